@@ -1,0 +1,274 @@
+//! The clock: readings that are strictly monotone along coherence.
+//!
+//! If one reading precedes another through any chain of program order and cache-coherence order (a store seen
+//! by a load, a load that precedes an invalidating store), it is strictly smaller. The protocol needs exactly this (I1).
+//!
+//! A processor's time-stamp counter gives it, although the counters of two cores may be a little apart: handing a cache
+//! line from one core to another takes longer than the offset. [`Clock::audit`] measures that. Where the offset is
+//! larger, `now` waits it out after each reading.
+
+mod audit;
+mod source;
+
+pub use audit::{Audit, AuditError};
+
+use crate::sync::{Arc, AtomicU64, Ordering};
+use crossbeam_utils::CachePadded;
+use std::fmt;
+use std::time::{Duration, Instant};
+
+/// Which clock a database is asked to use; see [`Builder::clock`](crate::Builder::clock).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ClockChoice {
+    /// The processor's counter where it can be trusted, else the shared counter.
+    #[default]
+    Auto,
+    /// The time-stamp counter of an x86-64 processor, or an error.
+    Tsc,
+    /// The generic timer of an aarch64 processor, or an error.
+    GenericTimer,
+    /// A shared counter: strict on every machine, one contended cache line.
+    Counter,
+}
+
+/// Which clock a database uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ClockKind {
+    /// The time-stamp counter of an x86-64 processor.
+    Tsc,
+    /// The generic timer of an aarch64 processor.
+    GenericTimer,
+    /// A shared counter.
+    Counter,
+}
+
+impl fmt::Display for ClockKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Tsc => "tsc",
+            Self::GenericTimer => "generic-timer",
+            Self::Counter => "counter",
+        })
+    }
+}
+
+/// The clock that was asked for cannot be used on this machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClockError {
+    wanted: ClockChoice,
+    reason: String,
+}
+
+impl fmt::Display for ClockError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "cannot use the clock {:?}: {}; choose ClockChoice::Auto or ClockChoice::Counter",
+            self.wanted, self.reason
+        )
+    }
+}
+
+impl std::error::Error for ClockError {}
+
+/// A database's clock.
+///
+/// ```
+/// let clock = mvcc::Database::new().clock();
+/// println!("{}: {}", clock.kind(), clock.reason());
+/// ```
+#[derive(Clone, Debug)]
+pub struct Clock {
+    kind: ClockKind,
+    reason: Arc<str>,
+    /// How far another core's counter may lag behind this one's, in ticks, beyond what a hand-over of a cache line takes.
+    skew: u64,
+    counter: Arc<CachePadded<AtomicU64>>,
+}
+
+impl Clock {
+    /// The clock for `choice`, with the given allowance for skew between cores.
+    pub(crate) fn new(choice: ClockChoice, skew: u64) -> Result<Self, ClockError> {
+        let hardware = source::hardware();
+        let (kind, reason) = match (choice, hardware) {
+            (ClockChoice::Counter, _) => (ClockKind::Counter, "asked for".to_owned()),
+            (ClockChoice::Auto, Ok((kind, reason))) => (kind, reason),
+            (ClockChoice::Auto, Err(reason)) => (ClockKind::Counter, reason),
+            (ClockChoice::Tsc, Ok((ClockKind::Tsc, reason)))
+            | (ClockChoice::GenericTimer, Ok((ClockKind::GenericTimer, reason))) => {
+                (choice.kind(), format!("asked for; {reason}"))
+            }
+            (wanted, Ok((found, _))) => {
+                return Err(ClockError {
+                    wanted,
+                    reason: format!("this processor has the {found}"),
+                });
+            }
+            (wanted, Err(reason)) => return Err(ClockError { wanted, reason }),
+        };
+        Ok(Self {
+            kind,
+            reason: reason.into(),
+            skew,
+            // From 1: timestamp 0 is below everything.
+            counter: Arc::new(CachePadded::new(AtomicU64::new(1))),
+        })
+    }
+
+    /// A reading that is strictly monotone along coherence (I1). It is ordered after every earlier load and locked
+    /// instruction of this thread, and before every later load.
+    #[inline]
+    pub(crate) fn now(&self) -> u64 {
+        let reading = self.read();
+        // A clock that is already strict needs no more. Otherwise: once ours is more than `skew` past the reading,
+        // every other core's is past it too.
+        if self.skew > 0 || self.kind == ClockKind::GenericTimer {
+            while self.read() <= reading + self.skew {
+                std::hint::spin_loop();
+            }
+        }
+        reading
+    }
+
+    #[inline]
+    fn read(&self) -> u64 {
+        match self.kind {
+            // SeqCst: a read-modify-write is strict by itself; the ordering puts it after earlier and before later accesses.
+            ClockKind::Counter => self.counter.fetch_add(1, Ordering::SeqCst),
+            ClockKind::Tsc | ClockKind::GenericTimer => source::read(),
+        }
+    }
+
+    /// How many ticks to let pass between two advances of the database's shared coarse clock: a few microseconds, or a
+    /// few dozen commits of a counter.
+    pub(crate) fn coarse_step(&self) -> u64 {
+        match self.kind {
+            ClockKind::Tsc => 4096,
+            ClockKind::GenericTimer | ClockKind::Counter => 64,
+        }
+    }
+
+    /// Which clock this is.
+    pub fn kind(&self) -> ClockKind {
+        self.kind
+    }
+
+    /// Why this one is used.
+    pub fn reason(&self) -> &str {
+        &self.reason
+    }
+
+    /// The allowance for skew between cores, in ticks; see [`Builder::clock_skew`](crate::Builder::clock_skew).
+    pub fn skew(&self) -> u64 {
+        self.skew
+    }
+
+    /// Ticks per second, measured against the system's clock over 20 ms; `None` for the counter, which counts readings.
+    pub fn frequency_hz(&self) -> Option<u64> {
+        if self.kind == ClockKind::Counter {
+            return None;
+        }
+        let (start, first) = (Instant::now(), self.read());
+        std::thread::sleep(Duration::from_millis(20));
+        let (elapsed, last) = (start.elapsed(), self.read());
+        let hz = u128::from(last - first) * 1_000_000_000 / elapsed.as_nanos().max(1);
+        u64::try_from(hz).ok()
+    }
+
+    /// The mean time of a reading on this thread in nanoseconds, measured over 100,000 back-to-back readings.
+    pub fn cost_ns(&self) -> f64 {
+        const READINGS: u32 = 100_000;
+        let start = Instant::now();
+        for _ in 0..READINGS {
+            std::hint::black_box(self.now());
+        }
+        start.elapsed().as_nanos() as f64 / f64::from(READINGS)
+    }
+
+    /// Measures, for each ordered pair of cores that this process may use, the smallest difference between a reading on
+    /// the first and a reading on the second that was told of the first through one cache line.
+    ///
+    /// Where every entry is positive, the clock is strictly monotone along coherence on this machine. Takes about a
+    /// millisecond for each pair.
+    ///
+    /// # Errors
+    /// [`AuditError`] where threads cannot be bound to cores, which is everywhere but on Linux.
+    pub fn audit(&self) -> Result<Audit, AuditError> {
+        audit::audit(&|| self.read())
+    }
+}
+
+impl ClockChoice {
+    fn kind(self) -> ClockKind {
+        match self {
+            Self::Tsc => ClockKind::Tsc,
+            Self::GenericTimer => ClockKind::GenericTimer,
+            Self::Auto | Self::Counter => ClockKind::Counter,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn readings_on_one_thread_grow_strictly() {
+        for choice in [ClockChoice::Auto, ClockChoice::Counter] {
+            for skew in [0, 100] {
+                let clock = Clock::new(choice, skew).expect("always usable");
+                let mut last = 0;
+                for _ in 0..10_000 {
+                    let now = clock.now();
+                    assert!(now > last, "{choice:?}: {now} after {last}");
+                    last = now;
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn readings_grow_strictly_across_a_hand_over() {
+        let clock = Clock::new(ClockChoice::Auto, 0).expect("always usable");
+        let latest = AtomicU64::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    for _ in 0..20_000 {
+                        let seen = latest.load(Ordering::Acquire);
+                        let now = clock.now();
+                        assert!(now > seen, "{now} although {seen} was seen before");
+                        latest.fetch_max(now, Ordering::AcqRel);
+                    }
+                });
+            }
+        });
+    }
+
+    #[test]
+    fn a_clock_that_the_machine_lacks_is_an_error_that_says_so() {
+        let absent = if cfg!(target_arch = "aarch64") {
+            ClockChoice::Tsc
+        } else {
+            ClockChoice::GenericTimer
+        };
+        let error = Clock::new(absent, 0).expect_err("not on this processor");
+        assert!(
+            error.to_string().contains("ClockChoice::Counter"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn only_a_clock_with_a_rate_has_a_frequency() {
+        let counter = Clock::new(ClockChoice::Counter, 0).expect("always usable");
+        assert_eq!(counter.frequency_hz(), None);
+        assert!(counter.cost_ns() > 0.0);
+        let auto = Clock::new(ClockChoice::Auto, 0).expect("always usable");
+        if auto.kind() != ClockKind::Counter {
+            assert!(auto.frequency_hz().expect("it has a rate") > 1_000_000);
+        }
+    }
+}

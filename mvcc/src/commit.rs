@@ -1,0 +1,227 @@
+//! The commit of a read-write transaction: lock, clock, validate, install.
+
+use crate::clock::Clock;
+use crate::index::{Hash, Inserts};
+use crate::reads::{Read, Reads};
+use crate::sync::back_off;
+use crate::table::TableCore;
+use crate::tuple::Tuple;
+use crate::writes::{Write, Writes};
+use crossbeam_epoch::Guard;
+use std::fmt;
+use std::ptr::NonNull;
+
+/// A transaction lost against another one: nothing of it happened. Run it again.
+///
+/// ```
+/// let db = mvcc::Database::new();
+/// let table = db.table::<u64, u64>("t")?;
+/// let (first, second) = (db.begin(), db.begin());
+/// for tx in [&first, &second] {
+///     let count = tx.get(&table, &1).copied().unwrap_or(0);
+///     tx.insert(&table, 1, count + 1);
+/// }
+/// assert!(first.commit().is_ok());
+/// let conflict: mvcc::Conflict = second.commit().unwrap_err();
+/// println!("{conflict}");
+/// # Ok::<(), mvcc::TableError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Conflict;
+
+impl fmt::Display for Conflict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "the transaction conflicts with a concurrent one and changed nothing; run it again",
+        )
+    }
+}
+
+impl std::error::Error for Conflict {}
+
+/// A key that was looked up and had no value, or not even a tuple.
+pub(crate) struct AbsentRead {
+    pub(crate) table: NonNull<TableCore>,
+    pub(crate) hash: Hash,
+    /// The tuples of other keys with the same hash.
+    pub(crate) others: Vec<NonNull<Tuple>>,
+}
+
+/// A shard of a table that was walked through.
+pub(crate) struct ScanRead {
+    pub(crate) table: NonNull<TableCore>,
+    pub(crate) shard: usize,
+    pub(crate) inserts: Inserts,
+}
+
+/// What a read-write transaction has read and is going to write.
+pub(crate) struct Footprint {
+    pub(crate) reads: Reads,
+    pub(crate) absent: Vec<AbsentRead>,
+    pub(crate) scans: Vec<ScanRead>,
+    pub(crate) writes: Writes,
+}
+
+/// How long to wait for another commit's lock, in turns of a [`Wait`](crate::sync::Wait), before all locks are given back;
+/// and how often to begin again. Long enough for a commit whose thread was preempted on a machine with few cores.
+const TURNS: u32 = 256;
+const ATTEMPTS: u32 = 4;
+
+impl Footprint {
+    /// Commits and returns the timestamp. On a conflict, no tuple is locked and nothing is installed.
+    ///
+    /// No user code runs in here, so locks are held for as long as this takes and no panic can leave one behind.
+    pub(crate) fn commit(&mut self, clock: &Clock, guard: &Guard) -> Result<u64, Conflict> {
+        if !lock(self.writes.sort()) {
+            return Err(Conflict);
+        }
+        // The clock is read when all locks are held: whoever reads one of these tuples unlocked and at an earlier timestamp has
+        // read it before, and is right not to see this commit.
+        let timestamp = clock.now();
+        if !self.is_valid_at(timestamp, Locks::Ours, guard) {
+            unlock(self.writes.sort());
+            return Err(Conflict);
+        }
+        for write in self.writes.sort() {
+            write.install(timestamp);
+        }
+        Ok(timestamp)
+    }
+
+    /// Moves the transaction's timestamp on, if all that it has read is still current after a clock reading.
+    pub(crate) fn extend(&mut self, clock: &Clock, guard: &Guard) -> bool {
+        let timestamp = clock.now();
+        let valid = self.is_valid_at(timestamp, Locks::None, guard);
+        if valid {
+            self.reads.extend_to(timestamp);
+        }
+        valid
+    }
+
+    /// Whether all that was read is still current; `timestamp` is a clock reading taken before this.
+    fn is_valid_at(&self, timestamp: u64, locks: Locks, guard: &Guard) -> bool {
+        self.reads
+            .entries
+            .iter()
+            .all(|read| self.is_current(read, locks))
+            && self
+                .absent
+                .iter()
+                .all(|read| self.is_absent_at(read, timestamp, locks, guard))
+            && self
+                .scans
+                .iter()
+                .all(|scan| self.is_unchanged(scan, locks, guard))
+    }
+
+    /// Whether the version that was read is the newest, and nobody else is about to replace it.
+    ///
+    /// A tuple that is dead now was read by a scan and had no value then: one with a value that we have read is not removed while
+    /// our slot is open. If its key has come back since, then as a new tuple, which the scan's own check finds.
+    fn is_current(&self, read: &Read, locks: Locks) -> bool {
+        match locks {
+            Locks::None => read.is_current(),
+            Locks::Ours => {
+                // SAFETY: the transaction is pinned since it found the tuple.
+                let word = unsafe { read.tuple.as_ref() }.word();
+                word.is_dead()
+                    || word.newest() == read.version
+                        && (!word.is_locked() || self.writes.contains(read.tuple))
+            }
+        }
+    }
+
+    /// Looks an absent key up again: whatever has the same hash now must have been there then, or still be without a value.
+    fn is_absent_at(&self, read: &AbsentRead, timestamp: u64, locks: Locks, guard: &Guard) -> bool {
+        // SAFETY: the database keeps the table.
+        let table = unsafe { read.table.as_ref() };
+        table.index.matches(read.hash, guard).all(|tuple| {
+            read.others.contains(&tuple)
+                || self.newest_is(tuple, locks, |newest| {
+                    // A tombstone later than `timestamp` may stand above a value from before it.
+                    // SAFETY: the newest version of its tuple; our slot is open.
+                    let at = unsafe { newest.as_ref() }.timestamp;
+                    // SAFETY: as above.
+                    at < timestamp && unsafe { (table.versions.is_tombstone)(newest) }
+                })
+        })
+    }
+
+    /// Whether a shard that was walked through has had no new tuples, or only such as still have no value. The tuples that were
+    /// there are among the reads.
+    fn is_unchanged(&self, scan: &ScanRead, locks: Locks, guard: &Guard) -> bool {
+        // SAFETY: the database keeps the table.
+        let table = unsafe { scan.table.as_ref() };
+        let (inserts, mut tuples) = table.index.walk(scan.shard, guard);
+        let since = self.reads.timestamp().unwrap_or(0);
+        inserts == scan.inserts
+            || tuples.all(|tuple| {
+                // SAFETY: the newest version of its tuple; our slot is open.
+                self.newest_is(
+                    tuple,
+                    locks,
+                    |newest| unsafe { newest.as_ref() }.timestamp < since,
+                )
+            })
+    }
+
+    /// Whether a tuple that nobody else is about to change has no version, or a newest one like this.
+    fn newest_is(
+        &self,
+        tuple: NonNull<Tuple>,
+        locks: Locks,
+        like: impl Fn(NonNull<crate::version::Version>) -> bool,
+    ) -> bool {
+        // SAFETY: found in the index by a pinned transaction.
+        let head = unsafe { tuple.as_ref() };
+        let word = match locks {
+            Locks::None => head.unlocked_word(),
+            Locks::Ours => head.word(),
+        };
+        // A dead one was without a value for longer than this transaction lives.
+        word.is_dead()
+            || (!word.is_locked() || self.writes.contains(tuple))
+                && NonNull::new(word.newest()).is_none_or(like)
+    }
+}
+
+/// Which locked tuples count as unchanged.
+#[derive(Clone, Copy)]
+enum Locks {
+    /// None: others' locks are waited out.
+    None,
+    /// Our own; others' are a conflict.
+    Ours,
+}
+
+/// Locks all, in address order, so that no two commits wait for each other; waits for each a bounded time only.
+fn lock(writes: &mut [Write]) -> bool {
+    for attempt in 0..ATTEMPTS {
+        let busy = (0..writes.len()).find(|&i| {
+            let write = &mut writes[i];
+            // SAFETY: the transaction is pinned since it found the tuple.
+            match unsafe { write.tuple.as_ref() }.lock(TURNS) {
+                Ok(newest) => {
+                    write.locked = newest;
+                    false
+                }
+                Err(_) => true,
+            }
+        });
+        let Some(busy) = busy else {
+            return true;
+        };
+        unlock(&mut writes[..busy]);
+        back_off(attempt);
+    }
+    false
+}
+
+/// Unlocks, and leaves everything as it was.
+fn unlock(writes: &mut [Write]) {
+    for write in writes {
+        // SAFETY: as in `lock`.
+        unsafe { write.tuple.as_ref() }.publish(write.locked);
+    }
+}

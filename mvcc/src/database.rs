@@ -1,0 +1,287 @@
+//! The database: a handle, and what it opens.
+
+use crate::clock::{Clock, ClockChoice, ClockError};
+use crate::commit::Conflict;
+use crate::garbage;
+use crate::local::Local;
+use crate::shared::Shared;
+use crate::snapshot::Snapshot;
+use crate::stats::Stats;
+use crate::sync::{Arc, AtomicU64, Mutex, Ordering, back_off};
+use crate::table::{AnyTable, Table, TableCore, TableError};
+use crate::transaction::Transaction;
+use crate::view::View;
+use std::collections::HashMap;
+use std::fmt;
+use std::rc::Rc;
+
+/// An in-memory database: named tables, and transactions over them.
+///
+/// A cheap handle: clones stand for the same database, and it may be shared between threads. It is dropped, with all that it
+/// holds, when the last handle and the last [`Snapshot`] are gone. See the [crate's page](crate) for an example.
+#[derive(Clone)]
+pub struct Database {
+    inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    /// Unique in the process.
+    pub(crate) id: u64,
+    pub(crate) shared: Arc<Shared>,
+    tables: Mutex<HashMap<String, Arc<TableCore>>>,
+}
+
+/// Settings for a new [`Database`].
+///
+/// ```
+/// use mvcc::{ClockChoice, ClockKind, Database};
+///
+/// let db = Database::builder().clock(ClockChoice::Counter).build()?;
+/// assert_eq!(db.clock().kind(), ClockKind::Counter);
+/// # Ok::<(), mvcc::ClockError>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+#[must_use = "a builder does nothing until `build`"]
+pub struct Builder {
+    clock: ClockChoice,
+    skew: u64,
+}
+
+impl Builder {
+    /// Which clock to use. By default the processor's counter where it can be trusted, else a shared counter.
+    ///
+    /// The processor's counter is shared by nobody, so it scales. The shared counter is strict on every machine, and may be
+    /// the faster one on very few cores.
+    pub fn clock(mut self, choice: ClockChoice) -> Self {
+        self.clock = choice;
+        self
+    }
+
+    /// How far the counters of two cores may be apart, in ticks, beyond what handing a cache line over takes. By default 0.
+    ///
+    /// [`Audit::skew`](crate::Audit::skew) says what this machine needs. Each reading then waits this long.
+    pub fn clock_skew(mut self, ticks: u64) -> Self {
+        self.skew = ticks;
+        self
+    }
+
+    /// The database.
+    ///
+    /// # Errors
+    /// [`ClockError`] if this machine does not have the clock that was chosen.
+    pub fn build(self) -> Result<Database, ClockError> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let clock = Clock::new(self.clock, self.skew)?;
+        Ok(Database {
+            inner: Arc::new(Inner {
+                id: NEXT.fetch_add(1, Ordering::Relaxed),
+                shared: Arc::new(Shared::new(clock)),
+                tables: Mutex::default(),
+            }),
+        })
+    }
+}
+
+impl Default for Database {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Database {
+    /// An empty database with the default settings.
+    pub fn new() -> Self {
+        let built = Self::builder().build();
+        built.expect("the default settings fit every machine")
+    }
+
+    /// Settings for a new database.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    pub(crate) fn inner(&self) -> &Inner {
+        &self.inner
+    }
+
+    /// Opens the table of this name, or creates it.
+    ///
+    /// # Errors
+    /// [`TableError::WrongTypes`] if the name belongs to a table of other types.
+    ///
+    /// ```
+    /// let db = mvcc::Database::new();
+    /// let table = db.table::<u64, String>("names")?;
+    /// assert!(db.table::<u64, u64>("names").is_err());
+    /// # Ok::<(), mvcc::TableError>(())
+    /// ```
+    pub fn table<K, V>(&self, name: &str) -> Result<Table<K, V>, TableError>
+    where
+        Table<K, V>: AnyTable<Key = K, Value = V>,
+        K: 'static,
+        V: 'static,
+    {
+        let mut tables = self.inner.tables.lock();
+        let core = if let Some(core) = tables.get(name) {
+            core.check::<K, V>()?;
+            core.clone()
+        } else {
+            let core = TableCore::new::<K, V>(tables.len(), self.inner.id, name);
+            let core = Arc::new(core);
+            tables.insert(name.to_owned(), core.clone());
+            core
+        };
+        Ok(Table::from_core(core))
+    }
+
+    /// Runs a read-write transaction until it commits, and returns what the closure returned.
+    ///
+    /// The closure may run several times: a transaction that loses against a concurrent one is run again after a short random
+    /// wait. What it reads is consistent each time.
+    ///
+    /// # Errors
+    /// What the closure returns as `Err`. The transaction is aborted then and not run again.
+    ///
+    /// # Panics
+    /// If the closure panics. The transaction is aborted then.
+    ///
+    /// ```
+    /// let db = mvcc::Database::new();
+    /// let counters = db.table::<&str, u64>("counters")?;
+    /// let count = db.run(|tx| {
+    ///     let count = tx.get(&counters, "visits").copied().unwrap_or(0) + 1;
+    ///     tx.insert(&counters, "visits", count);
+    ///     Ok::<_, std::convert::Infallible>(count)
+    /// });
+    /// assert_eq!(count, Ok(1));
+    /// let refused = db.run(|tx| {
+    ///     tx.insert(&counters, "visits", 7);
+    ///     Err::<(), _>("changed my mind")
+    /// });
+    /// assert_eq!(refused, Err("changed my mind"));
+    /// assert_eq!(db.view(|view| view.get(&counters, "visits").copied()), Some(1));
+    /// # Ok::<(), mvcc::TableError>(())
+    /// ```
+    pub fn run<T, E>(
+        &self,
+        mut transaction: impl FnMut(&Transaction<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let mut attempt = 0;
+        loop {
+            let tx = self.begin();
+            let value = transaction(&tx)?;
+            match tx.commit_untimed() {
+                Ok(()) => return Ok(value),
+                Err(Conflict) => back_off(attempt),
+            }
+            attempt = attempt.saturating_add(1);
+        }
+    }
+
+    /// Runs a short read-only transaction. It runs once and cannot fail.
+    ///
+    /// ```
+    /// let db = mvcc::Database::new();
+    /// let table = db.table::<u64, u64>("t")?;
+    /// assert_eq!(db.view(|view| view.get(&table, &1).copied()), None);
+    /// # Ok::<(), mvcc::TableError>(())
+    /// ```
+    #[inline]
+    pub fn view<T>(&self, read: impl FnOnce(&View<'_>) -> T) -> T {
+        read(&View::new(&self.inner))
+    }
+
+    /// Begins a read-write transaction to be committed by hand. [`Database::run`] is simpler, and retries.
+    #[inline]
+    pub fn begin(&self) -> Transaction<'_> {
+        Transaction::new(&self.inner)
+    }
+
+    /// A read-only snapshot of everything that is committed now.
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot::new(self)
+    }
+
+    /// Frees whatever is garbage now. It is done along with the commits anyway, a few transactions later; this is for
+    /// those who want the memory back when no more commits follow.
+    ///
+    /// Inside of a transaction or a view on the same thread it frees less.
+    pub fn collect(&self) {
+        garbage::collect_all(&self.inner.local());
+    }
+
+    /// What the database is doing.
+    ///
+    /// ```
+    /// let db = mvcc::Database::new();
+    /// let table = db.table::<u64, u64>("t")?;
+    /// db.run(|tx| Ok::<_, ()>(tx.insert(&table, 1, 1))).unwrap();
+    /// let stats = db.stats();
+    /// assert_eq!((stats.commits, stats.live_tuples, stats.live_versions), (1, 1, 1));
+    /// # Ok::<(), mvcc::TableError>(())
+    /// ```
+    pub fn stats(&self) -> Stats {
+        let shared = &self.inner.shared;
+        let mut stats = Stats {
+            live_snapshots: shared.slots.bounds().count() as u64,
+            retired: shared.deferred.load(Ordering::Relaxed) as u64,
+            watermark_age: shared.clock.now().saturating_sub(shared.watermark()),
+            ..Stats::default()
+        };
+        let mut versions = 0;
+        for worker in shared.workers() {
+            stats.commits += worker.commits.load(Ordering::Relaxed);
+            stats.conflicts += worker.conflicts.load(Ordering::Relaxed);
+            versions += worker.versions.load(Ordering::Relaxed);
+            stats.retired += worker.garbage.lock().len() as u64;
+        }
+        // Below zero only while a version is counted out before it was counted in.
+        stats.live_versions = u64::try_from(versions).unwrap_or(0);
+        let tables = self.inner.tables.lock();
+        stats.live_tuples = tables.values().map(|table| table.index.len() as u64).sum();
+        stats
+    }
+
+    /// The clock in use.
+    pub fn clock(&self) -> Clock {
+        self.inner.shared.clock.clone()
+    }
+}
+
+impl fmt::Debug for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Database")
+            .field("clock", &self.inner.shared.clock.kind())
+            .field("stats", &self.stats())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Inner {
+    /// This thread's state for the database.
+    #[inline]
+    pub(crate) fn local(&self) -> Rc<Local> {
+        Local::of(self.id, &self.shared)
+    }
+}
+
+impl Drop for Inner {
+    /// No transaction, view or snapshot is alive: each borrows the database or owns a handle. So all garbage can go.
+    fn drop(&mut self) {
+        let local = self.local();
+        let mut garbage = Vec::new();
+        for worker in self.shared.workers() {
+            garbage.extend(worker.garbage.lock().drain());
+        }
+        let versions: Vec<_> = garbage
+            .into_iter()
+            .filter_map(garbage::Retired::into_version)
+            .collect();
+        self.shared.closed.store(true, Ordering::Relaxed);
+        garbage::flush(&local);
+        drop(local);
+        Local::forget(self.id);
+        // Runs user code: last.
+        drop(versions);
+    }
+}

@@ -1,0 +1,334 @@
+//! Garbage: superseded versions on their way to being freed, and tuples on their way out of their index.
+//!
+//! Every superseded version belongs to exactly one [`Retired`] entry, that of the commit which superseded it; the newest
+//! version belongs to its tuple. Three fates:
+//!
+//! - The successor is below the watermark: every walk along the chain ends at the successor or above it, now and later, so nobody reaches
+//!   the version. It is freed or recycled at once, without touching its tuple, whose chain keeps a pointer that nobody follows (I4).
+//! - No live snapshot lies between the version and its successor, though older ones live: it is unlinked under its tuple's lock and
+//!   freed through the epoch, since an older snapshot's walk may be passing (I5).
+//! - A snapshot sees it: it is put by until that snapshot has gone.
+
+use crate::local::Local;
+use crate::shared::{Horizon, Shared, Worker};
+use crate::sync::Ordering;
+use crate::table::TableCore;
+use crate::tuple::Tuple;
+use crate::version::{OwnedVersion, Version};
+use crossbeam_epoch::Guard;
+use std::collections::{BTreeMap, VecDeque};
+use std::ptr::NonNull;
+
+/// What a commit superseded.
+pub(crate) struct Retired {
+    pub(crate) table: NonNull<TableCore>,
+    pub(crate) tuple: NonNull<Tuple>,
+    /// The superseded version; `None`: the commit wrote a tombstone, the tuple may go once that is all there is. Such
+    /// an entry holds the tuple (I6).
+    pub(crate) version: Option<NonNull<Version>>,
+    /// When: the successor's timestamp.
+    pub(crate) timestamp: u64,
+}
+
+// SAFETY: an entry owns its version, whose value is `Send`; tables and tuples are shared between threads anyway.
+unsafe impl Send for Retired {}
+
+/// A worker's garbage.
+#[derive(Default)]
+pub(crate) struct Garbage {
+    /// In the order of their timestamps.
+    queue: VecDeque<Retired>,
+    /// By a snapshot that sees them.
+    seen: BTreeMap<u64, Vec<Retired>>,
+    /// The length of `queue` at which the next collection pays.
+    enough: usize,
+}
+
+/// A collection scans every slot: it should find this many entries to pay for that.
+const BATCH: usize = if cfg!(test) { 2 } else { 32 };
+/// Entries that wait in the queue before those between two snapshots are unlinked, which costs a lock each.
+const PATIENCE: usize = if cfg!(test) { 4 } else { 256 };
+/// Entries disposed of between two times that the queue is locked.
+const PORTION: usize = 64;
+
+impl Garbage {
+    /// Adds entries of one commit. True if a collection is due.
+    pub(crate) fn retire(&mut self, entries: impl Iterator<Item = Retired>) -> bool {
+        self.queue.extend(entries);
+        self.queue.len() >= self.enough.max(BATCH)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.queue.len() + self.seen.values().map(Vec::len).sum::<usize>()
+    }
+
+    /// Takes up to a portion of what nobody can reach any more.
+    fn take_expired(&mut self, horizon: &Horizon, taken: &mut Vec<Retired>) {
+        while taken.len() < PORTION
+            && self
+                .queue
+                .front()
+                .is_some_and(|entry| entry.timestamp < horizon.watermark)
+        {
+            taken.extend(self.queue.pop_front());
+        }
+        self.enough = self.queue.len() + BATCH;
+    }
+
+    /// Looks again at what waits behind snapshots, and takes what none of them sees.
+    fn take_unseen(&mut self, horizon: &Horizon, patience: usize, taken: &mut Vec<Retired>) {
+        let mut again = Vec::new();
+        if self.queue.len() > patience {
+            let closed = self
+                .queue
+                .partition_point(|entry| entry.timestamp < horizon.open);
+            again.extend(self.queue.drain(..closed));
+        }
+        for (_, entries) in self.seen.extract_if(.., |snapshot, _| {
+            horizon.snapshots.binary_search(snapshot).is_err()
+        }) {
+            again.extend(entries);
+        }
+        for entry in again {
+            match entry.seen_by(horizon) {
+                Some(snapshot) => self.seen.entry(snapshot).or_default().push(entry),
+                None => taken.push(entry),
+            }
+        }
+        self.enough = self.queue.len() + BATCH;
+    }
+
+    /// Puts an entry by that is to be looked at again next time.
+    fn put_by(&mut self, entry: Retired) {
+        self.seen.entry(0).or_default().push(entry);
+    }
+
+    /// Everything, for a database that is being dropped.
+    pub(crate) fn drain(&mut self) -> impl Iterator<Item = Retired> {
+        let seen = std::mem::take(&mut self.seen).into_values().flatten();
+        std::mem::take(&mut self.queue).into_iter().chain(seen)
+    }
+}
+
+impl Retired {
+    /// A snapshot that keeps the entry from being disposed of; 0 stands for some open transaction.
+    fn seen_by(&self, horizon: &Horizon) -> Option<u64> {
+        if self.timestamp < horizon.watermark {
+            return None;
+        }
+        if self.timestamp >= horizon.open {
+            return Some(0);
+        }
+        let from = match self.version {
+            // SAFETY: the entry owns it.
+            Some(version) => unsafe { version.as_ref() }.timestamp,
+            // A tombstone waits for every snapshot below it.
+            None => 0,
+        };
+        horizon.first_to_see(from, self.timestamp)
+    }
+
+    /// The version, for whoever knows that nobody reaches it.
+    pub(crate) fn into_version(self) -> Option<OwnedVersion> {
+        // SAFETY: tables outlive their garbage: the database keeps both, and drains the garbage first.
+        let types = unsafe { self.table.as_ref() }.versions;
+        // SAFETY: the entry owns its version, and the caller's knowledge.
+        self.version
+            .map(|version| unsafe { OwnedVersion::new(version, types) })
+    }
+}
+
+/// Collects a worker's garbage as far as the live transactions allow. Runs the `Drop` of keys and values; no lock is held then.
+pub(crate) fn collect(local: &Local, worker: &Worker, horizon: &Horizon, patience: usize) {
+    let mut taken = Vec::new();
+    loop {
+        worker.garbage.lock().take_expired(horizon, &mut taken);
+        if taken.is_empty() {
+            break;
+        }
+        let taken = Taken {
+            worker,
+            entries: &mut taken,
+        };
+        while let Some(entry) = taken.entries.pop() {
+            dispose(local, entry);
+        }
+    }
+    worker
+        .garbage
+        .lock()
+        .take_unseen(horizon, patience, &mut taken);
+    let mut unlinked = false;
+    let taken = Taken {
+        worker,
+        entries: &mut taken,
+    };
+    while let Some(entry) = taken.entries.pop() {
+        unlinked |= unlink(local, worker, entry);
+    }
+    drop(taken);
+    if unlinked {
+        local.pin().flush();
+    }
+}
+
+/// Entries being disposed of. Should the drop of a user's value panic, the rest goes back to where it came from.
+struct Taken<'t> {
+    worker: &'t Worker,
+    entries: &'t mut Vec<Retired>,
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        if !self.entries.is_empty() {
+            let mut garbage = self.worker.garbage.lock();
+            self.entries
+                .drain(..)
+                .for_each(|entry| garbage.put_by(entry));
+        }
+    }
+}
+
+/// Collects this thread's own garbage after a commit, and a neighbour's: so what a thread leaves behind that runs no
+/// more transactions is collected by those that do.
+pub(crate) fn collect_some(local: &Local) {
+    let horizon = Horizon::scan(local.shared());
+    collect(local, local.worker(), &horizon, PATIENCE);
+    if let Some(neighbour) = local.shared().neighbour(local.next_turn()) {
+        collect(local, &neighbour, &horizon, PATIENCE);
+    }
+}
+
+/// Collects everybody's garbage, all that is garbage now.
+pub(crate) fn collect_all(local: &Local) {
+    let shared = local.shared();
+    shared.advance(shared.clock.now(), 0);
+    let horizon = Horizon::scan(shared);
+    for worker in shared.workers() {
+        collect(local, &worker, &horizon, 0);
+    }
+    local.free_recycled();
+    flush(local);
+}
+
+/// Frees what waits for the epoch, as far as nobody is pinned.
+pub(crate) fn flush(local: &Local) {
+    let shared = local.shared();
+    // Each flush moves the epoch on by one and runs a few bags; nothing moves while some other guard stays pinned.
+    let mut idle = 0;
+    while shared.deferred.load(Ordering::Relaxed) > 0 && idle < 8 {
+        let before = shared.deferred.load(Ordering::Relaxed);
+        local.pin().flush();
+        idle = if shared.deferred.load(Ordering::Relaxed) < before {
+            0
+        } else {
+            idle + 1
+        };
+    }
+}
+
+/// Disposes of an entry whose timestamp is below the watermark.
+fn dispose(local: &Local, entry: Retired) {
+    if entry.version.is_some() {
+        local.worker().count_versions(-1);
+        // SAFETY: as in `into_version`.
+        let table = unsafe { entry.table.as_ref() }.id;
+        // I4: nobody reaches it.
+        if let Some(version) = entry.into_version() {
+            local.recycle(table, version);
+        }
+    } else {
+        let guard = local.pin();
+        // SAFETY: the entry holds the tuple.
+        if unsafe { entry.tuple.as_ref() }.release() {
+            bury(local, entry.table, entry.tuple, &guard);
+        }
+    }
+}
+
+/// Takes a version that no snapshot sees out of its chain. True if something may wait for the epoch now.
+fn unlink(local: &Local, worker: &Worker, entry: Retired) -> bool {
+    let guard = local.pin();
+    // While we have this, the watermark stands still. As the entry's timestamp is not below it, the tuple has a version that is not
+    // either, so it is not removed; and no version above ours is freed, for its successor is younger still.
+    let still = local.shared().hold_watermark();
+    if entry.timestamp < still.watermark() {
+        drop(still);
+        dispose(local, entry);
+        return true;
+    }
+    let Some(version) = entry.version else {
+        drop(still);
+        worker.garbage.lock().put_by(entry);
+        return false;
+    };
+    // SAFETY: see above.
+    let tuple = unsafe { entry.tuple.as_ref() };
+    let Ok(newest) = tuple.lock(u32::MAX) else {
+        unreachable!("a tuple with a version above the watermark is not removed")
+    };
+    // SAFETY: the version was superseded and is still linked: only this entry unlinks it. For those above it, see above.
+    let above = unsafe { Version::directly_above(newest, version.as_ptr()) };
+    // SAFETY: the entry owns the version, and `above` is linked.
+    let (version, above) = unsafe { (version.as_ref(), above.as_ref()) };
+    let older = version.older.load(Ordering::Acquire);
+    // Release: pairs with the acquire loads of a walk. One writer at a time: we hold the tuple's lock.
+    above.older.store(older, Ordering::Release);
+    tuple.publish(newest);
+    drop(still);
+    local.worker().count_versions(-1);
+    if let Some(version) = entry.into_version() {
+        defer(local.shared(), &guard, move || drop(version));
+    }
+    true
+}
+
+/// Removes a tuple that nobody holds from its index, if its key is absent for every live and every later transaction:
+/// it never had a version, or its newest is a tombstone below the watermark.
+///
+/// The guard was pinned before the last hold was given back.
+pub(crate) fn bury(local: &Local, table: NonNull<TableCore>, tuple: NonNull<Tuple>, guard: &Guard) {
+    let shared = local.shared();
+    // SAFETY: the database keeps the table; we were pinned while the tuple was held.
+    let (core, head) = unsafe { (table.as_ref(), tuple.as_ref()) };
+    let Ok(newest) = head.lock(u32::MAX) else {
+        return;
+    };
+    let absent = NonNull::new(newest).is_none_or(|newest| {
+        // SAFETY: the newest version of a tuple that we have locked.
+        let (timestamp, tombstone) = unsafe {
+            (
+                newest.as_ref().timestamp,
+                (core.versions.is_tombstone)(newest),
+            )
+        };
+        tombstone && timestamp < shared.watermark()
+    });
+    // Under the lock: who holds it later sees it dead (see `Tuple::hold`).
+    if !absent || head.is_held() {
+        head.publish(newest);
+        return;
+    }
+    core.index.remove(tuple, guard);
+    head.bury(newest);
+    if !newest.is_null() {
+        local.worker().count_versions(-1);
+    }
+    // SAFETY: the index has let go of it; who found it there before is pinned.
+    let free = unsafe { core.freeing(tuple) };
+    defer(shared, guard, free);
+}
+
+/// Runs `free` once everyone who is pinned now no longer is.
+fn defer(shared: &Shared, guard: &Guard, free: impl FnOnce() + 'static) {
+    let deferred = NonNull::from(&shared.deferred);
+    shared.deferred.fetch_add(1, Ordering::Relaxed);
+    // SAFETY: `free` frees what nobody who pins later can reach, and may run on any thread since keys and values are
+    // `Send`. The counter is there as long as the collector, which is in the same `Shared`, runs anything.
+    unsafe {
+        guard.defer_unchecked(move || {
+            deferred.as_ref().fetch_sub(1, Ordering::Relaxed);
+            free();
+        });
+    }
+}

@@ -1,0 +1,374 @@
+//! The hash index: from a key to its tuple. Reads take no lock; inserting and removing *keys* locks one shard.
+//!
+//! Open addressing with linear probing over words of a tuple pointer and 16 bits of the hash. The index itself knows
+//! nothing of keys: who looks a key up brings the comparison, which is user code and never runs under a lock.
+//!
+//! Within one array a slot goes from empty to a tuple to *removed*, and from removed to a tuple again, but never back to
+//! empty. So a probe that runs from a key's first slot to an empty one has passed every slot where an insert that came
+//! before can have put the key; one that it missed came after some load of the probe (I7).
+
+use crate::sync::{AtomicPtr, AtomicU64, AtomicUsize, Mutex, Ordering};
+use crate::tuple::Tuple;
+use crossbeam_epoch::Guard;
+use crossbeam_utils::CachePadded;
+use std::ptr::{self, NonNull};
+
+#[cfg(not(target_pointer_width = "64"))]
+compile_error!(
+    "tsc-mvcc keeps 16 bits of a hash in the upper bits of a pointer and needs 64-bit pointers"
+);
+
+const SHARD_BITS: u32 = if cfg!(test) { 1 } else { 6 };
+const MIN_CAPACITY: usize = 8;
+const TAG_SHIFT: u32 = 48;
+
+/// A slot's word: a tuple pointer with a tag, or null for empty, or `REMOVED`.
+type Slot = AtomicPtr<Tuple>;
+const REMOVED: usize = 1;
+
+/// The parts of a key's 64-bit hash.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Hash(u64);
+
+impl Hash {
+    pub(crate) fn new(hash: u64) -> Self {
+        Self(hash)
+    }
+
+    /// The bits that choose shard and slot; they are kept in the tuple.
+    #[expect(clippy::cast_possible_truncation, reason = "the lower half is meant")]
+    pub(crate) fn position(self) -> u32 {
+        self.0 as u32
+    }
+
+    fn tag(self) -> usize {
+        // At most 16 bits.
+        (self.0 >> TAG_SHIFT) as usize
+    }
+}
+
+pub(crate) struct HashIndex {
+    shards: Box<[CachePadded<Shard>]>,
+}
+
+struct Shard {
+    /// The current array's address; its alignment leaves the lower bits for the logarithm of its capacity. 0: no array yet.
+    array: AtomicPtr<Slot>,
+    /// Counts inserts, so that whoever looked and found nothing can tell whether something has come since.
+    inserts: AtomicU64,
+    /// The tuples in the shard. Changed under `writer`.
+    len: AtomicUsize,
+    writer: Mutex<Writer>,
+}
+
+#[derive(Default)]
+struct Writer {
+    /// Slots that are not empty: tuples and removed ones.
+    used: usize,
+}
+
+/// A view of one array.
+#[derive(Clone, Copy)]
+struct Array<'g> {
+    slots: &'g [Slot],
+}
+
+/// An array is aligned to this, and its capacity is below 2 to the power of this.
+const ARRAY_ALIGN: usize = 64;
+
+impl Array<'_> {
+    fn layout(capacity: usize) -> std::alloc::Layout {
+        std::alloc::Layout::array::<Slot>(capacity)
+            .and_then(|layout| layout.align_to(ARRAY_ALIGN))
+            .expect("a capacity below 2^58")
+    }
+
+    /// A word for an empty array.
+    fn allocate(capacity: usize) -> *mut Slot {
+        let layout = Self::layout(capacity);
+        // SAFETY: the layout is not empty. Null pointers are all zeros.
+        let array = unsafe { std::alloc::alloc_zeroed(layout) }.cast::<Slot>();
+        if array.is_null() {
+            std::alloc::handle_alloc_error(layout);
+        }
+        array.map_addr(|address| address | capacity.ilog2() as usize)
+    }
+
+    /// # Safety
+    /// `word` came from `allocate` or is null; nobody uses the array afterwards.
+    unsafe fn free(word: *mut Slot) {
+        if word.is_null() {
+            return;
+        }
+        let capacity = 1 << (word.addr() % ARRAY_ALIGN);
+        let array = word.map_addr(|address| address & !(ARRAY_ALIGN - 1));
+        // SAFETY: allocated with the same layout.
+        unsafe { std::alloc::dealloc(array.cast(), Self::layout(capacity)) };
+    }
+}
+
+impl Shard {
+    /// The current array. The guard keeps it allocated.
+    #[inline]
+    fn array<'g>(&self, _guard: &'g Guard) -> Option<Array<'g>> {
+        // Acquire: pairs with the release store in `rebuild`.
+        let word = self.array.load(Ordering::Acquire);
+        if word.is_null() {
+            return None;
+        }
+        let capacity = 1 << (word.addr() % ARRAY_ALIGN);
+        let array = word.map_addr(|address| address & !(ARRAY_ALIGN - 1));
+        // SAFETY: a word that is not null stands for an array of this capacity. Replaced arrays are freed through the
+        // epoch, and the caller is pinned.
+        let slots = unsafe { std::slice::from_raw_parts(array, capacity) };
+        Some(Array { slots })
+    }
+
+    /// The array of `capacity` slots with all tuples of the old one. Under the writer's lock.
+    fn rebuild(&self, writer: &mut Writer, capacity: usize, guard: &Guard) {
+        let word = Array::allocate(capacity);
+        let old = self.array(guard);
+        let array = word.map_addr(|address| address & !(ARRAY_ALIGN - 1));
+        // SAFETY: just allocated, not shared yet.
+        let slots = unsafe { std::slice::from_raw_parts(array, capacity) };
+        let new = Array { slots };
+        for entry in old.iter().flat_map(|old| old.entries()) {
+            let tuple = pointer(entry).expect("entries are tuples");
+            // SAFETY: a tuple is freed only after it left the index, which needs the writer's lock.
+            let hash = unsafe { tuple.as_ref() }.hash;
+            new.place(hash, entry);
+        }
+        writer.used = self.len.load(Ordering::Relaxed);
+        let old = self.array.load(Ordering::Relaxed);
+        // Release: the copied slots are seen by whoever sees the array.
+        self.array.store(word, Ordering::Release);
+        let old = SendPtr(old);
+        // SAFETY: readers that still use the old array are pinned; nobody finds it any more.
+        unsafe { guard.defer_unchecked(move || Array::free({ old }.0)) };
+    }
+}
+
+/// A pointer that a deferred destruction may carry to another thread.
+struct SendPtr<T>(*mut T);
+
+// SAFETY: only used for memory that its destruction has to itself.
+unsafe impl<T> Send for SendPtr<T> {}
+
+fn pointer(entry: *mut Tuple) -> Option<NonNull<Tuple>> {
+    if entry.addr() == REMOVED {
+        return None;
+    }
+    NonNull::new(entry.map_addr(|address| address & ((1 << TAG_SHIFT) - 1)))
+}
+
+impl<'g> Array<'g> {
+    /// The slots from a position on, all the way round.
+    #[inline]
+    fn probe(self, position: u32) -> impl Iterator<Item = &'g Slot> {
+        let mask = self.slots.len() - 1;
+        let first = position as usize & mask;
+        // An array is never full, so no probe comes round to where it began.
+        (0..self.slots.len()).map(move |i| &self.slots[(first + i) & mask])
+    }
+
+    /// All tuples whose hash is this one (as far as it is kept).
+    #[inline]
+    fn matches(self, hash: Hash) -> impl Iterator<Item = NonNull<Tuple>> {
+        self.probe(hash.position())
+            // Acquire: pairs with the release store in `insert`.
+            .map(|slot| slot.load(Ordering::Acquire))
+            .take_while(|entry| !entry.is_null())
+            .filter(move |entry| entry.addr() >> TAG_SHIFT == hash.tag())
+            .filter_map(pointer)
+            // SAFETY: found by a pinned reader, so it is freed later.
+            .filter(move |tuple| unsafe { tuple.as_ref() }.hash == hash.position())
+    }
+
+    fn entries(self) -> impl Iterator<Item = *mut Tuple> {
+        self.slots
+            .iter()
+            .map(|slot| slot.load(Ordering::Acquire))
+            .filter(|&entry| pointer(entry).is_some())
+    }
+
+    /// Puts an entry into the first slot that is free. True if that one was empty.
+    fn place(self, position: u32, entry: *mut Tuple) -> bool {
+        let slot = self
+            .probe(position)
+            .find(|slot| pointer(slot.load(Ordering::Relaxed)).is_none())
+            .expect("an array is never full");
+        let was_empty = slot.load(Ordering::Relaxed).is_null();
+        // Release: whoever finds the tuple sees its key.
+        slot.store(entry, Ordering::Release);
+        was_empty
+    }
+}
+
+/// What a shard's insert counter said before the shard was searched or walked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Inserts(u64);
+
+impl HashIndex {
+    pub(crate) fn new() -> Self {
+        let shard = || {
+            CachePadded::new(Shard {
+                array: AtomicPtr::new(ptr::null_mut()),
+                inserts: AtomicU64::new(0),
+                len: AtomicUsize::new(0),
+                writer: Mutex::default(),
+            })
+        };
+        Self {
+            shards: (0..1 << SHARD_BITS).map(|_| shard()).collect(),
+        }
+    }
+
+    fn shard(&self, position: u32) -> &Shard {
+        &self.shards[(position >> (32 - SHARD_BITS)) as usize]
+    }
+
+    /// The tuples whose hash is this one; the caller compares their keys.
+    #[inline]
+    pub(crate) fn matches<'g>(
+        &self,
+        hash: Hash,
+        guard: &'g Guard,
+    ) -> impl Iterator<Item = NonNull<Tuple>> + use<'g> {
+        self.shard(hash.position())
+            .array(guard)
+            .into_iter()
+            .flat_map(move |array| array.matches(hash))
+    }
+
+    /// The insert counter of a key's shard, to be read before the key is looked up.
+    pub(crate) fn inserts(&self, position: u32) -> Inserts {
+        self.shard(position).counter()
+    }
+
+    /// Adds a tuple whose key was found missing after `seen` was read. False, and nothing happens, if the shard has had
+    /// another insert since: the caller looks again.
+    pub(crate) fn insert(
+        &self,
+        hash: Hash,
+        tuple: NonNull<Tuple>,
+        seen: Inserts,
+        guard: &Guard,
+    ) -> bool {
+        let address = tuple.as_ptr().addr();
+        assert!(
+            address >> TAG_SHIFT == 0,
+            "tuple at {address:#x}: addresses of more than {TAG_SHIFT} bits are not supported"
+        );
+        let shard = self.shard(hash.position());
+        let mut writer = shard.writer.lock();
+        if shard.counter() != seen {
+            return false;
+        }
+        let capacity = shard.array(guard).map_or(0, |array| array.slots.len());
+        let len = shard.len.load(Ordering::Relaxed) + 1;
+        if writer.used + 1 > capacity / 4 * 3 {
+            // Half of the new array stays empty; a shard full of removed slots keeps its size.
+            let wanted = (2 * len).next_power_of_two().max(MIN_CAPACITY);
+            shard.rebuild(&mut writer, wanted, guard);
+        }
+        let array = shard.array(guard).expect("just made");
+        let entry = tuple
+            .as_ptr()
+            .map_addr(|address| address | hash.tag() << TAG_SHIFT);
+        if array.place(hash.position(), entry) {
+            writer.used += 1;
+        }
+        shard.len.store(len, Ordering::Relaxed);
+        // Release, after the slot: who reads the new count finds the tuple.
+        shard.inserts.store(seen.0 + 1, Ordering::Release);
+        true
+    }
+
+    /// Takes a tuple out. The caller has locked it and retires it afterwards.
+    pub(crate) fn remove(&self, tuple: NonNull<Tuple>, guard: &Guard) {
+        // SAFETY: the caller has it locked, so it is allocated.
+        let position = unsafe { tuple.as_ref() }.hash;
+        let shard = self.shard(position);
+        let mut writer = shard.writer.lock();
+        let array = shard.array(guard).expect("the tuple is in it");
+        let slot = array
+            .probe(position)
+            .find(|slot| pointer(slot.load(Ordering::Relaxed)) == Some(tuple))
+            .expect("a tuple is removed once, by the holder of its lock");
+        // Release: pairs with the acquire load in `matches`.
+        slot.store(ptr::without_provenance_mut(REMOVED), Ordering::Release);
+        let len = shard.len.load(Ordering::Relaxed) - 1;
+        shard.len.store(len, Ordering::Relaxed);
+        let capacity = array.slots.len();
+        if len == 0 {
+            let old = SendPtr(shard.array.swap(ptr::null_mut(), Ordering::AcqRel));
+            writer.used = 0;
+            // SAFETY: as in `rebuild`.
+            unsafe { guard.defer_unchecked(move || Array::free({ old }.0)) };
+        } else if capacity > MIN_CAPACITY && len < capacity / 8 {
+            shard.rebuild(&mut writer, capacity / 4, guard);
+        }
+    }
+
+    pub(crate) fn shards(&self) -> usize {
+        self.shards.len()
+    }
+
+    /// All tuples of one shard, with the insert counter as it was before.
+    pub(crate) fn walk<'g>(
+        &self,
+        shard: usize,
+        guard: &'g Guard,
+    ) -> (Inserts, impl Iterator<Item = NonNull<Tuple>> + use<'g>) {
+        let shard = &self.shards[shard];
+        let inserts = shard.counter();
+        let tuples = shard
+            .array(guard)
+            .into_iter()
+            .flat_map(Array::entries)
+            .filter_map(pointer);
+        (inserts, tuples)
+    }
+
+    /// How many tuples there are.
+    pub(crate) fn len(&self) -> usize {
+        let lens = self
+            .shards
+            .iter()
+            .map(|shard| shard.len.load(Ordering::Relaxed));
+        lens.sum()
+    }
+
+    /// Takes all tuples out, for whoever has the index to itself.
+    pub(crate) fn drain(&mut self) -> Vec<NonNull<Tuple>> {
+        // SAFETY: `&mut self`: nobody else uses the arrays.
+        let guard = unsafe { crossbeam_epoch::unprotected() };
+        let mut tuples = Vec::with_capacity(self.len());
+        for shard in &mut self.shards {
+            tuples.extend(
+                shard
+                    .array(guard)
+                    .into_iter()
+                    .flat_map(Array::entries)
+                    .filter_map(pointer),
+            );
+            let word = std::mem::replace(shard.array.get_mut(), ptr::null_mut());
+            // SAFETY: as above.
+            unsafe { Array::free(word) };
+        }
+        tuples
+    }
+}
+
+impl Shard {
+    fn counter(&self) -> Inserts {
+        // Acquire: pairs with the release store in `insert`.
+        Inserts(self.inserts.load(Ordering::Acquire))
+    }
+}
+
+impl Drop for HashIndex {
+    fn drop(&mut self) {
+        self.drain();
+    }
+}

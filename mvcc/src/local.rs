@@ -1,0 +1,189 @@
+//! What a thread keeps for a database from one transaction to the next: its epoch handle, its worker, a slot, buffers, and the memory
+//! of collected versions.
+
+use crate::reads::Read;
+use crate::shared::{Shared, Worker};
+use crate::slots::{Bound, SlotId};
+use crate::sync::{Arc, Ordering, fence, thread_local};
+use crate::version::{OwnedVersion, ValueVersion, Version};
+use crossbeam_epoch::{Guard, LocalHandle};
+use crossbeam_utils::CachePadded;
+use std::cell::{Cell, RefCell};
+use std::ptr::NonNull;
+use std::rc::Rc;
+
+pub(crate) struct Local {
+    handle: LocalHandle,
+    worker: Arc<CachePadded<Worker>>,
+    /// A slot of this thread's that no transaction uses now.
+    spare_slot: Cell<Option<SlotId>>,
+    /// An emptied buffer for a transaction's reads.
+    spare_reads: Cell<Vec<Read>>,
+    /// Tombstones for recycling, by table.
+    recycled: RefCell<Vec<Vec<OwnedVersion>>>,
+    turn: Cell<usize>,
+    /// After the handle: it outlives it.
+    shared: Arc<Shared>,
+}
+
+/// Versions kept for recycling, for each table: what a few collections bring in.
+const RECYCLED: usize = 256;
+/// Reads that a kept buffer may have room for.
+const SPARE_READS: usize = 4096;
+
+thread_local! {
+    static LOCALS: RefCell<Vec<(u64, Rc<Local>)>> = const { RefCell::new(Vec::new()) };
+}
+
+impl Local {
+    /// This thread's state for the database with this number.
+    #[inline]
+    pub(crate) fn of(database: u64, shared: &Arc<Shared>) -> Rc<Self> {
+        let found = LOCALS.try_with(|locals| {
+            let locals = locals.borrow();
+            let found = locals.iter().find(|(id, _)| *id == database);
+            found.map(|(_, local)| local.clone())
+        });
+        match found {
+            Ok(Some(local)) => local,
+            Ok(None) => Self::register(database, shared),
+            // The thread is ending, its thread-locals are gone: a state for this once.
+            Err(_) => Rc::new(Self::new(shared)),
+        }
+    }
+
+    #[cold]
+    fn register(database: u64, shared: &Arc<Shared>) -> Rc<Self> {
+        let local = Rc::new(Self::new(shared));
+        let outdated = LOCALS.try_with(|locals| {
+            let mut locals = locals.borrow_mut();
+            locals.push((database, local.clone()));
+            let closed = |local: &Local| local.shared.closed.load(Ordering::Relaxed);
+            locals
+                .extract_if(.., |(_, local)| closed(local))
+                .collect::<Vec<_>>()
+        });
+        // Outside the borrow: dropping them may run user code.
+        drop(outdated);
+        local
+    }
+
+    fn new(shared: &Arc<Shared>) -> Self {
+        Self {
+            handle: shared.collector.register(),
+            worker: shared.join(),
+            spare_slot: Cell::new(None),
+            spare_reads: Cell::default(),
+            recycled: RefCell::default(),
+            turn: Cell::new(0),
+            shared: shared.clone(),
+        }
+    }
+
+    /// Lets go of this thread's state for a database that is being dropped.
+    pub(crate) fn forget(database: u64) {
+        let gone = LOCALS.try_with(|locals| {
+            let mut locals = locals.borrow_mut();
+            locals
+                .extract_if(.., |(id, _)| *id == database)
+                .collect::<Vec<_>>()
+        });
+        drop(gone);
+    }
+
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    pub(crate) fn worker(&self) -> &Worker {
+        &self.worker
+    }
+
+    pub(crate) fn pin(&self) -> Guard {
+        self.handle.pin()
+    }
+
+    pub(crate) fn next_turn(&self) -> usize {
+        self.turn.replace(self.turn.get().wrapping_add(1))
+    }
+
+    /// Announces a transaction that may read anything from now on, and pins.
+    #[inline]
+    pub(crate) fn begin(&self) -> (SlotId, Guard) {
+        let slot = self
+            .spare_slot
+            .take()
+            .unwrap_or_else(|| self.shared.slots.acquire());
+        self.shared
+            .slots
+            .set_before_fence(slot, self.shared.recent());
+        // The announcement is ordered before all reads by a full fence; partner: the one in `Horizon::scan`. An
+        // outermost pin executes one (on x86 a locked instruction); a nested one does not.
+        let nested = self.handle.is_pinned();
+        let guard = self.handle.pin();
+        if nested {
+            fence(Ordering::SeqCst);
+        }
+        (slot, guard)
+    }
+
+    /// Ends what `begin` announced.
+    #[inline]
+    pub(crate) fn end(&self, slot: SlotId) {
+        self.shared.slots.set_released(slot, Bound::Idle);
+        if let Some(slot) = self.spare_slot.replace(Some(slot)) {
+            self.shared.slots.release(slot);
+        }
+    }
+
+    #[inline]
+    pub(crate) fn take_reads(&self) -> Vec<Read> {
+        self.spare_reads.take()
+    }
+
+    #[inline]
+    pub(crate) fn return_reads(&self, mut reads: Vec<Read>) {
+        if reads.capacity() <= SPARE_READS {
+            reads.clear();
+            self.spare_reads.set(reads);
+        }
+    }
+
+    /// A version of a table with value type `V`, not yet part of any chain.
+    pub(crate) fn new_version<V>(&self, table: usize, value: Option<V>) -> NonNull<Version> {
+        let mut recycled = self.recycled.borrow_mut();
+        let Some(version) = recycled.get_mut(table).and_then(Vec::pop) else {
+            return ValueVersion::boxed(value);
+        };
+        let version = version.into_raw();
+        // SAFETY: it came from the same table, so it is of this type, and belongs to us alone. It is a tombstone, so the assignment
+        // drops nothing.
+        unsafe { (*version.cast::<ValueVersion<V>>().as_ptr()).value = value };
+        version
+    }
+
+    /// Drops a version's value and keeps its memory. Runs user code.
+    pub(crate) fn recycle(&self, table: usize, version: OwnedVersion) {
+        let version = version.cleared();
+        let mut recycled = self.recycled.borrow_mut();
+        if recycled.len() <= table {
+            recycled.resize_with(table + 1, Vec::new);
+        }
+        if recycled[table].len() < RECYCLED {
+            recycled[table].push(version);
+        }
+    }
+
+    pub(crate) fn free_recycled(&self) {
+        drop(self.recycled.take());
+    }
+}
+
+impl Drop for Local {
+    fn drop(&mut self) {
+        if let Some(slot) = self.spare_slot.take() {
+            self.shared.slots.release(slot);
+        }
+        self.shared.leave(self.worker.clone());
+    }
+}

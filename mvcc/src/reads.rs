@@ -1,0 +1,166 @@
+//! Reading consistently, without a timestamp for as long as possible.
+//!
+//! Until it has a timestamp, a transaction reads the newest versions and checks after each read that all earlier ones are still
+//! the newest: then they all were at that instant. It takes a timestamp when that fails, when it has read so much that the checks
+//! cost more than the clock, and when it finds nothing where it looks.
+
+use crate::clock::Clock;
+use crate::tuple::Tuple;
+use crate::version::{ValueVersion, Version};
+use std::ptr::NonNull;
+
+/// A tuple that was read, and the version that was seen: null or a tombstone only if a scan came by.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Read {
+    pub(crate) tuple: NonNull<Tuple>,
+    pub(crate) version: *mut Version,
+}
+
+/// The reads of a transaction. All tuples in it stay allocated because the transaction is pinned, all versions because of its slot.
+pub(crate) struct Reads {
+    pub(crate) entries: Vec<Read>,
+    timestamp: Option<u64>,
+}
+
+/// Reads without a timestamp: up to here, checking earlier words (they are in the first-level cache) costs less than a clock reading, which
+/// drains the processor's pipeline.
+const UNTIMED: usize = 8;
+
+/// What a tuple holds for a reader with a timestamp.
+pub(crate) enum Seen {
+    /// A version of the tuple, null if it had none then; and whether it is the newest.
+    Version(*mut Version, bool),
+    /// The tuple was removed: look the key up again.
+    Dead,
+}
+
+impl Read {
+    /// Whether the version that was read is the newest one, once no commit holds the tuple.
+    #[inline]
+    pub(crate) fn is_current(&self) -> bool {
+        // SAFETY: see `Reads`.
+        let word = unsafe { self.tuple.as_ref() }.unlocked_word();
+        // See `Footprint::is_current` for dead ones.
+        word.is_dead() || word.newest() == self.version
+    }
+}
+
+impl Reads {
+    pub(crate) fn new(entries: Vec<Read>) -> Self {
+        Self {
+            entries,
+            timestamp: None,
+        }
+    }
+
+    pub(crate) fn timestamp(&self) -> Option<u64> {
+        self.timestamp
+    }
+
+    /// Moves on to a later timestamp at which all reads were checked to be current.
+    pub(crate) fn extend_to(&mut self, timestamp: u64) {
+        self.timestamp = Some(timestamp);
+    }
+
+    /// Remembers what was read at the timestamp.
+    pub(crate) fn record(&mut self, tuple: NonNull<Tuple>, version: *mut Version) {
+        let read = Read { tuple, version };
+        if self.entries.last() != Some(&read) {
+            self.entries.push(read);
+        }
+    }
+
+    /// The newest version of a tuple, if the transaction has no timestamp and needs none for it. `None`: it has one now; read at that.
+    ///
+    /// # Safety
+    /// The caller is pinned since it found the tuple, its slot is open, and the tuple is of a table with values `V`.
+    #[inline]
+    pub(crate) unsafe fn read_untimed<V>(
+        &mut self,
+        tuple: NonNull<Tuple>,
+        clock: &Clock,
+    ) -> Option<NonNull<ValueVersion<V>>> {
+        if self.timestamp.is_some() {
+            return None;
+        }
+        if self.entries.len() == UNTIMED {
+            self.take_timestamp(clock);
+            return None;
+        }
+        // SAFETY: the caller's promise.
+        let word = unsafe { tuple.as_ref() }.unlocked_word();
+        let newest = NonNull::new(word.newest()).filter(|_| !word.is_dead());
+        // SAFETY: the newest version while our slot is open: it stays allocated, and it is of the table's type.
+        let live = newest
+            .map(NonNull::cast::<ValueVersion<V>>)
+            .filter(|version| unsafe { version.as_ref() }.value.is_some());
+        let Some(live) = live else {
+            self.take_timestamp(clock);
+            return None;
+        };
+        let mut known = false;
+        for read in &self.entries {
+            if !read.is_current() {
+                self.take_timestamp_of_overwriters(u64::MAX);
+                return None;
+            }
+            known |= read.tuple == tuple;
+        }
+        if !known {
+            self.entries.push(Read {
+                tuple,
+                version: live.as_ptr().cast(),
+            });
+        }
+        Some(live)
+    }
+
+    /// Takes a timestamp, if there is none yet, at which all that was read is visible.
+    #[cold]
+    pub(crate) fn take_timestamp(&mut self, clock: &Clock) -> u64 {
+        match self.timestamp {
+            Some(timestamp) => timestamp,
+            None => self.take_timestamp_of_overwriters(clock.now()),
+        }
+    }
+
+    /// The smallest timestamp of what has overwritten a read, at most `limit`.
+    ///
+    /// It is later than every version that was read, since all of them were current together before the first was locked
+    /// for being overwritten. And it is as good as a clock reading: whoever locks a tuple after we have seen the overwriter reads
+    /// a clock that is later (I1).
+    #[cold]
+    fn take_timestamp_of_overwriters(&mut self, limit: u64) -> u64 {
+        let overwriters = self.entries.iter().filter_map(|read| {
+            // SAFETY: see `Reads`.
+            let newest = unsafe { read.tuple.as_ref() }.unlocked_word().newest();
+            (newest != read.version).then(|| {
+                // SAFETY: we read the version and our slot is open, so it and all above it are allocated; what was read untimed
+                // had a value, so its tuple is not removed meanwhile.
+                let above = unsafe { Version::directly_above(newest, read.version) };
+                // SAFETY: as above.
+                unsafe { above.as_ref() }.timestamp
+            })
+        });
+        let timestamp = overwriters.fold(limit, u64::min);
+        self.timestamp = Some(timestamp);
+        timestamp
+    }
+}
+
+/// The version of a tuple that is visible at `timestamp`.
+///
+/// # Safety
+/// The caller is pinned since it found the tuple, and its slot protects `timestamp`.
+#[inline]
+pub(crate) unsafe fn read_at(tuple: NonNull<Tuple>, timestamp: u64) -> Seen {
+    // Found unlocked after the timestamp was taken: whoever locks it later has a later one. SAFETY: the caller's promise.
+    let word = unsafe { tuple.as_ref() }.unlocked_word();
+    if word.is_dead() {
+        return Seen::Dead;
+    }
+    let newest = word.newest();
+    // SAFETY: the caller's promise.
+    let version = unsafe { Version::visible_at(newest, timestamp) };
+    Seen::Version(version, version == newest)
+}

@@ -1,0 +1,235 @@
+//! What all threads of a database share: clock, slots, watermark, the threads' garbage.
+
+use crate::clock::Clock;
+use crate::garbage::Garbage;
+use crate::slots::{Bound, Slots};
+use crate::sync::{
+    Arc, AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Mutex, MutexGuard, Ordering, fence,
+};
+use crossbeam_epoch::Collector;
+use crossbeam_utils::CachePadded;
+
+pub(crate) struct Shared {
+    pub(crate) clock: Clock,
+    pub(crate) slots: Slots,
+    /// A coarse clock: some commit's timestamp, a few microseconds old while commits go on; never ahead of `clock`.
+    recent: CachePadded<AtomicU64>,
+    /// The largest watermark computed so far (I4).
+    watermark: CachePadded<AtomicU64>,
+    /// Held while the watermark must not move.
+    still: Mutex<()>,
+    workers: Mutex<Workers>,
+    /// Tuples and versions that wait for the epoch.
+    pub(crate) deferred: AtomicUsize,
+    /// Set when the database is dropped; a thread's cached state is of no more use then.
+    pub(crate) closed: AtomicBool,
+    /// The last field: what it still has deferred runs when it goes, and counts down `deferred`.
+    pub(crate) collector: Collector,
+}
+
+/// A thread's share of the database: written by its thread, read by everyone. Handed on to a later thread when its
+/// thread ends, so that nothing in it is stranded.
+#[derive(Default)]
+pub(crate) struct Worker {
+    pub(crate) commits: AtomicU64,
+    pub(crate) conflicts: AtomicU64,
+    /// Versions installed minus versions taken out of their chains; the sum over all workers is what lives.
+    pub(crate) versions: AtomicI64,
+    pub(crate) garbage: Mutex<Garbage>,
+}
+
+impl Worker {
+    /// Adds to a counter that only this worker's thread writes: a load and a store, no locked instruction.
+    pub(crate) fn count(counter: &AtomicU64) {
+        counter.store(counter.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn count_versions(&self, change: i64) {
+        let versions = self.versions.load(Ordering::Relaxed);
+        self.versions.store(versions + change, Ordering::Relaxed);
+    }
+}
+
+#[derive(Default)]
+struct Workers {
+    all: Vec<Arc<CachePadded<Worker>>>,
+    unused: Vec<Arc<CachePadded<Worker>>>,
+}
+
+impl Shared {
+    pub(crate) fn new(clock: Clock) -> Self {
+        let now = clock.now();
+        Self {
+            clock,
+            slots: Slots::new(),
+            recent: CachePadded::new(AtomicU64::new(now)),
+            watermark: CachePadded::new(AtomicU64::new(0)),
+            still: Mutex::default(),
+            workers: Mutex::default(),
+            deferred: AtomicUsize::new(0),
+            closed: AtomicBool::new(false),
+            collector: Collector::new(),
+        }
+    }
+
+    pub(crate) fn recent(&self) -> u64 {
+        // Acquire: pairs with `advance`; a reading that is seen precedes all that follows here.
+        self.recent.load(Ordering::Acquire)
+    }
+
+    /// Moves the coarse clock on to `reading` if it is `step` behind.
+    pub(crate) fn advance(&self, reading: u64, step: u64) {
+        if self.recent.load(Ordering::Relaxed) + step <= reading {
+            self.recent.fetch_max(reading, Ordering::AcqRel);
+        }
+    }
+
+    pub(crate) fn watermark(&self) -> u64 {
+        self.watermark.load(Ordering::SeqCst)
+    }
+
+    /// Keeps the watermark from moving.
+    pub(crate) fn hold_watermark(&self) -> StillWatermark<'_> {
+        StillWatermark {
+            shared: self,
+            _still: self.still.lock(),
+        }
+    }
+
+    /// Raises the watermark, unless somebody needs it to stand still just now, and returns it.
+    fn raise_watermark(&self, to: u64) -> u64 {
+        let Some(_still) = self.still.try_lock() else {
+            return self.watermark();
+        };
+        self.watermark.fetch_max(to, Ordering::SeqCst).max(to)
+    }
+
+    pub(crate) fn join(&self) -> Arc<CachePadded<Worker>> {
+        let mut workers = self.workers.lock();
+        workers.unused.pop().unwrap_or_else(|| {
+            let worker: Arc<CachePadded<Worker>> = Arc::default();
+            workers.all.push(worker.clone());
+            worker
+        })
+    }
+
+    pub(crate) fn leave(&self, worker: Arc<CachePadded<Worker>>) {
+        self.workers.lock().unused.push(worker);
+    }
+
+    pub(crate) fn workers(&self) -> Vec<Arc<CachePadded<Worker>>> {
+        self.workers.lock().all.clone()
+    }
+
+    /// Some worker, another one at each turn.
+    pub(crate) fn neighbour(&self, turn: usize) -> Option<Arc<CachePadded<Worker>>> {
+        let workers = self.workers.lock();
+        workers.all.get(turn % workers.all.len().max(1)).cloned()
+    }
+}
+
+/// The watermark while it does not move.
+pub(crate) struct StillWatermark<'s> {
+    shared: &'s Shared,
+    _still: MutexGuard<'s, ()>,
+}
+
+impl StillWatermark<'_> {
+    pub(crate) fn watermark(&self) -> u64 {
+        self.shared.watermark()
+    }
+}
+
+/// What live transactions may still read, as of one scan of the slots.
+pub(crate) struct Horizon {
+    /// Nobody reads at a timestamp below this.
+    pub(crate) watermark: u64,
+    /// From here on, anything may be read.
+    pub(crate) open: u64,
+    /// The timestamps below `open` at which snapshots read, ascending.
+    pub(crate) snapshots: Vec<u64>,
+}
+
+impl Horizon {
+    /// Scans the slots.
+    ///
+    /// A transaction whose slot this misses had not passed its begin fence when ours was executed. So all that it reads
+    /// as newest is at least as new as what was committed below `recent` as we loaded it, and every timestamp that it takes
+    /// is larger: nothing below `open` concerns it (I4).
+    pub(crate) fn scan(shared: &Shared) -> Self {
+        let recent = shared.recent();
+        // Partner: the fence between a transaction's announcement and its first read.
+        fence(Ordering::SeqCst);
+        let (mut open, mut snapshots) = (recent, Vec::new());
+        for bound in shared.slots.bounds() {
+            match bound {
+                Bound::Idle => {}
+                Bound::Open(lower) => open = open.min(lower),
+                Bound::Fixed(timestamp) => snapshots.push(timestamp),
+            }
+        }
+        snapshots.retain(|&timestamp| timestamp < open);
+        snapshots.sort_unstable();
+        snapshots.dedup();
+        let lowest = snapshots.first().copied().unwrap_or(open).min(open);
+        Self {
+            watermark: shared.raise_watermark(lowest),
+            open,
+            snapshots,
+        }
+    }
+
+    /// The first snapshot that sees a version committed at `from` and superseded at `to`: the smallest in (from, to].
+    pub(crate) fn first_to_see(&self, from: u64, to: u64) -> Option<u64> {
+        let later = self
+            .snapshots
+            .partition_point(|&timestamp| timestamp <= from);
+        self.snapshots
+            .get(later)
+            .copied()
+            .filter(|&timestamp| timestamp <= to)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::ClockChoice;
+
+    fn shared() -> Shared {
+        Shared::new(Clock::new(ClockChoice::Counter, 0).expect("always usable"))
+    }
+
+    #[test]
+    fn the_watermark_is_the_lowest_bound_and_never_falls() {
+        let shared = shared();
+        shared.advance(100, 1);
+        let (open, fixed) = (shared.slots.acquire(), shared.slots.acquire());
+        shared.slots.set_before_fence(open, 50);
+        shared.slots.set_released(fixed, Bound::Fixed(40));
+        let horizon = Horizon::scan(&shared);
+        assert_eq!((horizon.watermark, horizon.open), (40, 50));
+        assert_eq!(horizon.snapshots, [40]);
+        shared.slots.release(fixed);
+        assert_eq!(Horizon::scan(&shared).watermark, 50);
+        shared.slots.set_before_fence(open, 10);
+        let horizon = Horizon::scan(&shared);
+        assert_eq!((horizon.watermark, horizon.open), (50, 10));
+        shared.slots.release(open);
+        assert_eq!(Horizon::scan(&shared).watermark, 100);
+    }
+
+    #[test]
+    fn a_version_is_seen_by_snapshots_after_it_and_up_to_its_successor() {
+        let horizon = Horizon {
+            watermark: 10,
+            open: 100,
+            snapshots: vec![10, 20, 30],
+        };
+        assert_eq!(horizon.first_to_see(10, 19), None);
+        assert_eq!(horizon.first_to_see(10, 20), Some(20));
+        assert_eq!(horizon.first_to_see(9, 100), Some(10));
+        assert_eq!(horizon.first_to_see(20, 29), None);
+        assert_eq!(horizon.first_to_see(30, 99), None);
+    }
+}

@@ -1,0 +1,147 @@
+//! Snapshot slots: where each live transaction announces what it may still read.
+//!
+//! A slot is idle, or *open* at a lower bound (its owner may read anything from there on), or *fixed* at a timestamp
+//! (its owner reads exactly what is visible there).
+
+use crate::sync::{AtomicU64, Mutex, Ordering};
+use crossbeam_utils::CachePadded;
+use std::sync::OnceLock;
+
+/// A slot's number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SlotId(usize);
+
+/// What a slot says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Bound {
+    Idle,
+    /// Its owner may read anything that is visible at this timestamp or later.
+    Open(u64),
+    /// Its owner reads what is visible at this timestamp.
+    Fixed(u64),
+}
+
+const IDLE: u64 = u64::MAX;
+
+impl Bound {
+    // The lowest bit tells open from fixed. A 3 GHz counter takes 97 years to reach the highest.
+    fn encode(self) -> u64 {
+        match self {
+            Self::Idle => IDLE,
+            Self::Open(timestamp) => timestamp << 1,
+            Self::Fixed(timestamp) => timestamp << 1 | 1,
+        }
+    }
+
+    fn decode(word: u64) -> Self {
+        match word {
+            IDLE => Self::Idle,
+            word if word & 1 == 0 => Self::Open(word >> 1),
+            word => Self::Fixed(word >> 1),
+        }
+    }
+}
+
+/// All slots of a database. They are never freed while it lives; the table grows by doubling.
+pub(crate) struct Slots {
+    /// Chunk `i` holds `FIRST << i` slots.
+    chunks: [OnceLock<Box<[CachePadded<AtomicU64>]>>; CHUNKS],
+    unused: Mutex<Unused>,
+}
+
+#[derive(Default)]
+struct Unused {
+    returned: Vec<SlotId>,
+    never_used: usize,
+}
+
+const FIRST: usize = if cfg!(test) { 2 } else { 16 };
+const CHUNKS: usize = 26;
+
+impl Slots {
+    pub(crate) fn new() -> Self {
+        Self {
+            chunks: [const { OnceLock::new() }; CHUNKS],
+            unused: Mutex::default(),
+        }
+    }
+
+    /// A slot that nobody else has, idle.
+    pub(crate) fn acquire(&self) -> SlotId {
+        let mut unused = self.unused.lock();
+        unused.returned.pop().unwrap_or_else(|| {
+            unused.never_used += 1;
+            SlotId(unused.never_used - 1)
+        })
+    }
+
+    /// Gives a slot back.
+    pub(crate) fn release(&self, slot: SlotId) {
+        self.set_released(slot, Bound::Idle);
+        self.unused.lock().returned.push(slot);
+    }
+
+    #[inline]
+    fn slot(&self, SlotId(id): SlotId) -> &AtomicU64 {
+        let chunk = (id / FIRST + 1).ilog2() as usize;
+        let slots = self.chunks[chunk].get_or_init(|| {
+            (0..FIRST << chunk)
+                .map(|_| CachePadded::new(AtomicU64::new(IDLE)))
+                .collect()
+        });
+        &slots[id - FIRST * ((1 << chunk) - 1)]
+    }
+
+    /// Announces an open bound. The caller executes a full fence before it reads anything under this protection.
+    #[inline]
+    pub(crate) fn set_before_fence(&self, slot: SlotId, lower: u64) {
+        // Relaxed: the caller's fence orders it before its reads; partner: the fence in `Horizon::scan`.
+        self.slot(slot)
+            .store(Bound::Open(lower).encode(), Ordering::Relaxed);
+    }
+
+    /// Narrows what the slot protects.
+    #[inline]
+    pub(crate) fn set_released(&self, slot: SlotId, bound: Bound) {
+        // Release: all that was read under the old bound has been read; partner: the acquire load in `bounds`.
+        self.slot(slot).store(bound.encode(), Ordering::Release);
+    }
+
+    /// All bounds that are not idle.
+    pub(crate) fn bounds(&self) -> impl Iterator<Item = Bound> {
+        self.chunks
+            .iter()
+            .map_while(OnceLock::get)
+            .flatten()
+            .map(|slot| Bound::decode(slot.load(Ordering::Acquire)))
+            .filter(|&bound| bound != Bound::Idle)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bounds_survive_their_encoding() {
+        for bound in [Bound::Idle, Bound::Open(0), Bound::Open(7), Bound::Fixed(7)] {
+            assert_eq!(Bound::decode(bound.encode()), bound);
+        }
+    }
+
+    #[test]
+    fn every_slot_is_its_own_and_is_found_by_a_scan() {
+        let slots = Slots::new();
+        let taken: Vec<_> = (0..100).map(|_| slots.acquire()).collect();
+        for (i, &slot) in taken.iter().enumerate() {
+            slots.set_before_fence(slot, i as u64);
+        }
+        let mut found: Vec<_> = slots.bounds().collect();
+        found.sort_by_key(|bound| bound.encode());
+        let expected: Vec<_> = (0..100).map(Bound::Open).collect();
+        assert_eq!(found, expected);
+        slots.release(taken[42]);
+        assert_eq!(slots.bounds().count(), 99);
+        assert_eq!(slots.acquire(), taken[42]);
+    }
+}

@@ -1,0 +1,109 @@
+//! Read-only snapshots that may live long.
+
+use crate::database::{Database, Inner};
+use crate::read;
+use crate::slots::{Bound, SlotId};
+use crate::table::{AnyTable, Lookup};
+use crate::timestamp::Timestamp;
+use std::fmt;
+
+/// A consistent state of the whole database, for as long as the handle lives.
+///
+/// It never aborts, never blocks a writer and never sees a later commit. It keeps the database alive, may be sent to and
+/// shared between threads, and several of them can read from it at once. What it can see is kept in memory until it is dropped;
+/// what was overwritten after it and before a later snapshot is not.
+///
+/// ```
+/// let db = mvcc::Database::new();
+/// let table = db.table::<u64, u64>("t")?;
+/// db.run(|tx| Ok::<_, ()>(tx.insert(&table, 1, 10))).unwrap();
+/// let snapshot = db.snapshot();
+/// db.run(|tx| Ok::<_, ()>(tx.insert(&table, 1, 11))).unwrap();
+/// assert_eq!(snapshot.get(&table, &1), Some(&10));
+/// assert_eq!(snapshot.iter(&table).collect::<Vec<_>>(), [(&1, &10)]);
+/// # Ok::<(), mvcc::TableError>(())
+/// ```
+pub struct Snapshot {
+    database: Database,
+    slot: SlotId,
+    timestamp: u64,
+}
+
+impl Snapshot {
+    pub(crate) fn new(database: &Database) -> Self {
+        let inner = database.inner();
+        let slot = inner.shared.slots.acquire();
+        let lower = inner.shared.recent();
+        inner.shared.slots.set_before_fence(slot, lower);
+        // Partner: the fence in `Horizon::scan`.
+        crate::sync::fence(crate::sync::Ordering::SeqCst);
+        let timestamp = inner.shared.clock.now();
+        inner
+            .shared
+            .slots
+            .set_released(slot, Bound::Fixed(timestamp));
+        Self {
+            database: database.clone(),
+            slot,
+            timestamp,
+        }
+    }
+
+    fn inner(&self) -> &Inner {
+        self.database.inner()
+    }
+
+    /// Its place in the serialization order: it sees exactly the commits with smaller timestamps.
+    pub fn timestamp(&self) -> Timestamp {
+        Timestamp::new(self.timestamp)
+    }
+
+    /// The value of a key.
+    ///
+    /// # Panics
+    /// If the table belongs to another database.
+    pub fn get<T: Lookup<Q>, Q: ?Sized>(&self, table: &T, key: &Q) -> Option<&T::Value> {
+        let local = self.inner().local();
+        // SAFETY: the slot protects the timestamp as long as `self` lives.
+        unsafe { read::get_at(self.inner(), table, key, self.timestamp, &local.pin()) }
+    }
+
+    /// Whether a key has a value.
+    ///
+    /// # Panics
+    /// If the table belongs to another database.
+    pub fn contains_key<T: Lookup<Q>, Q: ?Sized>(&self, table: &T, key: &Q) -> bool {
+        self.get(table, key).is_some()
+    }
+
+    /// All keys with their values, in no particular order.
+    ///
+    /// # Panics
+    /// If the table belongs to another database.
+    pub fn iter<'r, T: AnyTable>(
+        &'r self,
+        table: &'r T,
+    ) -> impl Iterator<Item = (&'r T::Key, &'r T::Value)> {
+        let core = &table.typed().core;
+        core.check_database(self.inner().id);
+        (0..core.index.shards()).flat_map(move |shard| {
+            let local = self.inner().local();
+            // SAFETY: the slot protects the timestamp as long as `self` lives.
+            unsafe { read::shard_at(table, shard, self.timestamp, &local.pin()) }
+        })
+    }
+}
+
+impl Drop for Snapshot {
+    fn drop(&mut self) {
+        self.inner().shared.slots.release(self.slot);
+    }
+}
+
+impl fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Snapshot")
+            .field("timestamp", &self.timestamp)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,46 @@
+//! Timestamps: points in the one total order of transactions.
+
+use std::fmt;
+
+/// A point in the serialization order of one database.
+///
+/// Timestamps are ticks of the database's [clock](crate::Clock). They order the transactions of one process and
+/// mean nothing outside it: the processor's counter restarts with the machine.
+///
+/// A snapshot with timestamp `r` sees exactly the commits whose timestamp is smaller than `r`.
+///
+/// ```
+/// let db = mvcc::Database::new();
+/// let table = db.table::<u64, u64>("t")?;
+/// let before = db.snapshot();
+/// let tx = db.begin();
+/// tx.insert(&table, 1, 1);
+/// let commit = tx.commit()?;
+/// assert!(before.timestamp() < commit && commit < db.snapshot().timestamp());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(u64);
+
+impl Timestamp {
+    pub(crate) fn new(ticks: u64) -> Self {
+        Self(ticks)
+    }
+
+    /// The clock's ticks at this point, for printing and for measuring distances.
+    pub fn ticks(self) -> u64 {
+        self.0
+    }
+}
+
+impl fmt::Debug for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Timestamp({})", self.0)
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}

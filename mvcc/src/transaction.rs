@@ -1,0 +1,437 @@
+//! Read-write transactions.
+
+use crate::commit::{AbsentRead, Conflict, Footprint, ScanRead};
+use crate::database::Inner;
+use crate::garbage;
+use crate::index::Hash;
+use crate::local::Local;
+use crate::read;
+use crate::reads::{Reads, Seen, read_at};
+use crate::shared::Worker;
+use crate::slots::SlotId;
+use crate::table::{AnyTable, Lookup, TableCore, key_of};
+use crate::timestamp::Timestamp;
+use crate::tuple::{KeyedTuple, Tuple};
+use crate::version::{OwnedVersion, Version};
+use crate::writes::Writes;
+use crossbeam_epoch::Guard;
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::marker::PhantomData;
+use std::ptr::NonNull;
+use std::rc::Rc;
+
+/// A read-write transaction.
+///
+/// It reads from one consistent state, sees its own writes, and buffers them until it commits. References that it hands
+/// out stay valid as long as it lives, also when the same key is written again. Reads and buffered writes never fail: a
+/// conflict surfaces in [`commit`](Self::commit), and never from [`Database::run`](crate::Database::run). Dropping it aborts it.
+///
+/// Meant for short work: while it lives, nothing that is overwritten is freed. For long reads take a
+/// [`Snapshot`](crate::Snapshot). Transactions on one thread are independent of each other, also when nested.
+///
+/// It cannot be sent to another thread:
+///
+/// ```compile_fail
+/// let db = mvcc::Database::new();
+/// let tx = db.begin();
+/// std::thread::scope(|scope| { scope.spawn(|| tx.abort()); });
+/// ```
+pub struct Transaction<'db> {
+    database: &'db Inner,
+    footprint: RefCell<Footprint>,
+    /// Set when what was read cannot all be current at one instant any more: a commit with writes will fail.
+    doomed: Cell<bool>,
+    slot: SlotId,
+    guard: Guard,
+    local: Rc<Local>,
+}
+
+/// What a transaction sees of a tuple.
+struct SeenVersion {
+    /// Null if there is none.
+    version: *mut Version,
+    /// Whether it was read at the timestamp and is to be recorded; not if it is our own, or recorded already.
+    at_timestamp: bool,
+}
+
+impl<'db> Transaction<'db> {
+    #[inline]
+    pub(crate) fn new(database: &'db Inner) -> Self {
+        let local = database.local();
+        let (slot, guard) = local.begin();
+        let footprint = Footprint {
+            reads: Reads::new(local.take_reads()),
+            absent: Vec::new(),
+            scans: Vec::new(),
+            writes: Writes::default(),
+        };
+        Self {
+            database,
+            footprint: RefCell::new(footprint),
+            doomed: Cell::new(false),
+            slot,
+            guard,
+            local,
+        }
+    }
+
+    /// The value of a key, as this transaction sees it: its own write if there is one.
+    ///
+    /// # Panics
+    /// If the table belongs to another database.
+    #[inline]
+    pub fn get<T: Lookup<Q>, Q: ?Sized>(&self, table: &T, key: &Q) -> Option<&T::Value> {
+        self.get_tuple(table, key).map(|(_, value)| value)
+    }
+
+    /// Whether a key has a value.
+    ///
+    /// # Panics
+    /// If the table belongs to another database.
+    pub fn contains_key<T: Lookup<Q>, Q: ?Sized>(&self, table: &T, key: &Q) -> bool {
+        self.get(table, key).is_some()
+    }
+
+    /// Gives a key a value, whether or not it has one (an upsert).
+    ///
+    /// # Panics
+    /// If the table belongs to another database.
+    pub fn insert<T: AnyTable>(&self, table: &T, key: T::Key, value: T::Value) {
+        let core = self.core(table);
+        let hash = Hash::new(table.hash_key(&key));
+        let version = self.version(table, Some(value));
+        let mut key = key;
+        loop {
+            let inserts = core.index.inserts(hash.position());
+            let mut matches = core.index.matches(hash, &self.guard);
+            // SAFETY: found in this table by a pinned thread.
+            let found = matches.find(|&tuple| T::equal(unsafe { key_of(tuple) }, &key));
+            if let Some(tuple) = found {
+                if let Some(held) = self.hold(core, tuple) {
+                    return self.write(core, tuple, version, held);
+                }
+                continue;
+            }
+            let tuple = KeyedTuple::boxed(key, hash);
+            if core.index.insert(hash, tuple.cast(), inserts, &self.guard) {
+                return self.write(core, tuple.cast(), version, true);
+            }
+            // SAFETY: just made, and nobody else has seen it.
+            key = unsafe { Box::from_raw(tuple.as_ptr()) }.key;
+        }
+    }
+
+    /// Removes a key, whether or not it has a value.
+    ///
+    /// # Panics
+    /// If the table belongs to another database.
+    pub fn remove<T: Lookup<Q>, Q: ?Sized>(&self, table: &T, key: &Q) {
+        let core = self.core(table);
+        let hash = Hash::new(table.hash_lookup(key));
+        loop {
+            let Some(tuple) = read::find(table, hash, key, &self.guard) else {
+                // Nothing to remove, as long as it stays so until the commit: an absent read.
+                if self.get(table, key).is_none() {
+                    return;
+                }
+                continue;
+            };
+            if let Some(held) = self.hold(core, tuple) {
+                return self.write(core, tuple, self.version(table, None), held);
+            }
+        }
+    }
+
+    /// Replaces a key's value by a function of it; false if it has none. The function may use the transaction.
+    ///
+    /// # Panics
+    /// If the table belongs to another database.
+    pub fn update<T: Lookup<Q>, Q: ?Sized>(
+        &self,
+        table: &T,
+        key: &Q,
+        update: impl FnOnce(&T::Value) -> T::Value,
+    ) -> bool {
+        let Some((tuple, value)) = self.get_tuple(table, key) else {
+            return false;
+        };
+        let version = self.version(table, Some(update(value)));
+        // We have seen a value there, so a removal is later than our slot's bound, and the tuple stays.
+        let core = self.core(table);
+        let held = self
+            .hold(core, tuple)
+            .expect("a tuple whose value was read is not removed");
+        self.write(core, tuple, version, held);
+        true
+    }
+
+    /// All keys with their values as this transaction sees them, in no particular order.
+    ///
+    /// The whole of each part of the table that the iteration has reached is protected against changes until the commit, new keys
+    /// included.
+    ///
+    /// # Panics
+    /// If the table belongs to another database.
+    pub fn iter<'r, T: AnyTable>(
+        &'r self,
+        table: &'r T,
+    ) -> impl Iterator<Item = (&'r T::Key, &'r T::Value)> {
+        let core = self.core(table);
+        (0..core.index.shards()).flat_map(move |shard| self.read_shard(table, shard))
+    }
+
+    /// Commits: all writes take effect at one instant, or none does.
+    ///
+    /// Returns the transaction's place in the serialization order.
+    ///
+    /// # Errors
+    /// [`Conflict`] if a concurrent transaction has changed what this one has read, or is at work on what this one writes.
+    pub fn commit(self) -> Result<Timestamp, Conflict> {
+        let timestamp = if self.footprint.borrow().writes.is_empty() {
+            let clock = &self.database.shared.clock;
+            let timestamp = self.footprint.borrow_mut().reads.take_timestamp(clock);
+            Worker::count(&self.local.worker().commits);
+            timestamp
+        } else {
+            self.commit_writes()?
+        };
+        Ok(Timestamp::new(timestamp))
+    }
+
+    /// Commits for those who need no timestamp: if nothing was written, all that was read was current together already.
+    #[inline]
+    pub(crate) fn commit_untimed(self) -> Result<(), Conflict> {
+        if self.footprint.borrow().writes.is_empty() {
+            Worker::count(&self.local.worker().commits);
+            return Ok(());
+        }
+        self.commit_writes().map(|_| ())
+    }
+
+    /// Aborts: nothing happened. The same as dropping it.
+    pub fn abort(self) {}
+
+    fn commit_writes(&self) -> Result<u64, Conflict> {
+        let shared = &self.database.shared;
+        let mut footprint = self.footprint.borrow_mut();
+        let committed = footprint.commit(&shared.clock, &self.guard);
+        let worker = self.local.worker();
+        let Ok(timestamp) = committed else {
+            Worker::count(&worker.conflicts);
+            return Err(Conflict);
+        };
+        Worker::count(&worker.commits);
+        // A commit log or a replica would be handed the write set here: no lock is held, and timestamps are in serialization order.
+        let mut writes = footprint.writes.take_entries();
+        drop(footprint);
+        shared.advance(timestamp, shared.clock.coarse_step());
+        worker.count_versions(i64::try_from(writes.len()).expect("fewer than 2^63"));
+        let retired = writes.iter_mut().flat_map(|write| write.retired(timestamp));
+        let due = worker.garbage.lock().retire(retired);
+        for write in writes.iter().filter(|write| write.held) {
+            // It has a value now; whoever removes that holds the tuple in turn. Our slot is older than that removal.
+            // SAFETY: held until now.
+            unsafe { write.tuple.as_ref() }.release();
+        }
+        if due {
+            garbage::collect_some(&self.local);
+        }
+        Ok(timestamp)
+    }
+
+    /// The table's core, checked to be of this database.
+    fn core<'t, T: AnyTable>(&self, table: &'t T) -> &'t TableCore {
+        let core = &table.typed().core;
+        core.check_database(self.database.id);
+        core
+    }
+
+    fn version<T: AnyTable>(&self, table: &T, value: Option<T::Value>) -> OwnedVersion {
+        let core = &table.typed().core;
+        let version = self.local.new_version(core.id, value);
+        // SAFETY: new, and of the table's type.
+        unsafe { OwnedVersion::new(version, core.versions) }
+    }
+
+    /// Makes sure that a tuple that is to be written to stays in its index until this transaction ends. `None`: it is removed
+    /// already. Otherwise, whether that took a hold.
+    ///
+    /// A tuple with a value needs none: what removes the value from now on is later than our slot's bound, so the tuple stays (I6).
+    fn hold(&self, core: &TableCore, tuple: NonNull<Tuple>) -> Option<bool> {
+        if self.footprint.borrow().writes.contains(tuple) {
+            return Some(false);
+        }
+        // SAFETY: we are pinned since we found it.
+        let head = unsafe { tuple.as_ref() };
+        let word = head.unlocked_word();
+        if let (Some(newest), false) = (NonNull::new(word.newest()), word.is_dead())
+            // SAFETY: the newest version while our slot is open.
+            && !unsafe { (core.versions.is_tombstone)(newest) }
+        {
+            return Some(false);
+        }
+        head.hold().then_some(true)
+    }
+
+    /// Buffers a write.
+    fn write(&self, core: &TableCore, tuple: NonNull<Tuple>, version: OwnedVersion, held: bool) {
+        let mut footprint = self.footprint.borrow_mut();
+        if let Err(version) = footprint.writes.replace(tuple, version) {
+            footprint
+                .writes
+                .push(NonNull::from(core), tuple, version, held);
+        }
+    }
+
+    /// A key's tuple and its value, as this transaction sees it.
+    #[inline]
+    fn get_tuple<T: Lookup<Q>, Q: ?Sized>(
+        &self,
+        table: &T,
+        key: &Q,
+    ) -> Option<(NonNull<Tuple>, &T::Value)> {
+        let core = self.core(table);
+        let hash = Hash::new(table.hash_lookup(key));
+        loop {
+            let timestamp = self.footprint.borrow().reads.timestamp();
+            let mut others = Vec::new();
+            let found = core.index.matches(hash, &self.guard).find(|&tuple| {
+                // SAFETY: found in this table by a pinned thread.
+                let matches = T::matches(unsafe { key_of(tuple) }, key);
+                if !matches {
+                    others.push(tuple);
+                }
+                matches
+            });
+            let mut footprint = self.footprint.borrow_mut();
+            if let Some(tuple) = found {
+                let Some(seen) = self.read(&mut footprint, tuple, PhantomData::<T::Value>) else {
+                    continue;
+                };
+                // SAFETY: it is buffered by us or protected by our slot, as long as `self` lives.
+                if let Some(value) = unsafe { read::value_of(seen.version) } {
+                    if seen.at_timestamp {
+                        footprint.reads.record(tuple, seen.version);
+                    }
+                    return Some((tuple, value));
+                }
+                if !seen.at_timestamp {
+                    return None;
+                }
+                let matches = core.index.matches(hash, &self.guard);
+                others = matches.filter(|&other| other != tuple).collect();
+                // SAFETY: pinned since it was found.
+                if unsafe { tuple.as_ref() }.word().is_dead() {
+                    // One of the others may be its successor.
+                    continue;
+                }
+            } else if timestamp.is_none() {
+                // A key is absent only if it is looked up after the timestamp was taken.
+                footprint.reads.take_timestamp(&self.database.shared.clock);
+                continue;
+            }
+            footprint.absent.push(AbsentRead {
+                table: NonNull::from(core),
+                hash,
+                others,
+            });
+            return None;
+        }
+    }
+
+    /// The version of a tuple that this transaction sees. `None`: the tuple is removed.
+    #[inline]
+    fn read<V>(
+        &self,
+        footprint: &mut Footprint,
+        tuple: NonNull<Tuple>,
+        _value: PhantomData<V>,
+    ) -> Option<SeenVersion> {
+        let untimed = |version| SeenVersion {
+            version,
+            at_timestamp: false,
+        };
+        if !footprint.writes.is_empty()
+            && let Some(version) = footprint.writes.get(tuple)
+        {
+            return Some(untimed(version.as_ptr()));
+        }
+        let clock = &self.database.shared.clock;
+        // SAFETY: we are pinned since the tuple was found in a table of this type; our slot is open.
+        if let Some(version) = unsafe { footprint.reads.read_untimed::<V>(tuple, clock) } {
+            return Some(untimed(version.as_ptr().cast()));
+        }
+        loop {
+            let timestamp = footprint.reads.take_timestamp(clock);
+            // SAFETY: as above; the open slot protects every timestamp since it began.
+            let (version, newest) = match unsafe { read_at(tuple, timestamp) } {
+                Seen::Version(version, newest) => (version, newest),
+                Seen::Dead => return None,
+            };
+            if newest || self.doomed.get() {
+                return Some(SeenVersion {
+                    version,
+                    at_timestamp: true,
+                });
+            }
+            // Overwritten since: a commit would fail, unless we can move on to now.
+            self.doomed.set(!footprint.extend(clock, &self.guard));
+        }
+    }
+
+    /// The rows of one shard. From here on, the shard is protected against changes.
+    fn read_shard<'r, T: AnyTable>(
+        &'r self,
+        table: &'r T,
+        shard: usize,
+    ) -> Vec<(&'r T::Key, &'r T::Value)> {
+        let core = self.core(table);
+        let mut footprint = self.footprint.borrow_mut();
+        footprint.reads.take_timestamp(&self.database.shared.clock);
+        let (inserts, tuples) = core.index.walk(shard, &self.guard);
+        footprint.scans.push(ScanRead {
+            table: NonNull::from(core),
+            shard,
+            inserts,
+        });
+        let row = |tuple| {
+            let seen = self.read(&mut footprint, tuple, PhantomData::<T::Value>)?;
+            if seen.at_timestamp {
+                footprint.reads.record(tuple, seen.version);
+            }
+            // SAFETY: the version as in `get_tuple`; the tuple stays allocated while we are pinned.
+            unsafe { read::value_of(seen.version).map(|value| (key_of(tuple), value)) }
+        };
+        tuples.filter_map(row).collect()
+    }
+}
+
+impl Drop for Transaction<'_> {
+    /// Gives everything back before any user code (the drop of buffered values) runs.
+    fn drop(&mut self) {
+        let footprint = self.footprint.get_mut();
+        let writes = footprint.writes.take_entries();
+        for write in writes.iter().filter(|write| write.held) {
+            // SAFETY: held until now.
+            if unsafe { write.tuple.as_ref() }.release() {
+                garbage::bury(&self.local, write.table, write.tuple, &self.guard);
+            }
+        }
+        self.local
+            .return_reads(std::mem::take(&mut footprint.reads.entries));
+        self.local.end(self.slot);
+        drop(writes);
+    }
+}
+
+impl fmt::Debug for Transaction<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let footprint = self.footprint.borrow();
+        f.debug_struct("Transaction")
+            .field("timestamp", &footprint.reads.timestamp())
+            .field("reads", &footprint.reads.entries.len())
+            .field("writes", &footprint.writes.entries().len())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,206 @@
+//! Tuples: one word each, an atomic pointer to the newest version whose low bits are a tag.
+
+use crate::index::Hash;
+use crate::sync::{AtomicPtr, AtomicU32, Ordering, Wait};
+use crate::version::Version;
+use std::ptr::NonNull;
+
+/// A tuple's word: the newest version and the tag.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Word(*mut Version);
+
+/// Held by a commit (or by the collector): readers wait, writers keep out.
+const LOCKED: usize = 1;
+/// Removed from its index for good: look the key up again.
+const DEAD: usize = 2;
+const TAGS: usize = LOCKED | DEAD;
+
+const _: () = assert!(
+    align_of::<Version>() > TAGS,
+    "the tags fit below a version's alignment"
+);
+
+impl Word {
+    /// The newest version, null if the tuple never had one.
+    pub(crate) fn newest(self) -> *mut Version {
+        self.0.map_addr(|address| address & !TAGS)
+    }
+
+    pub(crate) fn is_locked(self) -> bool {
+        self.0.addr() & LOCKED != 0
+    }
+
+    pub(crate) fn is_dead(self) -> bool {
+        self.0.addr() & DEAD != 0
+    }
+
+    fn locked(self) -> Self {
+        Self(self.0.map_addr(|address| address | LOCKED))
+    }
+}
+
+/// The untyped head of a tuple. Every `NonNull<Tuple>` in this crate points to the head of a
+/// [`KeyedTuple`] and carries the provenance of the whole of it.
+#[repr(C)]
+pub(crate) struct Tuple {
+    word: AtomicPtr<Version>,
+    /// 32 bits of the key's hash: the position in the index.
+    pub(crate) hash: u32,
+    /// How many live transactions and retire-list entries rely on the tuple staying in its index. It is removed
+    /// only while this is zero (I6).
+    holds: AtomicU32,
+}
+
+/// A tuple with its key.
+#[repr(C)]
+pub(crate) struct KeyedTuple<K> {
+    pub(crate) head: Tuple,
+    pub(crate) key: K,
+}
+
+impl<K> KeyedTuple<K> {
+    /// A new tuple on the heap, without a version, held once.
+    pub(crate) fn boxed(key: K, hash: Hash) -> NonNull<Self> {
+        let head = Tuple::new_held(hash.position());
+        NonNull::from(Box::leak(Box::new(Self { head, key })))
+    }
+}
+
+/// Why a tuple could not be locked.
+pub(crate) enum LockError {
+    /// Another commit holds it, and went on holding it.
+    Busy,
+    /// It was removed.
+    Dead,
+}
+
+impl Tuple {
+    /// A tuple without a version, held once.
+    pub(crate) fn new_held(hash: u32) -> Self {
+        Self {
+            word: AtomicPtr::new(std::ptr::null_mut()),
+            hash,
+            holds: AtomicU32::new(1),
+        }
+    }
+
+    /// The word as it is now.
+    pub(crate) fn word(&self) -> Word {
+        // Acquire: pairs with the release store of `publish`, so that the version's fields are seen.
+        Word(self.word.load(Ordering::Acquire))
+    }
+
+    /// The word once no commit holds the tuple. Locks are held for a few hundred nanoseconds, never across user code.
+    pub(crate) fn unlocked_word(&self) -> Word {
+        let mut wait = Wait::new();
+        loop {
+            let word = self.word();
+            if !word.is_locked() {
+                return word;
+            }
+            wait.turn();
+        }
+    }
+
+    /// Locks the tuple and returns its newest version; waits at most `turns`.
+    pub(crate) fn lock(&self, turns: u32) -> Result<*mut Version, LockError> {
+        let mut wait = Wait::new();
+        loop {
+            let word = self.word();
+            if word.is_dead() {
+                return Err(LockError::Dead);
+            }
+            // SeqCst: against `hold` (see there); its acquire half pairs with `publish`.
+            if !word.is_locked()
+                && self
+                    .word
+                    .compare_exchange(word.0, word.locked().0, Ordering::SeqCst, Ordering::Relaxed)
+                    .is_ok()
+            {
+                return Ok(word.newest());
+            }
+            if wait.turn() > turns {
+                return Err(LockError::Busy);
+            }
+        }
+    }
+
+    /// Publishes `newest` and unlocks, in one store. Only for the holder of the lock.
+    pub(crate) fn publish(&self, newest: *mut Version) {
+        // Release: pairs with the acquire load of `word`.
+        self.word.store(newest, Ordering::Release);
+    }
+
+    /// Marks the tuple as removed. Only for the holder of the lock, after the index has let go of it.
+    pub(crate) fn bury(&self, newest: *mut Version) {
+        self.word
+            .store(newest.map_addr(|address| address | DEAD), Ordering::Release);
+    }
+
+    /// Keeps the tuple from being removed until [`Tuple::release`]. False if it is removed already.
+    pub(crate) fn hold(&self) -> bool {
+        // SeqCst, as are the lock and `is_held`: whoever removes the tuple locks it and then looks at `holds`; we
+        // add to `holds` and then look at the word. One of the two sees the other.
+        self.holds.fetch_add(1, Ordering::SeqCst);
+        let mut wait = Wait::new();
+        loop {
+            let word = Word(self.word.load(Ordering::SeqCst));
+            if word.is_dead() {
+                self.holds.fetch_sub(1, Ordering::Release);
+                return false;
+            }
+            if !word.is_locked() {
+                return true;
+            }
+            wait.turn();
+        }
+    }
+
+    /// Holds the tuple for whoever has it locked.
+    pub(crate) fn add_hold(&self) {
+        self.holds.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Gives a hold back. True if it was the last one.
+    pub(crate) fn release(&self) -> bool {
+        self.holds.fetch_sub(1, Ordering::AcqRel) == 1
+    }
+
+    /// Whether anyone holds the tuple. Only meaningful under the lock.
+    pub(crate) fn is_held(&self) -> bool {
+        self.holds.load(Ordering::SeqCst) != 0
+    }
+
+    /// The newest version, for whoever has the tuple to itself.
+    pub(crate) fn newest_mut(&mut self) -> *mut Version {
+        Word(*self.word.get_mut()).newest()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_locked_tuple_keeps_others_out_until_published() {
+        let tuple = Tuple::new_held(7);
+        assert!(tuple.lock(0).is_ok());
+        assert!(tuple.word().is_locked());
+        assert!(matches!(tuple.lock(3), Err(LockError::Busy)));
+        tuple.publish(std::ptr::null_mut());
+        assert!(!tuple.unlocked_word().is_locked());
+    }
+
+    #[test]
+    fn a_dead_tuple_can_be_neither_held_nor_locked() {
+        let tuple = Tuple::new_held(7);
+        assert!(tuple.is_held());
+        assert!(tuple.release());
+        let newest = tuple.lock(0).ok().expect("free");
+        assert!(!tuple.is_held());
+        tuple.bury(newest);
+        assert!(!tuple.hold());
+        assert!(!tuple.is_held());
+        assert!(matches!(tuple.lock(0), Err(LockError::Dead)));
+    }
+}

@@ -1,0 +1,201 @@
+//! Versions: one value (or tombstone) of a tuple each, newest first in a chain.
+//!
+//! The protocol never looks at a value, so it works on the untyped head, [`Version`]; the code that does look
+//! at values ([`ValueVersion`]) knows their type from the table.
+
+use crate::sync::{AtomicPtr, Ordering};
+use std::ptr::{self, NonNull};
+
+/// The untyped head of a version. Every `NonNull<Version>` in this crate points to the head of a live
+/// [`ValueVersion`] and carries the provenance of the whole of it.
+#[repr(C, align(8))]
+pub(crate) struct Version {
+    /// When it was committed; unset until then. Written before the version is published, never after.
+    pub(crate) timestamp: u64,
+    /// The version that this one replaced. It changes only when a version between the two is unlinked.
+    ///
+    /// It may dangle once `timestamp` is below the watermark: nobody goes past such a version (I4).
+    pub(crate) older: AtomicPtr<Version>,
+}
+
+/// A version with its value; `None` is a tombstone.
+#[repr(C)]
+pub(crate) struct ValueVersion<V> {
+    pub(crate) head: Version,
+    pub(crate) value: Option<V>,
+}
+
+impl<V> ValueVersion<V> {
+    /// A new version on the heap, not yet part of any chain.
+    pub(crate) fn boxed(value: Option<V>) -> NonNull<Version> {
+        let version = Box::new(Self {
+            head: Version {
+                timestamp: 0,
+                older: AtomicPtr::new(ptr::null_mut()),
+            },
+            value,
+        });
+        // A raw pointer from the whole box, so that it may be turned back into one to the whole.
+        NonNull::from(Box::leak(version)).cast()
+    }
+}
+
+impl Version {
+    /// The version visible at `timestamp` in the chain that starts at `newest`: the newest that is older than it.
+    ///
+    /// # Safety
+    /// The caller's slot protects `timestamp`, and it is pinned: then every version that this passes is allocated (I4, I5).
+    pub(crate) unsafe fn visible_at(newest: *mut Version, timestamp: u64) -> *mut Version {
+        let mut version = newest;
+        // SAFETY: `newest` was the tuple's newest version when a pinned and protected reader loaded it, and each step
+        // leaves a version that is not below `timestamp`, hence not below the watermark: its successor is allocated.
+        while let Some(head) = unsafe { version.as_ref() } {
+            if head.timestamp < timestamp {
+                break;
+            }
+            // Acquire: pairs with the release store that unlinks a middle version.
+            version = head.older.load(Ordering::Acquire);
+        }
+        version
+    }
+
+    /// The version directly above `below` in the chain that starts at `newest`.
+    ///
+    /// # Safety
+    /// As for [`Version::visible_at`], and `below` was read by the caller and is not the newest.
+    pub(crate) unsafe fn directly_above(
+        newest: *mut Version,
+        below: *mut Version,
+    ) -> NonNull<Version> {
+        let mut version = newest;
+        loop {
+            let above = NonNull::new(version).expect("a version that was read stays in its chain");
+            // SAFETY: all versions above one that a live transaction has read are allocated.
+            version = unsafe { above.as_ref() }.older.load(Ordering::Acquire);
+            if version == below {
+                return above;
+            }
+        }
+    }
+}
+
+/// What the untyped parts need to know of a table's types.
+pub(crate) struct VersionType {
+    /// Drops the value and leaves a tombstone. Runs user code.
+    ///
+    /// Safety: the version is reachable by nobody else.
+    pub(crate) clear: unsafe fn(NonNull<Version>),
+    /// Frees the version, with its value if it still has one.
+    ///
+    /// Safety: as for `clear`; the pointer is dead afterwards.
+    pub(crate) free: unsafe fn(NonNull<Version>),
+    /// Whether the version is a tombstone.
+    ///
+    /// Safety: the version is allocated.
+    pub(crate) is_tombstone: unsafe fn(NonNull<Version>) -> bool,
+}
+
+impl VersionType {
+    pub(crate) const fn of<V>() -> Self {
+        Self {
+            clear: |version| {
+                // SAFETY: the caller's promise; the version's type is `V` as the table's is.
+                let version = unsafe { version.cast::<ValueVersion<V>>().as_mut() };
+                drop(version.value.take());
+            },
+            free: |version| {
+                // SAFETY: as above; it was made by `ValueVersion::boxed`.
+                drop(unsafe { Box::from_raw(version.cast::<ValueVersion<V>>().as_ptr()) });
+            },
+            is_tombstone: |version| {
+                // SAFETY: as above, for reading.
+                unsafe { version.cast::<ValueVersion<V>>().as_ref() }
+                    .value
+                    .is_none()
+            },
+        }
+    }
+}
+
+/// A version that belongs to nobody's chain (or to one that nobody can reach any more): freed with its value when dropped.
+pub(crate) struct OwnedVersion {
+    version: NonNull<Version>,
+    types: &'static VersionType,
+}
+
+impl OwnedVersion {
+    /// # Safety
+    /// `version` is of type `types`, and nobody else reaches it from now on.
+    pub(crate) unsafe fn new(version: NonNull<Version>, types: &'static VersionType) -> Self {
+        Self { version, types }
+    }
+
+    pub(crate) fn as_ptr(&self) -> NonNull<Version> {
+        self.version
+    }
+
+    /// Hands the version to a chain.
+    pub(crate) fn into_raw(self) -> NonNull<Version> {
+        std::mem::ManuallyDrop::new(self).version
+    }
+
+    /// Drops the value, which runs user code; the memory can serve for another version of the same type.
+    pub(crate) fn cleared(self) -> Self {
+        // SAFETY: ours alone. Should the value's drop panic, `self` is dropped and frees the memory.
+        unsafe { (self.types.clear)(self.version) };
+        self
+    }
+
+    pub(crate) fn is_tombstone(&self) -> bool {
+        // SAFETY: it is allocated.
+        unsafe { (self.types.is_tombstone)(self.version) }
+    }
+}
+
+impl Drop for OwnedVersion {
+    fn drop(&mut self) {
+        // SAFETY: ours alone, and never used again.
+        unsafe { (self.types.free)(self.version) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_visible_version_is_the_newest_strictly_below() {
+        let chain: Vec<_> = (0..3).map(|i| ValueVersion::boxed(Some(i))).collect();
+        for (i, version) in chain.iter().enumerate() {
+            // SAFETY: the test owns the versions.
+            let head = unsafe { &mut *version.as_ptr() };
+            head.timestamp = 10 * (i as u64 + 1);
+            if i > 0 {
+                head.older.store(chain[i - 1].as_ptr(), Ordering::Relaxed);
+            }
+        }
+        let newest = chain[2].as_ptr();
+        let visible = |timestamp| {
+            // SAFETY: nothing is freed meanwhile.
+            unsafe { Version::visible_at(newest, timestamp) }
+        };
+        assert!(visible(10).is_null());
+        assert_eq!(visible(11), chain[0].as_ptr());
+        assert_eq!(visible(20), chain[0].as_ptr());
+        assert_eq!(visible(21), chain[1].as_ptr());
+        assert_eq!(visible(u64::MAX), newest);
+        // SAFETY: as above.
+        let above = unsafe { Version::directly_above(newest, chain[0].as_ptr()) };
+        assert_eq!(above, chain[1]);
+        let types = VersionType::of::<i32>();
+        for version in chain {
+            // SAFETY: the test owns the versions and frees each once.
+            unsafe {
+                assert!(!(types.is_tombstone)(version));
+                (types.clear)(version);
+                assert!((types.is_tombstone)(version));
+                (types.free)(version);
+            }
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! A transaction's buffered writes.
+
+use crate::garbage::Retired;
+use crate::table::TableCore;
+use crate::tuple::Tuple;
+use crate::version::{OwnedVersion, Version};
+use foldhash::fast::FixedState;
+use std::collections::HashMap;
+use std::ptr::{self, NonNull};
+
+/// A buffered write.
+pub(crate) struct Write {
+    pub(crate) table: NonNull<TableCore>,
+    pub(crate) tuple: NonNull<Tuple>,
+    /// The version to be installed; gone once it is.
+    version: Option<OwnedVersion>,
+    /// Whether we hold the tuple (I6): it had no live version when it was written to.
+    pub(crate) held: bool,
+    /// The newest version as we locked the tuple.
+    pub(crate) locked: *mut Version,
+    /// Whether a tombstone was installed.
+    tombstone: bool,
+}
+
+/// The write set: one entry for each tuple, found in constant time however many there are.
+#[derive(Default)]
+pub(crate) struct Writes {
+    entries: Vec<Write>,
+    /// Where each tuple's entry is, from `LINEAR` entries on.
+    positions: HashMap<NonNull<Tuple>, usize, FixedState>,
+    /// Whether the entries are in address order; then `positions` is out of date.
+    sorted: bool,
+    /// Buffered versions that a later write of the same transaction replaced: references to them are still about.
+    replaced: Vec<OwnedVersion>,
+}
+
+/// So many entries are searched faster one after the other than through a hash table.
+const LINEAR: usize = if cfg!(test) { 2 } else { 8 };
+
+impl Writes {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    pub(crate) fn entries(&self) -> &[Write] {
+        &self.entries
+    }
+
+    #[inline]
+    fn find(&self, tuple: NonNull<Tuple>) -> Option<usize> {
+        if self.sorted {
+            let found = self
+                .entries
+                .binary_search_by_key(&tuple, |write| write.tuple);
+            found.ok()
+        } else if self.entries.len() <= LINEAR {
+            self.entries.iter().position(|write| write.tuple == tuple)
+        } else {
+            self.positions.get(&tuple).copied()
+        }
+    }
+
+    /// The version that this transaction is going to install in a tuple.
+    #[inline]
+    pub(crate) fn get(&self, tuple: NonNull<Tuple>) -> Option<NonNull<Version>> {
+        let write = &self.entries[self.find(tuple)?];
+        write.version.as_ref().map(OwnedVersion::as_ptr)
+    }
+
+    /// Whether the write set has this tuple.
+    pub(crate) fn contains(&self, tuple: NonNull<Tuple>) -> bool {
+        self.find(tuple).is_some()
+    }
+
+    /// Replaces what is buffered for a tuple. Gives the version back if there is nothing yet.
+    pub(crate) fn replace(
+        &mut self,
+        tuple: NonNull<Tuple>,
+        version: OwnedVersion,
+    ) -> Result<(), OwnedVersion> {
+        let Some(found) = self.find(tuple) else {
+            return Err(version);
+        };
+        self.replaced
+            .extend(self.entries[found].version.replace(version));
+        Ok(())
+    }
+
+    /// Adds a write to a tuple that has none yet.
+    pub(crate) fn push(
+        &mut self,
+        table: NonNull<TableCore>,
+        tuple: NonNull<Tuple>,
+        version: OwnedVersion,
+        held: bool,
+    ) {
+        let position = self.entries.len();
+        self.entries.push(Write {
+            table,
+            tuple,
+            version: Some(version),
+            held,
+            locked: ptr::null_mut(),
+            tombstone: false,
+        });
+        if position == LINEAR {
+            let all = self.entries.iter().enumerate();
+            self.positions
+                .extend(all.map(|(i, write)| (write.tuple, i)));
+        } else if position > LINEAR {
+            self.positions.insert(tuple, position);
+        }
+    }
+
+    /// The entries in address order, the order in which all transactions lock.
+    pub(crate) fn sort(&mut self) -> &mut [Write] {
+        self.entries.sort_unstable_by_key(|write| write.tuple);
+        self.sorted = true;
+        &mut self.entries
+    }
+
+    /// Takes the entries out and leaves the rest to be dropped, which runs user code.
+    pub(crate) fn take_entries(&mut self) -> Vec<Write> {
+        std::mem::take(&mut self.entries)
+    }
+}
+
+impl Write {
+    /// Links the buffered version above the one that was locked, and publishes and unlocks in one store.
+    pub(crate) fn install(&mut self, timestamp: u64) {
+        let version = self.version.take().expect("it is installed once");
+        // SAFETY: the transaction is pinned and holds the tuple's lock.
+        let tuple = unsafe { self.tuple.as_ref() };
+        self.tombstone = version.is_tombstone();
+        if self.tombstone && !self.held {
+            // Under the lock, so it cannot be dead. The hold goes to the retire list.
+            tuple.add_hold();
+            self.held = true;
+        }
+        let version = version.into_raw().as_ptr();
+        // SAFETY: not published yet, so ours alone.
+        let head = unsafe { &mut *version };
+        head.timestamp = timestamp;
+        *head.older.get_mut() = self.locked;
+        tuple.publish(version);
+    }
+
+    /// What an installed write leaves for the retire list. A tombstone's entry takes over the write's hold.
+    pub(crate) fn retired(&mut self, timestamp: u64) -> impl Iterator<Item = Retired> + use<> {
+        let (table, tuple) = (self.table, self.tuple);
+        let entry = move |version| Retired {
+            table,
+            tuple,
+            version,
+            timestamp,
+        };
+        let superseded = NonNull::new(self.locked).map(|version| entry(Some(version)));
+        let removed = self.tombstone.then(|| entry(None));
+        self.held &= !self.tombstone;
+        superseded.into_iter().chain(removed)
+    }
+}
