@@ -158,17 +158,16 @@ pub(crate) fn collect(local: &Local, worker: &Worker, horizon: &Horizon, patienc
         .garbage
         .lock()
         .take_unseen(horizon, patience, &mut taken);
-    let mut unlinked = false;
+    // Tuple by tuple.
+    taken.sort_unstable_by_key(|entry| (entry.tuple, entry.timestamp));
     let taken = Taken {
         worker,
         entries: &mut taken,
     };
-    while let Some(entry) = taken.entries.pop() {
-        unlinked |= unlink(local, worker, entry);
-    }
-    drop(taken);
-    if unlinked {
-        local.pin().flush();
+    while let Some(last) = taken.entries.last() {
+        let tuple = last.tuple;
+        let first = taken.entries.partition_point(|entry| entry.tuple < tuple);
+        unlink(local, worker, taken.entries.split_off(first));
     }
 }
 
@@ -196,6 +195,9 @@ pub(crate) fn collect_some(local: &Local) {
     collect(local, local.worker(), &horizon, PATIENCE);
     if let Some(neighbour) = local.shared().neighbour(local.next_turn()) {
         collect(local, &neighbour, &horizon, PATIENCE);
+    }
+    if local.shared().deferred.load(Ordering::Relaxed) > 0 {
+        local.pin().flush();
     }
 }
 
@@ -246,41 +248,53 @@ fn dispose(local: &Local, entry: Retired) {
     }
 }
 
-/// Takes a version that no snapshot sees out of its chain. True if something may wait for the epoch now.
-fn unlink(local: &Local, worker: &Worker, entry: Retired) -> bool {
+/// Takes versions of one tuple that no snapshot sees out of its chain, in one walk along it. In ascending order of timestamps.
+fn unlink(local: &Local, worker: &Worker, mut entries: Vec<Retired>) {
     let guard = local.pin();
-    // While we have this, the watermark stands still. As the entry's timestamp is not below it, the tuple has a version that is not
-    // either, so it is not removed; and no version above ours is freed, for its successor is younger still.
+    // While we have this, the watermark stands still. As long as an entry's timestamp is not below it, the tuple has a version that
+    // is not either, so it is not removed; and no version above the entry's is freed, for its successor is younger still.
     let still = local.shared().hold_watermark();
-    if entry.timestamp < still.watermark() {
-        drop(still);
-        dispose(local, entry);
-        return true;
+    let expired = entries.partition_point(|entry| entry.timestamp < still.watermark());
+    let closed = entries.split_off(expired);
+    let (versions, tombstones): (Vec<_>, Vec<_>) = closed
+        .into_iter()
+        .partition(|entry| entry.version.is_some());
+    if let Some(entry) = versions.last() {
+        // SAFETY: see above.
+        let tuple = unsafe { entry.tuple.as_ref() };
+        let Ok(newest) = tuple.lock(u32::MAX) else {
+            unreachable!("a tuple with a version above the watermark is not removed")
+        };
+        let mut from = newest;
+        for version in versions.iter().rev().filter_map(|entry| entry.version) {
+            // SAFETY: the version was superseded and is still linked: only its entry unlinks it. For those above it, see above.
+            let above = unsafe { Version::directly_above(from, version.as_ptr()) };
+            from = above.as_ptr();
+            // SAFETY: the entry owns the version, and `above` is linked.
+            let (version, above) = unsafe { (version.as_ref(), above.as_ref()) };
+            let older = version.older.load(Ordering::Acquire);
+            // Release: pairs with the acquire loads of a walk. One writer at a time: we hold the tuple's lock.
+            above.older.store(older, Ordering::Release);
+        }
+        tuple.publish(newest);
     }
-    let Some(version) = entry.version else {
-        drop(still);
-        worker.garbage.lock().put_by(entry);
-        return false;
-    };
-    // SAFETY: see above.
-    let tuple = unsafe { entry.tuple.as_ref() };
-    let Ok(newest) = tuple.lock(u32::MAX) else {
-        unreachable!("a tuple with a version above the watermark is not removed")
-    };
-    // SAFETY: the version was superseded and is still linked: only this entry unlinks it. For those above it, see above.
-    let above = unsafe { Version::directly_above(newest, version.as_ptr()) };
-    // SAFETY: the entry owns the version, and `above` is linked.
-    let (version, above) = unsafe { (version.as_ref(), above.as_ref()) };
-    let older = version.older.load(Ordering::Acquire);
-    // Release: pairs with the acquire loads of a walk. One writer at a time: we hold the tuple's lock.
-    above.older.store(older, Ordering::Release);
-    tuple.publish(newest);
     drop(still);
-    local.worker().count_versions(-1);
-    if let Some(version) = entry.into_version() {
+    for version in versions.into_iter().filter_map(Retired::into_version) {
+        local.worker().count_versions(-1);
         defer(local.shared(), &guard, move || drop(version));
     }
-    true
+    let mut garbage = worker.garbage.lock();
+    tombstones
+        .into_iter()
+        .for_each(|entry| garbage.put_by(entry));
+    drop(garbage);
+    let entries = Taken {
+        worker,
+        entries: &mut entries,
+    };
+    while let Some(entry) = entries.entries.pop() {
+        dispose(local, entry);
+    }
 }
 
 /// Removes a tuple that nobody holds from its index, if its key is absent for every live and every later transaction:

@@ -145,6 +145,8 @@ impl Shard {
         let old = SendPtr(old);
         // SAFETY: readers that still use the old array are pinned; nobody finds it any more.
         unsafe { guard.defer_unchecked(move || Array::free({ old }.0)) };
+        // Arrays can be large: not to be left with a thread that may do nothing more.
+        guard.flush();
     }
 }
 

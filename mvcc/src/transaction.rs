@@ -416,6 +416,8 @@ impl Drop for Transaction<'_> {
             // SAFETY: held until now.
             if unsafe { write.tuple.as_ref() }.release() {
                 garbage::bury(&self.local, write.table, write.tuple, &self.guard);
+                // Not to be left with a thread that may do nothing more.
+                self.guard.flush();
             }
         }
         self.local
