@@ -1,0 +1,314 @@
+//! The command line.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use workloads::InputError;
+use workloads::ycsb::{self, Distribution, Limit, Properties, Report, Settings};
+
+/// Workloads on an in-memory transaction engine.
+#[derive(Parser)]
+#[command(version, about)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// The Yahoo! Cloud Serving Benchmark.
+    Ycsb(Box<Ycsb>),
+    /// Which clock is used and why, what it costs, and how the cores' counters agree.
+    Clock {
+        /// The clock.
+        #[arg(long, value_enum, default_value_t = Clock::Auto)]
+        clock: Clock,
+    },
+}
+
+#[derive(Args)]
+struct Ycsb {
+    /// A core workload's letter (a to f) or a property file [default: a, or the parameters below].
+    #[arg(long, value_name = "FILE-OR-LETTER")]
+    workload: Option<String>,
+    /// Records to load [default: the file's; 100,000 for a letter; 1,000,000 without a workload].
+    #[arg(long)]
+    records: Option<u64>,
+    /// Bytes of a record, as one field.
+    #[arg(long, value_name = "BYTES")]
+    value_size: Option<usize>,
+    /// Operations of a transaction.
+    #[arg(long, default_value_t = 1)]
+    ops_per_txn: u64,
+    /// Reads in percent, the rest are updates; in place of --workload.
+    #[arg(long, value_name = "PERCENT")]
+    read_ratio: Option<f64>,
+    /// Which records are used.
+    #[arg(long, value_enum)]
+    distribution: Option<Distribution>,
+    /// The exponent of the zipfian and latest distributions, above 0 and below 1.
+    #[arg(long, default_value_t = 0.99)]
+    theta: f64,
+    /// Threads [default: the file's, or one for each core].
+    #[arg(long)]
+    threads: Option<usize>,
+    /// Seconds to run [default: the file's operationcount, or 5 seconds].
+    #[arg(long, value_name = "SECONDS")]
+    duration: Option<String>,
+    /// Operations to run, in place of --duration.
+    #[arg(long)]
+    operations: Option<u64>,
+    /// Threads that read 10,000 records from one snapshot after the other, besides.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    long_readers: usize,
+    /// For the random numbers.
+    #[arg(long, default_value_t = 42)]
+    seed: u64,
+    /// The transaction engine.
+    #[arg(long, default_value = "mvcc")]
+    engine: String,
+    /// The engine's clock.
+    #[arg(long, value_enum, default_value_t = Clock::Auto)]
+    clock: Clock,
+    /// A file for the results.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Clock {
+    Auto,
+    Tsc,
+    Counter,
+}
+
+/// Why the command failed.
+pub(crate) enum Failure {
+    /// The input is wrong; nothing was run.
+    Input(InputError),
+    /// The run failed.
+    Run(String),
+}
+
+impl From<InputError> for Failure {
+    fn from(error: InputError) -> Self {
+        Self::Input(error)
+    }
+}
+
+/// Runs the command that the process's arguments ask for.
+pub(crate) fn run() -> Result<(), Failure> {
+    match Cli::parse().command {
+        Command::Ycsb(ycsb) => ycsb.run(),
+        Command::Clock { clock } => describe(&database(clock)?.clock()),
+    }
+}
+
+fn database(clock: Clock) -> Result<mvcc::Database, InputError> {
+    let choice = match clock {
+        Clock::Auto => mvcc::ClockChoice::Auto,
+        Clock::Tsc => mvcc::ClockChoice::Tsc,
+        Clock::Counter => mvcc::ClockChoice::Counter,
+    };
+    let built = mvcc::Database::builder().clock(choice).build();
+    built.map_err(|error| InputError::new(error.to_string()))
+}
+
+fn describe(clock: &mvcc::Clock) -> Result<(), Failure> {
+    println!("clock       {}", clock.kind());
+    println!("reason      {}", clock.reason());
+    match clock.frequency_hz() {
+        Some(hz) => println!("frequency   {:.1} MHz", hz as f64 / 1e6),
+        None => println!("frequency   none: it counts readings"),
+    }
+    println!(
+        "reading     {:.1} ns, back to back on one thread",
+        clock.cost_ns()
+    );
+    let audit = clock
+        .audit()
+        .map_err(|error| Failure::Run(error.to_string()))?;
+    println!(
+        "\nsmallest (receiver's reading - sender's) over hand-overs between each two cores, ticks:\n{audit}"
+    );
+    match audit.skew() {
+        0 => println!("strictly monotone along coherence: no allowance for skew is needed"),
+        skew => println!("not clearly positive: build the database with clock_skew({skew})"),
+    }
+    Ok(())
+}
+
+impl Ycsb {
+    fn run(&self) -> Result<(), Failure> {
+        let settings = self.settings()?;
+        if self.engine != "mvcc" {
+            return Err(InputError::new(format!(
+                "unknown engine --engine {}; accepted is mvcc (tplock is to come)",
+                self.engine
+            ))
+            .into());
+        }
+        if settings.properties.scan > 0.0 {
+            return Err(InputError::new(format!(
+                "workload {} has scanproportion={}: scans need ordered tables, which engine mvcc does not have yet; use a workload without scans (a, b, c, d, f)",
+                settings.name, settings.properties.scan
+            ))
+            .into());
+        }
+        let engine = database(self.clock)?;
+        let json = self.json.as_deref().map(JsonFile::create).transpose()?;
+        let report = ycsb::run(&engine, &settings).map_err(Failure::Run)?;
+        println!("{report}");
+        json.map_or(Ok(()), |json| json.write(&report))
+            .map_err(Failure::Run)
+    }
+
+    fn settings(&self) -> Result<Settings, InputError> {
+        let (name, mut properties, from_file) = self.properties()?;
+        if let Some(records) = self.records {
+            properties.records = positive("--records", records)?;
+        }
+        if let Some(size) = self.value_size {
+            properties.fields = 1;
+            properties.field_length = positive("--value-size", size)?;
+        }
+        if let Some(distribution) = self.distribution {
+            properties.distribution = distribution;
+        }
+        if !(self.theta > 0.0 && self.theta < 1.0) {
+            return Err(InputError::new(format!(
+                "--theta {} is out of range; YCSB's zipfian distribution takes an exponent above 0 and below 1",
+                self.theta
+            )));
+        }
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let threads = self.threads.or(properties.threads).unwrap_or(cores);
+        Ok(Settings {
+            name,
+            ops_per_txn: positive("--ops-per-txn", self.ops_per_txn)?,
+            theta: self.theta,
+            threads: positive("--threads", threads)?,
+            long_readers: self.long_readers,
+            limit: self.limit(from_file.then_some(properties.operations))?,
+            seed: self.seed,
+            properties,
+        })
+    }
+
+    /// The workload's name and properties, and whether they come from a file.
+    fn properties(&self) -> Result<(String, Properties, bool), InputError> {
+        match (&self.workload, self.read_ratio) {
+            (Some(workload), Some(ratio)) => Err(InputError::new(format!(
+                "--read-ratio {ratio} contradicts --workload {workload}, which has its own proportions; leave one of them out"
+            ))),
+            (None, Some(ratio)) => {
+                if !(0.0..=100.0).contains(&ratio) {
+                    return Err(InputError::new(format!(
+                        "--read-ratio {ratio} is out of range; expected a percentage from 0 to 100"
+                    )));
+                }
+                let properties = Properties {
+                    records: 1_000_000,
+                    fields: 1,
+                    read: ratio / 100.0,
+                    update: 1.0 - ratio / 100.0,
+                    ..Properties::default()
+                };
+                Ok((format!("{ratio} % reads"), properties, false))
+            }
+            (workload, None) => {
+                let workload = workload.as_deref().unwrap_or("a");
+                if let Some(text) = ycsb::built_in(workload) {
+                    let properties = Properties {
+                        records: 100_000,
+                        ..Properties::parse(text)?
+                    };
+                    return Ok((workload.to_lowercase(), properties, false));
+                }
+                let text = std::fs::read_to_string(workload).map_err(|error| {
+                    InputError::new(format!(
+                        "cannot read --workload {workload}: {error}; expected a letter from a to f or a property file"
+                    ))
+                })?;
+                let properties = Properties::parse(&text)
+                    .map_err(|error| InputError::new(format!("{workload}: {error}")))?;
+                Ok((workload.to_owned(), properties, true))
+            }
+        }
+    }
+
+    fn limit(&self, operations: Option<u64>) -> Result<Limit, InputError> {
+        match (&self.duration, self.operations) {
+            (Some(duration), Some(operations)) => Err(InputError::new(format!(
+                "--duration {duration} and --operations {operations} are both given; leave one of them out"
+            ))),
+            (None, Some(operations)) => {
+                Ok(Limit::Operations(positive("--operations", operations)?))
+            }
+            (Some(text), None) => {
+                let seconds = text.strip_suffix('s').unwrap_or(text).parse::<f64>().ok();
+                let valid = seconds.filter(|seconds| *seconds > 0.0 && *seconds <= 86_400.0);
+                let seconds = valid.ok_or_else(|| {
+                    InputError::new(format!(
+                        "--duration {text}: expected a number of seconds above 0 and up to 86400"
+                    ))
+                })?;
+                Ok(Limit::Duration(Duration::from_secs_f64(seconds)))
+            }
+            (None, None) => {
+                Ok(operations.map_or(Limit::Duration(Duration::from_secs(5)), Limit::Operations))
+            }
+        }
+    }
+}
+
+fn positive<N: Default + PartialOrd + std::fmt::Display>(
+    name: &str,
+    value: N,
+) -> Result<N, InputError> {
+    if value > N::default() {
+        return Ok(value);
+    }
+    Err(InputError::new(format!(
+        "{name} {value}: expected a whole number above 0"
+    )))
+}
+
+/// A file that appears when it is complete, and that was found to be writable before the run.
+struct JsonFile {
+    path: PathBuf,
+    partial: PathBuf,
+}
+
+impl JsonFile {
+    fn create(path: &Path) -> Result<Self, InputError> {
+        let mut partial = path.as_os_str().to_owned();
+        partial.push(".partial");
+        let partial = PathBuf::from(partial);
+        let created = std::fs::write(&partial, "");
+        created.map_err(|error| {
+            InputError::new(format!(
+                "cannot write --json {}: {error}; name a file in a folder that exists and is writable",
+                path.display()
+            ))
+        })?;
+        Ok(Self {
+            path: path.to_owned(),
+            partial,
+        })
+    }
+
+    fn write(self, report: &Report) -> Result<(), String> {
+        let text = serde_json::to_string_pretty(report).map_err(|error| error.to_string())?;
+        std::fs::write(&self.partial, text + "\n")
+            .and_then(|()| std::fs::rename(&self.partial, &self.path))
+            .map_err(|error| format!("cannot write --json {}: {error}", self.path.display()))
+    }
+}
+
+impl Drop for JsonFile {
+    fn drop(&mut self) {
+        // Left over only if the run failed; once renamed it is gone.
+        let _ = std::fs::remove_file(&self.partial);
+    }
+}

@@ -1,0 +1,109 @@
+//! What a workload needs of a transaction engine.
+//!
+//! A workload is generic over [`Engine`], so each engine runs the very same code, compiled for it: no dynamic dispatch and no
+//! copy of a row stands between the workload and the engine.
+
+use std::hash::Hash;
+
+/// What a key is: the engines hash it, order it and keep it.
+pub trait Key: Hash + Ord + Clone + Send + Sync + 'static {}
+impl<K: Hash + Ord + Clone + Send + Sync + 'static> Key for K {}
+
+/// What a row is.
+pub trait Row: Clone + Send + Sync + 'static {}
+impl<V: Clone + Send + Sync + 'static> Row for V {}
+
+/// A transaction engine: tables, read-write transactions that retry, read-only views and snapshots.
+pub trait Engine: Clone + Send + Sync + 'static {
+    /// The name that `--engine` takes.
+    const NAME: &'static str;
+    /// A typed table.
+    type Table<K: Key, V: Row>: Clone + Send + Sync;
+    /// A read-write transaction.
+    type Transaction<'t>: Write<Self>;
+    /// A short read-only transaction.
+    type View<'v>: Read<Self>;
+    /// A read-only state that may be kept.
+    type Snapshot: Read<Self>;
+
+    /// Opens or creates a table.
+    ///
+    /// # Errors
+    /// The engine's message if the name is taken by a table of other types.
+    fn table<K: Key, V: Row>(&self, name: &str) -> Result<Self::Table<K, V>, String>;
+
+    /// Runs a read-write transaction until it commits; the closure runs once for each attempt.
+    ///
+    /// # Errors
+    /// What the closure returns, after an abort.
+    fn run<T, E>(&self, body: impl FnMut(&Self::Transaction<'_>) -> Result<T, E>) -> Result<T, E>;
+
+    /// Runs a short read-only transaction.
+    fn view<T>(&self, body: impl FnOnce(&Self::View<'_>) -> T) -> T;
+
+    /// The state that is committed now.
+    fn snapshot(&self) -> Self::Snapshot;
+
+    /// What orders the transactions, for reports.
+    fn clock(&self) -> String;
+}
+
+/// Reading.
+pub trait Read<E: Engine> {
+    /// A row, without a copy.
+    fn get<'r, K: Key, V: Row>(&'r self, table: &E::Table<K, V>, key: &K) -> Option<&'r V>;
+}
+
+/// Writing.
+pub trait Write<E: Engine>: Read<E> {
+    /// Inserts or overwrites a row.
+    fn insert<K: Key, V: Row>(&self, table: &E::Table<K, V>, key: K, row: V);
+
+    /// Removes a row.
+    fn remove<K: Key, V: Row>(&self, table: &E::Table<K, V>, key: &K);
+}
+
+impl Engine for mvcc::Database {
+    const NAME: &'static str = "mvcc";
+    type Table<K: Key, V: Row> = mvcc::Table<K, V>;
+    type Transaction<'t> = mvcc::Transaction<'t>;
+    type View<'v> = mvcc::View<'v>;
+    type Snapshot = mvcc::Snapshot;
+
+    fn table<K: Key, V: Row>(&self, name: &str) -> Result<mvcc::Table<K, V>, String> {
+        mvcc::Database::table(self, name).map_err(|error| error.to_string())
+    }
+
+    fn run<T, E>(&self, body: impl FnMut(&mvcc::Transaction<'_>) -> Result<T, E>) -> Result<T, E> {
+        mvcc::Database::run(self, body)
+    }
+
+    fn view<T>(&self, body: impl FnOnce(&mvcc::View<'_>) -> T) -> T {
+        mvcc::Database::view(self, body)
+    }
+
+    fn snapshot(&self) -> mvcc::Snapshot {
+        mvcc::Database::snapshot(self)
+    }
+
+    fn clock(&self) -> String {
+        mvcc::Database::clock(self).kind().to_string()
+    }
+}
+
+/// All of `mvcc`'s readers read through `mvcc::Read`.
+impl<R: mvcc::Read> Read<mvcc::Database> for R {
+    fn get<'r, K: Key, V: Row>(&'r self, table: &mvcc::Table<K, V>, key: &K) -> Option<&'r V> {
+        mvcc::Read::get(self, table, key)
+    }
+}
+
+impl Write<mvcc::Database> for mvcc::Transaction<'_> {
+    fn insert<K: Key, V: Row>(&self, table: &mvcc::Table<K, V>, key: K, row: V) {
+        self.insert(table, key, row);
+    }
+
+    fn remove<K: Key, V: Row>(&self, table: &mvcc::Table<K, V>, key: &K) {
+        self.remove(table, key);
+    }
+}
