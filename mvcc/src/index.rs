@@ -242,6 +242,36 @@ impl HashIndex {
             .flat_map(move |array| array.matches(hash))
     }
 
+    /// The first tuple with this hash whose key the caller recognises. The same as a search in [`Self::matches`], as one loop: this is
+    /// what each read begins with.
+    #[inline]
+    pub(crate) fn find(
+        &self,
+        hash: Hash,
+        guard: &Guard,
+        mut is_it: impl FnMut(NonNull<Tuple>) -> bool,
+    ) -> Option<NonNull<Tuple>> {
+        let slots = self.shard(hash.position()).array(guard)?.slots;
+        let mask = slots.len() - 1;
+        let mut position = hash.position() as usize & mask;
+        loop {
+            // Acquire: pairs with the release store in `insert`.
+            let entry = slots[position].load(Ordering::Acquire);
+            if entry.is_null() {
+                return None;
+            }
+            if entry.addr() >> TAG_SHIFT == hash.tag()
+                && let Some(tuple) = pointer(entry)
+                // SAFETY: found by a pinned reader, so it is freed later.
+                && unsafe { tuple.as_ref() }.hash == hash.position()
+                && is_it(tuple)
+            {
+                return Some(tuple);
+            }
+            position = (position + 1) & mask;
+        }
+    }
+
     /// The insert counter of a key's shard, to be read before the key is looked up.
     pub(crate) fn inserts(&self, position: u32) -> Inserts {
         self.shard(position).counter()

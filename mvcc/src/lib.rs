@@ -1,4 +1,71 @@
 //! Embeddable, in-memory, strictly serializable multi-version transactions.
+//!
+//! ```
+//! use mvcc::{Database, Table};
+//!
+//! let db = Database::new();
+//! let stock: Table<&str, u32> = db.table("stock")?;
+//! db.run(|tx| Ok::<_, ()>(tx.insert(&stock, "bolts", 10))).unwrap();
+//!
+//! let taken = db.run(|tx| {
+//!     let left = *tx.get(&stock, "bolts").ok_or("unknown")?;
+//!     if left < 3 {
+//!         return Err("too few");
+//!     }
+//!     tx.insert(&stock, "bolts", left - 3);
+//!     Ok(3)
+//! });
+//! assert_eq!(taken, Ok(3));
+//! assert_eq!(db.view(|view| view.get(&stock, "bolts").copied()), Some(7));
+//! # Ok::<(), mvcc::TableError>(())
+//! ```
+//!
+//! - [`Database::run`]: a read-write transaction as a closure, run until it commits; [`Database::begin`]: one by hand
+//! - [`Database::view`]: short reads; [`Database::snapshot`]: a state to keep
+//!
+//! # Guarantee
+//!
+//! Every transaction is strictly serializable: one total order explains every read and agrees with real time. Even a transaction that
+//! is going to be aborted only ever sees one consistent state. Reads that write nothing never abort and never block a writer. There is no
+//! bound yet on how often [`Database::run`] retries.
+//!
+//! # Protocol: locks, then clock
+//!
+//! A *version* is immutable once published: a timestamp, a value or tombstone, and the next older version. A *tuple* is one word: a pointer
+//! to its newest version, with a tag that says free, locked or dead. A version is visible at `r` iff it is the newest with a timestamp
+//! below `r`. A commit *locks* its write set in address order, reads the *clock*, *validates* that all it has read is still
+//! current, and *installs*: one release store publishes and unlocks a tuple. The code says it in the same order, in `commit.rs`.
+//!
+//! A read waits while a tuple is locked. A transaction takes a timestamp only when it must: until then it reads newest versions and checks
+//! after each read that the earlier ones are still the newest (`reads.rs`).
+//!
+//! # Invariants
+//!
+//! The code and the tests cite these numbers.
+//!
+//! - **I1** Clock readings are strictly monotone along any chain of program order and cache-coherence order.
+//! - **I2** A snapshot at `r` is closed under commits below `r`: a writer that locks a tuple after a reader with timestamp `r` found it unlocked has
+//!   a later timestamp, and a reader waits for one that came before.
+//! - **I3** A read-write transaction is atomic at its timestamp: all it wrote was locked before the clock reading, all it read was
+//!   current after it.
+//! - **I4** No walk along a chain goes past a version whose timestamp is below the watermark. Below such a version, memory
+//!   is reused at once.
+//! - **I5** A version that lies between two live snapshots and is seen by neither is unlinked under its tuple's lock and freed through the epoch.
+//! - **I6** A tuple leaves its index only if it is locked, held by nobody, and without a value for every live and later transaction. Whoever buffers a write to
+//!   a tuple without a value holds it; for others it stays because of their slot.
+//! - **I7** A probe of the index that ends at an empty slot has passed every slot where an earlier insert can have put the key.
+//! - **I8** No user code (`Hash`, `Eq`, `Drop`, closures) runs while a tuple or an index shard is locked.
+//!
+//! # Costs
+//!
+//! A view of one key costs a store to the thread's own slot, an epoch pin and the lookup; no clock reading. A commit costs one clock reading, and for each
+//! write a compare-and-swap and a store. What a commit supersedes is recycled by the thread's later writes. Creating a key locks a part of
+//! the index.
+//!
+//! # Platforms
+//!
+//! 64-bit. Timestamps come from the time-stamp counter on x86-64 where CPUID and the kernel vouch for it, from the generic timer on aarch64, else from a
+//! shared counter; see [`Builder::clock`].
 
 mod clock;
 mod commit;
@@ -31,3 +98,8 @@ pub use table::{AnyTable, Lookup, Table, TableError};
 pub use timestamp::Timestamp;
 pub use transaction::Transaction;
 pub use view::View;
+
+/// The README's example is a test as well.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

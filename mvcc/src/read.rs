@@ -98,9 +98,11 @@ pub(crate) fn find<T: Lookup<Q>, Q: ?Sized>(
     key: &Q,
     guard: &Guard,
 ) -> Option<NonNull<Tuple>> {
-    let mut matches = table.typed().core.index.matches(hash, guard);
+    let index = &table.typed().core.index;
     // SAFETY: found in this table by a pinned thread.
-    matches.find(|&tuple| T::matches(unsafe { key_of(tuple) }, key))
+    index.find(hash, guard, |tuple| {
+        T::matches(unsafe { key_of(tuple) }, key)
+    })
 }
 
 /// The value of a version, if it is one and not a tombstone.

@@ -104,9 +104,9 @@ impl<'db> Transaction<'db> {
         let mut key = key;
         loop {
             let inserts = core.index.inserts(hash.position());
-            let mut matches = core.index.matches(hash, &self.guard);
             // SAFETY: found in this table by a pinned thread.
-            let found = matches.find(|&tuple| T::equal(unsafe { key_of(tuple) }, &key));
+            let is_it = |tuple| T::equal(unsafe { key_of(tuple) }, &key);
+            let found = core.index.find(hash, &self.guard, is_it);
             if let Some(tuple) = found {
                 if let Some(held) = self.hold(core, tuple) {
                     return self.write(core, tuple, version, held);
@@ -296,7 +296,7 @@ impl<'db> Transaction<'db> {
         loop {
             let timestamp = self.footprint.borrow().reads.timestamp();
             let mut others = Vec::new();
-            let found = core.index.matches(hash, &self.guard).find(|&tuple| {
+            let found = core.index.find(hash, &self.guard, |tuple| {
                 // SAFETY: found in this table by a pinned thread.
                 let matches = T::matches(unsafe { key_of(tuple) }, key);
                 if !matches {

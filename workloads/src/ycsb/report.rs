@@ -24,7 +24,8 @@ impl Default for Histogram {
 impl Histogram {
     pub(super) fn record(&mut self, latency: Duration) {
         let nanos = u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX);
-        self.0.saturating_record(nanos);
+        let recorded = self.0.record(nanos);
+        recorded.expect("the histogram resizes itself");
     }
 }
 
