@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 const ACCOUNTS: u64 = 100;
 const OPENING: i64 = 1_000;
+const TOTAL: i64 = 100 * OPENING;
 const TRANSFERS: u64 = 20_000;
 
 /// Why a transfer is not made.
@@ -44,7 +45,7 @@ fn main() {
             while !done.load(Relaxed) {
                 let snapshot = db.snapshot();
                 let total: i64 = snapshot.iter(&balances).map(|(_, balance)| balance).sum();
-                assert_eq!(total, ACCOUNTS as i64 * OPENING, "money was made or lost");
+                assert_eq!(total, TOTAL, "money was made or lost");
                 checks.fetch_add(1, Relaxed);
             }
         });
@@ -63,7 +64,10 @@ fn main() {
                 })
             })
             .collect();
-        let finished: Vec<_> = tellers.into_iter().map(|teller| teller.join()).collect();
+        let finished: Vec<_> = tellers
+            .into_iter()
+            .map(std::thread::ScopedJoinHandle::join)
+            .collect();
         done.store(true, Relaxed);
         assert!(finished.iter().all(Result::is_ok), "a teller failed");
     });

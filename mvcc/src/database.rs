@@ -91,8 +91,10 @@ impl Default for Database {
 impl Database {
     /// An empty database with the default settings.
     pub fn new() -> Self {
-        let built = Self::builder().build();
-        built.expect("the default settings fit every machine")
+        let Ok(database) = Self::builder().build() else {
+            unreachable!("the default settings fit every machine")
+        };
+        database
     }
 
     /// Settings for a new database.

@@ -181,9 +181,9 @@ impl Drop for Taken<'_> {
     fn drop(&mut self) {
         if !self.entries.is_empty() {
             let mut garbage = self.worker.garbage.lock();
-            self.entries
-                .drain(..)
-                .for_each(|entry| garbage.put_by(entry));
+            for entry in self.entries.drain(..) {
+                garbage.put_by(entry);
+            }
         }
     }
 }
@@ -284,9 +284,9 @@ fn unlink(local: &Local, worker: &Worker, mut entries: Vec<Retired>) {
         defer(local.shared(), &guard, move || drop(version));
     }
     let mut garbage = worker.garbage.lock();
-    tombstones
-        .into_iter()
-        .for_each(|entry| garbage.put_by(entry));
+    for entry in tombstones {
+        garbage.put_by(entry);
+    }
     drop(garbage);
     let entries = Taken {
         worker,

@@ -84,6 +84,7 @@ impl Array<'_> {
     }
 
     /// A word for an empty array.
+    #[expect(clippy::cast_ptr_alignment, reason = "the layout is aligned to more")]
     fn allocate(capacity: usize) -> *mut Slot {
         let layout = Self::layout(capacity);
         // SAFETY: the layout is not empty. Null pointers are all zeros.

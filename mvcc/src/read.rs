@@ -99,8 +99,8 @@ pub(crate) fn find<T: Lookup<Q>, Q: ?Sized>(
     guard: &Guard,
 ) -> Option<NonNull<Tuple>> {
     let index = &table.typed().core.index;
-    // SAFETY: found in this table by a pinned thread.
     index.find(hash, guard, |tuple| {
+        // SAFETY: found in this table by a pinned thread.
         T::matches(unsafe { key_of(tuple) }, key)
     })
 }

@@ -20,8 +20,11 @@ use std::ptr::NonNull;
 /// four billion keys before its lookups slow down.
 pub struct Table<K, V> {
     pub(crate) core: Arc<TableCore>,
-    types: PhantomData<fn(K, V) -> (K, V)>,
+    types: PhantomData<Invariant<K, V>>,
 }
+
+/// A handle both takes and gives keys and values, so neither type may be exchanged for a sub- or supertype.
+type Invariant<K, V> = fn((K, V)) -> (K, V);
 
 impl<K, V> Clone for Table<K, V> {
     fn clone(&self) -> Self {

@@ -74,7 +74,9 @@ proptest! {
                     let found = tx.update(&table, &key, |value| value.wrapping_add(1));
                     let value = own.get_mut(&key);
                     prop_assert_eq!(found, value.is_some());
-                    value.into_iter().for_each(|value| *value = value.wrapping_add(1));
+                    if let Some(value) = value {
+                        *value = value.wrapping_add(1);
+                    }
                 }
                 Step::Scan => {
                     let rows: Model = tx.iter(&table).map(|(&key, &value)| (key, value)).collect();

@@ -169,7 +169,7 @@ fn absence_is_protected() {
                 match tx.get(&table, &mine) {
                     Some(_) => tx.remove(&table, &mine),
                     None if tx.get(&table, &(1 - mine)).is_none() => {
-                        tx.insert(&table, mine, thread)
+                        tx.insert(&table, mine, thread);
                     }
                     None => {}
                 }
@@ -216,7 +216,7 @@ fn old_snapshots_stay_as_they_were() {
         let put = |round: u64| {
             db.run(|tx| {
                 for key in 0..8 {
-                    if (round + key) % 5 == 0 {
+                    if (round + key).is_multiple_of(5) {
                         tx.remove(&table, &key);
                     } else {
                         tx.insert(&table, key, (round, round.to_string()));
@@ -335,9 +335,9 @@ fn keys_that_stay_are_always_found() {
                 db.run(|tx| {
                     for key in from..from + 100 {
                         if tx.contains_key(&table, &from) {
-                            tx.remove(&table, &key)
+                            tx.remove(&table, &key);
                         } else {
-                            tx.insert(&table, key, key)
+                            tx.insert(&table, key, key);
                         }
                     }
                     Ok::<_, ()>(())

@@ -1,4 +1,4 @@
-//! The Yahoo! Cloud Serving Benchmark (Cooper et al., SoCC 2010): its core workload, read from its own property files.
+//! The Yahoo! Cloud Serving Benchmark (Cooper et al., `SoCC` 2010): its core workload, read from its own property files.
 //!
 //! Keys are the 64-bit record numbers, hashed or as they are, where YCSB makes strings of them. A record is one row of
 //! `fieldcount` times `fieldlength` bytes.

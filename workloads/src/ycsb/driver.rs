@@ -10,7 +10,7 @@ use std::convert::Infallible;
 use std::hint::black_box;
 use std::sync::atomic::{
     AtomicBool, AtomicU64,
-    Ordering::{Relaxed, SeqCst},
+    Ordering::{Relaxed, Release, SeqCst},
 };
 use std::time::{Duration, Instant};
 
@@ -100,12 +100,20 @@ struct Run<'r, E: Engine, V: Record> {
 }
 
 /// A thread's counters, on cache lines of their own.
-#[derive(Default)]
 #[repr(align(128))]
 struct Worker {
     committed: AtomicU64,
     /// A record that it is inserting, or an older one; `u64::MAX` when it is not.
     inserting: AtomicU64,
+}
+
+impl Default for Worker {
+    fn default() -> Self {
+        Self {
+            committed: AtomicU64::new(0),
+            inserting: AtomicU64::new(u64::MAX),
+        }
+    }
 }
 
 /// One transaction in so many is timed: a clock reading keeps the cache misses of neighbouring transactions from overlapping.
@@ -136,7 +144,11 @@ fn run_sized<E: Engine, V: Record>(engine: &E, settings: &Settings) -> Result<Re
         let readers: Vec<_> = (0..settings.long_readers)
             .map(|reader| scope.spawn(move || run.read_long(reader as u64)))
             .collect();
-        run.watch(start, || threads.iter().all(|thread| thread.is_finished()));
+        run.watch(start, || {
+            threads
+                .iter()
+                .all(std::thread::ScopedJoinHandle::is_finished)
+        });
         let joined: Vec<_> = threads
             .into_iter()
             .map(|thread| thread.join().expect("a worker panicked"))
@@ -236,7 +248,10 @@ impl<E: Engine, V: Record> Run<'_, E, V> {
                     self.stop.store(true, Relaxed);
                     Duration::from_millis(1)
                 }
-                Limit::Duration(duration) => (duration - elapsed).min(Duration::from_millis(100)),
+                Limit::Duration(duration) => duration
+                    .checked_sub(elapsed)
+                    .unwrap()
+                    .min(Duration::from_millis(100)),
                 Limit::Operations(_) => Duration::from_millis(5),
             };
             std::thread::sleep(pause);
@@ -266,7 +281,6 @@ impl<E: Engine, V: Record> Run<'_, E, V> {
         let mut random =
             SmallRng::seed_from_u64(self.settings.seed.wrapping_add(1 + thread as u64));
         let worker = &self.workers[thread];
-        worker.inserting.store(u64::MAX, Relaxed);
         let quota = self.quota(thread).unwrap_or(u64::MAX);
         let short =
             matches!(self.settings.limit, Limit::Operations(operations) if operations <= SHORT);
@@ -285,7 +299,8 @@ impl<E: Engine, V: Record> Run<'_, E, V> {
             if let Some(start) = timed {
                 outcome.samples.of(kind(&plan)).record(start.elapsed());
             }
-            worker.inserting.store(u64::MAX, Relaxed);
+            // Release: what was inserted is committed.
+            worker.inserting.store(u64::MAX, Release);
             outcome.committed += 1;
             outcome.aborted += attempts - 1;
             worker.committed.store(outcome.committed, Relaxed);

@@ -150,7 +150,7 @@ impl Properties {
         if (sum - 1.0).abs() > 1e-6 {
             return Err(InputError::new(format!(
                 "the proportions readproportion={} updateproportion={} insertproportion={} scanproportion={} \
-                 readmodifywriteproportion={} sum to {sum}; they must sum to 1",
+                 readmodifywriteproportion={} sum to {sum:.6}; they must sum to 1",
                 self.read, self.update, self.insert, self.scan, self.read_modify_write
             )));
         }
@@ -232,7 +232,10 @@ mod tests {
             ),
             ("recordcount=0", vec!["recordcount=0", "above 0"]),
             ("readproportion=1.5", vec!["readproportion=1.5", "0 to 1"]),
-            ("readproportion=0.5", vec!["sum to 0.55", "must sum to 1"]),
+            (
+                "readproportion=0.5",
+                vec!["sum to 0.550000", "must sum to 1"],
+            ),
             (
                 "requestdistribution=hot",
                 vec!["requestdistribution=hot", "zipfian"],
