@@ -3,7 +3,7 @@
 
 use crate::reads::Read;
 use crate::shared::{Shared, Worker};
-use crate::slots::{Bound, SlotId};
+use crate::slots::{Bound, SlotRef};
 use crate::sync::{Arc, Ordering, fence, thread_local};
 use crate::version::{OwnedVersion, ValueVersion, Version};
 use crossbeam_epoch::{Guard, LocalHandle};
@@ -16,7 +16,7 @@ pub(crate) struct Local {
     handle: LocalHandle,
     worker: Arc<CachePadded<Worker>>,
     /// A slot of this thread's that no transaction uses now.
-    spare_slot: Cell<Option<SlotId>>,
+    spare_slot: Cell<Option<SlotRef>>,
     /// An emptied buffer for a transaction's reads.
     spare_reads: Cell<Vec<Read>>,
     /// Tombstones for recycling, by table.
@@ -109,7 +109,7 @@ impl Local {
 
     /// Announces a transaction that may read anything from now on, and pins.
     #[inline]
-    pub(crate) fn begin(&self) -> (SlotId, Guard) {
+    pub(crate) fn begin(&self) -> (SlotRef, Guard) {
         let slot = self
             .spare_slot
             .take()
@@ -129,7 +129,7 @@ impl Local {
 
     /// Ends what `begin` announced.
     #[inline]
-    pub(crate) fn end(&self, slot: SlotId) {
+    pub(crate) fn end(&self, slot: SlotRef) {
         self.shared.slots.set_released(slot, Bound::Idle);
         if let Some(slot) = self.spare_slot.replace(Some(slot)) {
             self.shared.slots.release(slot);

@@ -5,11 +5,25 @@
 
 use crate::sync::{AtomicU64, Mutex, Ordering};
 use crossbeam_utils::CachePadded;
+use std::ptr::NonNull;
 use std::sync::OnceLock;
 
-/// A slot's number.
+/// A slot. It is used only with the [`Slots`] that it came from, and those keep it allocated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct SlotId(usize);
+pub(crate) struct SlotRef(NonNull<AtomicU64>);
+
+// SAFETY: a reference to an atomic.
+unsafe impl Send for SlotRef {}
+// SAFETY: as above.
+unsafe impl Sync for SlotRef {}
+
+impl SlotRef {
+    #[inline]
+    fn word(&self) -> &AtomicU64 {
+        // SAFETY: see the type.
+        unsafe { self.0.as_ref() }
+    }
+}
 
 /// What a slot says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +65,7 @@ pub(crate) struct Slots {
 
 #[derive(Default)]
 struct Unused {
-    returned: Vec<SlotId>,
+    returned: Vec<SlotRef>,
     never_used: usize,
 }
 
@@ -67,44 +81,45 @@ impl Slots {
     }
 
     /// A slot that nobody else has, idle.
-    pub(crate) fn acquire(&self) -> SlotId {
+    pub(crate) fn acquire(&self) -> SlotRef {
         let mut unused = self.unused.lock();
         unused.returned.pop().unwrap_or_else(|| {
             unused.never_used += 1;
-            SlotId(unused.never_used - 1)
+            self.make(unused.never_used - 1)
         })
     }
 
     /// Gives a slot back.
-    pub(crate) fn release(&self, slot: SlotId) {
+    pub(crate) fn release(&self, slot: SlotRef) {
         self.set_released(slot, Bound::Idle);
         self.unused.lock().returned.push(slot);
     }
 
-    #[inline]
-    fn slot(&self, SlotId(id): SlotId) -> &AtomicU64 {
-        let chunk = (id / FIRST + 1).ilog2() as usize;
+    fn make(&self, number: usize) -> SlotRef {
+        let chunk = (number / FIRST + 1).ilog2() as usize;
         let slots = self.chunks[chunk].get_or_init(|| {
             (0..FIRST << chunk)
                 .map(|_| CachePadded::new(AtomicU64::new(IDLE)))
                 .collect()
         });
-        &slots[id - FIRST * ((1 << chunk) - 1)]
+        SlotRef(NonNull::from(&*slots[number - FIRST * ((1 << chunk) - 1)]))
     }
 
     /// Announces an open bound. The caller executes a full fence before it reads anything under this protection.
     #[inline]
-    pub(crate) fn set_before_fence(&self, slot: SlotId, lower: u64) {
+    #[expect(clippy::unused_self, reason = "it keeps the slot allocated")]
+    pub(crate) fn set_before_fence(&self, slot: SlotRef, lower: u64) {
         // Relaxed: the caller's fence orders it before its reads; partner: the fence in `Horizon::scan`.
-        self.slot(slot)
+        slot.word()
             .store(Bound::Open(lower).encode(), Ordering::Relaxed);
     }
 
     /// Narrows what the slot protects.
     #[inline]
-    pub(crate) fn set_released(&self, slot: SlotId, bound: Bound) {
+    #[expect(clippy::unused_self, reason = "it keeps the slot allocated")]
+    pub(crate) fn set_released(&self, slot: SlotRef, bound: Bound) {
         // Release: all that was read under the old bound has been read; partner: the acquire load in `bounds`.
-        self.slot(slot).store(bound.encode(), Ordering::Release);
+        slot.word().store(bound.encode(), Ordering::Release);
     }
 
     /// All bounds that are not idle.

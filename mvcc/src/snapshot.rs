@@ -2,7 +2,7 @@
 
 use crate::database::{Database, Inner};
 use crate::read;
-use crate::slots::{Bound, SlotId};
+use crate::slots::{Bound, SlotRef};
 use crate::table::{AnyTable, Lookup};
 use crate::timestamp::Timestamp;
 use std::fmt;
@@ -25,7 +25,7 @@ use std::fmt;
 /// ```
 pub struct Snapshot {
     database: Database,
-    slot: SlotId,
+    slot: SlotRef,
     timestamp: u64,
 }
 

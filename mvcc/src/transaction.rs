@@ -8,7 +8,7 @@ use crate::local::Local;
 use crate::read;
 use crate::reads::{Reads, Seen, read_at};
 use crate::shared::Worker;
-use crate::slots::SlotId;
+use crate::slots::SlotRef;
 use crate::table::{AnyTable, Lookup, TableCore, key_of};
 use crate::timestamp::Timestamp;
 use crate::tuple::{KeyedTuple, Tuple};
@@ -42,7 +42,7 @@ pub struct Transaction<'db> {
     footprint: RefCell<Footprint>,
     /// Set when what was read cannot all be current at one instant any more: a commit with writes will fail.
     doomed: Cell<bool>,
-    slot: SlotId,
+    slot: SlotRef,
     guard: Guard,
     local: Rc<Local>,
 }

@@ -1,10 +1,11 @@
 //! Short read-only transactions.
 
 use crate::database::Inner;
+use crate::index::Hash;
 use crate::local::Local;
 use crate::read;
 use crate::reads::{Reads, Seen, read_at};
-use crate::slots::{Bound, SlotId};
+use crate::slots::{Bound, SlotRef};
 use crate::table::{AnyTable, Lookup};
 use crossbeam_epoch::Guard;
 use std::cell::{Cell, RefCell};
@@ -33,10 +34,12 @@ use std::rc::Rc;
 pub struct View<'db> {
     database: &'db Inner,
     local: Rc<Local>,
-    slot: SlotId,
+    slot: SlotRef,
     reads: RefCell<Reads>,
     /// Kept until there is a timestamp; from then on the slot protects what was read, and a pin is needed on the way only.
     guard: Cell<Option<Guard>>,
+    /// Whether the slot is still open.
+    open: Cell<bool>,
 }
 
 impl<'db> View<'db> {
@@ -51,6 +54,7 @@ impl<'db> View<'db> {
             slot,
             reads,
             guard: Cell::new(Some(guard)),
+            open: Cell::new(true),
         }
     }
 
@@ -62,11 +66,26 @@ impl<'db> View<'db> {
     pub fn get<T: Lookup<Q>, Q: ?Sized>(&self, table: &T, key: &Q) -> Option<&T::Value> {
         let core = &table.typed().core;
         core.check_database(self.database.id);
-        let hash = crate::index::Hash::new(table.hash_lookup(key));
-        let guard = self.local.pin();
+        let hash = Hash::new(table.hash_lookup(key));
+        let guard = self.guard.take().unwrap_or_else(|| self.local.pin());
+        let value = self.get_pinned(table, hash, key, &guard);
+        if self.open.get() {
+            self.guard.set(Some(guard));
+        }
+        value
+    }
+
+    #[inline]
+    fn get_pinned<T: Lookup<Q>, Q: ?Sized>(
+        &self,
+        table: &T,
+        hash: Hash,
+        key: &Q,
+        guard: &Guard,
+    ) -> Option<&T::Value> {
         loop {
             let timestamp = self.reads.borrow().timestamp();
-            let found = read::find(table, hash, key, &guard);
+            let found = read::find(table, hash, key, guard);
             match (found, timestamp) {
                 // Looked up after the timestamp was taken, so it is absent then.
                 (None, Some(_)) => return None,
@@ -125,11 +144,11 @@ impl View<'_> {
     fn fix(&self) -> u64 {
         let mut reads = self.reads.borrow_mut();
         let timestamp = reads.take_timestamp(&self.database.shared.clock);
-        if let Some(guard) = self.guard.take() {
+        if self.open.replace(false) {
             let slots = &self.database.shared.slots;
             slots.set_released(self.slot, Bound::Fixed(timestamp));
             reads.entries.clear();
-            drop(guard);
+            self.guard.set(None);
         }
         timestamp
     }
