@@ -91,6 +91,7 @@ impl Local {
         drop(gone);
     }
 
+    #[inline]
     pub(crate) fn shared(&self) -> &Shared {
         &self.shared
     }
@@ -99,6 +100,7 @@ impl Local {
         &self.worker
     }
 
+    #[inline]
     pub(crate) fn pin(&self) -> Guard {
         self.handle.pin()
     }

@@ -85,20 +85,31 @@ impl Tuple {
     }
 
     /// The word as it is now.
+    #[inline]
     pub(crate) fn word(&self) -> Word {
         // Acquire: pairs with the release store of `publish`, so that the version's fields are seen.
         Word(self.word.load(Ordering::Acquire))
     }
 
     /// The word once no commit holds the tuple. Locks are held for a few hundred nanoseconds, never across user code.
+    #[inline]
     pub(crate) fn unlocked_word(&self) -> Word {
+        let word = self.word();
+        if word.is_locked() {
+            return self.wait_for_unlock();
+        }
+        word
+    }
+
+    #[cold]
+    fn wait_for_unlock(&self) -> Word {
         let mut wait = Wait::new();
         loop {
+            wait.turn();
             let word = self.word();
             if !word.is_locked() {
                 return word;
             }
-            wait.turn();
         }
     }
 

@@ -116,8 +116,9 @@ impl Default for Worker {
     }
 }
 
-/// One transaction in so many is timed: a clock reading keeps the cache misses of neighbouring transactions from overlapping.
-const SAMPLE: u64 = 64;
+/// Operations drawn ahead. The first transaction of a batch is timed: a clock reading before each would keep the cache misses of
+/// neighbouring transactions from overlapping.
+const BATCH: u64 = 64;
 /// Runs of at most this many operations time all.
 const SHORT: u64 = 100_000;
 const LOAD_BATCH: u64 = 100;
@@ -284,36 +285,53 @@ impl<E: Engine, V: Record> Run<'_, E, V> {
         let quota = self.quota(thread).unwrap_or(u64::MAX);
         let short =
             matches!(self.settings.limit, Limit::Operations(operations) if operations <= SHORT);
-        let sample = if short { 1 } else { SAMPLE };
+        let ops = usize::try_from(self.settings.ops_per_txn).expect("a transaction fits in memory");
         let mut outcome = Outcome {
             committed: 0,
             aborted: 0,
             missing: Cell::new(0),
             samples: Samples::default(),
         };
+        // Drawn ahead, so that drawing does not stand between the cache misses of consecutive transactions.
+        let batch = (BATCH / self.settings.ops_per_txn).max(1);
         let mut plan = Vec::new();
         while outcome.committed < quota && !self.stop.load(Relaxed) {
-            self.plan(&mut random, worker, &mut plan);
-            let timed = outcome.committed.is_multiple_of(sample).then(Instant::now);
-            let attempts = self.transact(&plan, &outcome.missing);
-            if let Some(start) = timed {
-                outcome.samples.of(kind(&plan)).record(start.elapsed());
+            let transactions = batch.min(quota - outcome.committed);
+            self.plan(&mut random, worker, transactions, &mut plan);
+            let mut timed = true;
+            for transaction in plan.chunks_exact(ops) {
+                if timed {
+                    let start = Instant::now();
+                    outcome.aborted += self.transact(transaction, &outcome.missing) - 1;
+                    outcome
+                        .samples
+                        .of(kind(transaction))
+                        .record(start.elapsed());
+                    timed = short;
+                } else {
+                    outcome.aborted += self.transact(transaction, &outcome.missing) - 1;
+                }
             }
             // Release: what was inserted is committed.
             worker.inserting.store(u64::MAX, Release);
-            outcome.committed += 1;
-            outcome.aborted += attempts - 1;
+            outcome.committed += transactions;
             worker.committed.store(outcome.committed, Relaxed);
         }
         outcome
     }
 
-    /// Draws the operations of one transaction.
-    fn plan(&self, random: &mut SmallRng, worker: &Worker, plan: &mut Vec<(Operation, u64)>) {
+    /// Draws the operations of some transactions, with their keys.
+    fn plan(
+        &self,
+        random: &mut SmallRng,
+        worker: &Worker,
+        transactions: u64,
+        plan: &mut Vec<(Operation, u64)>,
+    ) {
         let properties = &self.settings.properties;
         let records = self.committed_records();
         plan.clear();
-        for _ in 0..self.settings.ops_per_txn {
+        for _ in 0..transactions * self.settings.ops_per_txn {
             let mut dice = random.random::<f64>();
             let mut falls = |share: f64| {
                 dice -= share;
@@ -346,7 +364,7 @@ impl<E: Engine, V: Record> Run<'_, E, V> {
             } else {
                 self.chooser.choose(random, records)
             };
-            plan.push((operation, record));
+            plan.push((operation, self.key(record)));
         }
     }
 
@@ -370,8 +388,8 @@ impl<E: Engine, V: Record> Run<'_, E, V> {
             .all(|(operation, _)| *operation == Operation::Read)
         {
             self.engine.view(|view| {
-                for &(_, record) in plan {
-                    self.read(view, record, missing);
+                for &(_, key) in plan {
+                    self.read(view, key, missing);
                 }
             });
             return 1;
@@ -379,17 +397,17 @@ impl<E: Engine, V: Record> Run<'_, E, V> {
         let mut attempts = 0;
         let Ok(()) = self.engine.run(|tx| {
             attempts += 1;
-            for &(operation, record) in plan {
+            for &(operation, key) in plan {
                 match operation {
-                    Operation::Read => self.read(tx, record, missing),
-                    Operation::Update => self.update(tx, record, missing),
+                    Operation::Read => self.read(tx, key, missing),
+                    Operation::Update => self.update(tx, key, missing),
                     Operation::Insert => {
-                        let row = V::new(self.size(), record.to_le_bytes()[0]);
-                        tx.insert(&self.table, self.key(record), row);
+                        let row = V::new(self.size(), key.to_le_bytes()[0]);
+                        tx.insert(&self.table, key, row);
                     }
                     Operation::ReadModifyWrite => {
-                        self.read(tx, record, missing);
-                        self.update(tx, record, missing);
+                        self.read(tx, key, missing);
+                        self.update(tx, key, missing);
                     }
                 }
             }
@@ -399,8 +417,8 @@ impl<E: Engine, V: Record> Run<'_, E, V> {
     }
 
     /// Reads a record: touches every cache line of the fields that are read.
-    fn read(&self, from: &impl Read<E>, record: u64, missing: &Cell<u64>) {
-        let Some(row) = from.get(&self.table, &self.key(record)) else {
+    fn read(&self, from: &impl Read<E>, key: u64, missing: &Cell<u64>) {
+        let Some(row) = from.get(&self.table, &key) else {
             return missing.set(missing.get() + 1);
         };
         let bytes = row.bytes();
@@ -418,9 +436,9 @@ impl<E: Engine, V: Record> Run<'_, E, V> {
     }
 
     /// Writes all fields of a record blindly, or one field and keeps the others.
-    fn update(&self, tx: &E::Transaction<'_>, record: u64, missing: &Cell<u64>) {
+    fn update(&self, tx: &E::Transaction<'_>, key: u64, missing: &Cell<u64>) {
         let properties = &self.settings.properties;
-        let (key, fill) = (self.key(record), black_box(record).to_le_bytes()[1]);
+        let fill = key.to_le_bytes()[1];
         if properties.write_all_fields || properties.fields == 1 {
             return tx.insert(&self.table, key, V::new(self.size(), fill));
         }
@@ -441,7 +459,7 @@ impl<E: Engine, V: Record> Run<'_, E, V> {
             let snapshot = self.engine.snapshot();
             for _ in 0..LONG_READ {
                 let record = random.random_range(0..self.settings.properties.records);
-                self.read(&snapshot, record, &missing);
+                self.read(&snapshot, self.key(record), &missing);
             }
             done += 1;
         }
