@@ -405,3 +405,101 @@ impl Drop for HashIndex {
         self.drain();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tuple::KeyedTuple;
+    use crossbeam_epoch::Collector;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    /// An index with the tuples that a test has put into it. Hashes are the keys, so the test chooses the collisions.
+    struct Subject {
+        index: HashIndex,
+        tuples: BTreeMap<u64, NonNull<Tuple>>,
+        collector: Collector,
+    }
+
+    impl Subject {
+        fn find(&self, key: u64, guard: &Guard) -> Option<NonNull<Tuple>> {
+            let is_it = |tuple: NonNull<Tuple>| {
+                // SAFETY: the test frees no tuple that the index may still have.
+                unsafe { tuple.cast::<KeyedTuple<u64>>().as_ref() }.key == key
+            };
+            self.index.find(Hash::new(key), guard, is_it)
+        }
+
+        fn insert(&mut self, key: u64) {
+            let guard = self.collector.register().pin();
+            if self.find(key, &guard).is_some() {
+                return;
+            }
+            let tuple = KeyedTuple::boxed(key, Hash::new(key)).cast();
+            let seen = self.index.inserts(Hash::new(key).position());
+            assert!(self.index.insert(Hash::new(key), tuple, seen, &guard));
+            assert!(
+                !self.index.insert(Hash::new(key), tuple, seen, &guard),
+                "an outdated look-up"
+            );
+            self.tuples.insert(key, tuple);
+        }
+
+        fn remove(&mut self, key: u64) {
+            let guard = self.collector.register().pin();
+            if let Some(tuple) = self.tuples.remove(&key) {
+                self.index.remove(tuple, &guard);
+                // SAFETY: out of the index, and nobody else is there.
+                drop(unsafe { Box::from_raw(tuple.cast::<KeyedTuple<u64>>().as_ptr()) });
+            }
+        }
+
+        fn check(&self) {
+            let guard = self.collector.register().pin();
+            for key in 0..64 {
+                assert_eq!(self.find(key, &guard), self.tuples.get(&key).copied());
+                let matches: Vec<_> = self.index.matches(Hash::new(key), &guard).collect();
+                assert_eq!(
+                    matches,
+                    self.tuples
+                        .get(&key)
+                        .copied()
+                        .into_iter()
+                        .collect::<Vec<_>>()
+                );
+            }
+            assert_eq!(self.index.len(), self.tuples.len());
+            let walk = |shard| self.index.walk(shard, &guard).1.collect::<Vec<_>>();
+            let mut walked: Vec<_> = (0..self.index.shards()).flat_map(walk).collect();
+            let mut expected: Vec<_> = self.tuples.values().copied().collect();
+            walked.sort_unstable();
+            expected.sort_unstable();
+            assert_eq!(walked, expected);
+        }
+    }
+
+    impl Drop for Subject {
+        fn drop(&mut self) {
+            for key in 0..64 {
+                self.remove(key);
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn an_index_is_a_map(steps in prop::collection::vec((any::<bool>(), 0..64u64), 1..300)) {
+            let mut subject = Subject {
+                index: HashIndex::new(),
+                tuples: BTreeMap::new(),
+                collector: Collector::new(),
+            };
+            for (insert, key) in steps {
+                if insert { subject.insert(key) } else { subject.remove(key) }
+            }
+            subject.check();
+        }
+    }
+}
