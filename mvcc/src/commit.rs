@@ -2,12 +2,13 @@
 
 use crate::clock::Clock;
 use crate::index::{Hash, Inserts};
+use crate::protected::Protected;
 use crate::reads::{Read, Reads};
 use crate::sync::back_off;
 use crate::table::TableCore;
 use crate::tuple::Tuple;
+use crate::version::Version;
 use crate::writes::{Write, Writes};
-use crossbeam_epoch::Guard;
 use std::fmt;
 use std::ptr::NonNull;
 
@@ -58,6 +59,8 @@ pub(crate) struct ScanRead {
 /// What a read-write transaction has read and is going to write.
 pub(crate) struct Footprint {
     pub(crate) reads: Reads,
+    /// What was read at the timestamp.
+    pub(crate) timed: Vec<Read>,
     pub(crate) absent: Vec<AbsentRead>,
     pub(crate) scans: Vec<ScanRead>,
     pub(crate) writes: Writes,
@@ -69,17 +72,29 @@ const TURNS: u32 = 256;
 const ATTEMPTS: u32 = 4;
 
 impl Footprint {
+    /// Remembers what was read at the timestamp.
+    pub(crate) fn record(&mut self, tuple: NonNull<Tuple>, version: *mut Version) {
+        let read = Read { tuple, version };
+        if self.timed.last() != Some(&read) {
+            self.timed.push(read);
+        }
+    }
+
     /// Commits and returns the timestamp. On a conflict, no tuple is locked and nothing is installed.
     ///
     /// No user code runs in here, so locks are held for as long as this takes and no panic can leave one behind.
-    pub(crate) fn commit(&mut self, clock: &Clock, guard: &Guard) -> Result<u64, Conflict> {
+    pub(crate) fn commit(
+        &mut self,
+        clock: &Clock,
+        protected: Protected<'_>,
+    ) -> Result<u64, Conflict> {
         if !lock(self.writes.sort()) {
             return Err(Conflict);
         }
         // The clock is read when all locks are held: whoever reads one of these tuples unlocked and at an earlier timestamp has
         // read it before, and is right not to see this commit.
         let timestamp = clock.now();
-        if !self.is_valid_at(timestamp, Locks::Ours, guard) {
+        if !self.is_valid_at(timestamp, Locks::Ours, protected) {
             unlock(self.writes.sort());
             return Err(Conflict);
         }
@@ -90,9 +105,9 @@ impl Footprint {
     }
 
     /// Moves the transaction's timestamp on, if all that it has read is still current after a clock reading.
-    pub(crate) fn extend(&mut self, clock: &Clock, guard: &Guard) -> bool {
+    pub(crate) fn extend(&mut self, clock: &Clock, protected: Protected<'_>) -> bool {
         let timestamp = clock.now();
-        let valid = self.is_valid_at(timestamp, Locks::None, guard);
+        let valid = self.is_valid_at(timestamp, Locks::None, protected);
         if valid {
             self.reads.extend_to(timestamp);
         }
@@ -100,19 +115,16 @@ impl Footprint {
     }
 
     /// Whether all that was read is still current; `timestamp` is a clock reading taken before this.
-    fn is_valid_at(&self, timestamp: u64, locks: Locks, guard: &Guard) -> bool {
-        self.reads
-            .entries
-            .iter()
-            .all(|read| self.is_current(read, locks))
+    fn is_valid_at(&self, timestamp: u64, locks: Locks, protected: Protected<'_>) -> bool {
+        (self.reads.entries.iter().chain(&self.timed)).all(|read| self.is_current(read, locks))
             && self
                 .absent
                 .iter()
-                .all(|read| self.is_absent_at(read, timestamp, locks, guard))
+                .all(|read| self.is_absent_at(read, timestamp, locks, protected))
             && self
                 .scans
                 .iter()
-                .all(|scan| self.is_unchanged(scan, locks, guard))
+                .all(|scan| self.is_unchanged(scan, locks, protected))
     }
 
     /// Whether the version that was read is the newest, and nobody else is about to replace it.
@@ -123,7 +135,7 @@ impl Footprint {
         match locks {
             Locks::None => read.is_current(),
             Locks::Ours => {
-                // SAFETY: the transaction is pinned since it found the tuple.
+                // SAFETY: the transaction has an open slot since it found the tuple.
                 let word = unsafe { read.tuple.as_ref() }.word();
                 word.is_dead()
                     || word.newest() == read.version
@@ -133,10 +145,16 @@ impl Footprint {
     }
 
     /// Looks an absent key up again: whatever has the same hash now must have been there then, or still be without a value.
-    fn is_absent_at(&self, read: &AbsentRead, timestamp: u64, locks: Locks, guard: &Guard) -> bool {
+    fn is_absent_at(
+        &self,
+        read: &AbsentRead,
+        timestamp: u64,
+        locks: Locks,
+        protected: Protected<'_>,
+    ) -> bool {
         // SAFETY: the database keeps the table.
         let table = unsafe { read.table.as_ref() };
-        table.index.matches(read.hash, guard).all(|tuple| {
+        table.index.matches(read.hash, protected).all(|tuple| {
             read.others.contains(&tuple)
                 || self.newest_is(tuple, locks, |newest| {
                     // A tombstone later than `timestamp` may stand above a value from before it.
@@ -150,10 +168,10 @@ impl Footprint {
 
     /// Whether a shard that was walked through has had no new tuples, or only such as still have no value. The tuples that were
     /// there are among the reads.
-    fn is_unchanged(&self, scan: &ScanRead, locks: Locks, guard: &Guard) -> bool {
+    fn is_unchanged(&self, scan: &ScanRead, locks: Locks, protected: Protected<'_>) -> bool {
         // SAFETY: the database keeps the table.
         let table = unsafe { scan.table.as_ref() };
-        let (inserts, mut tuples) = table.index.walk(scan.shard, guard);
+        let (inserts, mut tuples) = table.index.walk(scan.shard, protected);
         let since = self.reads.timestamp().unwrap_or(0);
         inserts == scan.inserts
             || tuples.all(|tuple| {
@@ -171,9 +189,9 @@ impl Footprint {
         &self,
         tuple: NonNull<Tuple>,
         locks: Locks,
-        like: impl Fn(NonNull<crate::version::Version>) -> bool,
+        like: impl Fn(NonNull<Version>) -> bool,
     ) -> bool {
-        // SAFETY: found in the index by a pinned transaction.
+        // SAFETY: found in the index by a protected transaction.
         let head = unsafe { tuple.as_ref() };
         let word = match locks {
             Locks::None => head.unlocked_word(),
@@ -200,7 +218,7 @@ fn lock(writes: &mut [Write]) -> bool {
     for attempt in 0..ATTEMPTS {
         let busy = (0..writes.len()).find(|&i| {
             let write = &mut writes[i];
-            // SAFETY: the transaction is pinned since it found the tuple.
+            // SAFETY: the transaction has an open slot since it found the tuple.
             match unsafe { write.tuple.as_ref() }.lock(TURNS) {
                 Ok(newest) => {
                     write.locked = newest;

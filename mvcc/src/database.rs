@@ -271,19 +271,18 @@ impl Drop for Inner {
     /// No transaction, view or snapshot is alive: each borrows the database or owns a handle. So all garbage can go.
     fn drop(&mut self) {
         let local = self.local();
-        let mut garbage = Vec::new();
+        let (mut versions, mut unlinked) = (Vec::new(), Vec::new());
         for worker in self.shared.workers() {
-            garbage.extend(worker.garbage.lock().drain());
+            let (retired, left) = worker.garbage.lock().drain();
+            versions.extend(retired.into_iter().map(garbage::Retired::into_version));
+            unlinked.extend(left);
         }
-        let versions: Vec<_> = garbage
-            .into_iter()
-            .filter_map(garbage::Retired::into_version)
-            .collect();
         self.shared.closed.store(true, Ordering::Relaxed);
         garbage::flush(&local);
         drop(local);
         Local::forget(self.id);
         // Runs user code: last.
         drop(versions);
+        drop(unlinked);
     }
 }

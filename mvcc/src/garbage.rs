@@ -8,11 +8,15 @@
 //! - No live snapshot lies between the version and its successor, though older ones live: it is unlinked under its tuple's lock and
 //!   freed through the epoch, since an older snapshot's walk may be passing (I5).
 //! - A snapshot sees it: it is put by until that snapshot has gone.
+//!
+//! What is unlinked from an index (dead tuples, replaced arrays) may still be in use by whoever found it there. It waits until no slot is open from
+//! before it was unlinked, and then for the epoch, since those whose slot is fixed pin instead.
 
+use crate::index::Replaced;
 use crate::local::Local;
 use crate::shared::{Horizon, Shared, Worker};
-use crate::sync::Ordering;
-use crate::table::TableCore;
+use crate::sync::{Ordering, fence};
+use crate::table::{DeadTuple, TableCore};
 use crate::tuple::Tuple;
 use crate::version::{OwnedVersion, Version};
 use crossbeam_epoch::Guard;
@@ -33,14 +37,23 @@ pub(crate) struct Retired {
 // SAFETY: an entry owns its version, whose value is `Send`; tables and tuples are shared between threads anyway.
 unsafe impl Send for Retired {}
 
+/// What has left an index. Dropping it frees it.
+#[expect(dead_code, reason = "only their drops matter")]
+pub(crate) enum Unlinked {
+    Tuple(DeadTuple),
+    Array(Replaced),
+}
+
 /// A worker's garbage.
 #[derive(Default)]
 pub(crate) struct Garbage {
+    /// What left an index, with the coarse clock's reading afterwards, ascending.
+    unlinked: VecDeque<(u64, Unlinked)>,
     /// In the order of their timestamps.
     queue: VecDeque<Retired>,
     /// By a snapshot that sees them.
     seen: BTreeMap<u64, Vec<Retired>>,
-    /// The length of `queue` at which the next collection pays.
+    /// The number of entries, but for those that wait for a snapshot, at which the next collection pays.
     enough: usize,
 }
 
@@ -55,11 +68,19 @@ impl Garbage {
     /// Adds entries of one commit. True if a collection is due.
     pub(crate) fn retire(&mut self, entries: impl Iterator<Item = Retired>) -> bool {
         self.queue.extend(entries);
-        self.queue.len() >= self.enough.max(BATCH)
+        self.queue.len() + self.unlinked.len() >= self.enough.max(BATCH)
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.queue.len() + self.seen.values().map(Vec::len).sum::<usize>()
+        self.unlinked.len() + self.queue.len() + self.seen.values().map(Vec::len).sum::<usize>()
+    }
+
+    /// Takes what only pinned threads can still use.
+    fn take_unlinked(&mut self, horizon: &Horizon) -> impl Iterator<Item = Unlinked> + use<> {
+        let closed = self.unlinked.partition_point(|(at, _)| *at < horizon.open);
+        let taken: Vec<_> = self.unlinked.drain(..closed).collect();
+        self.enough = self.queue.len() + self.unlinked.len() + BATCH;
+        taken.into_iter().map(|(_, unlinked)| unlinked)
     }
 
     /// Takes up to a portion of what nobody can reach any more.
@@ -72,7 +93,6 @@ impl Garbage {
         {
             taken.extend(self.queue.pop_front());
         }
-        self.enough = self.queue.len() + BATCH;
     }
 
     /// Looks again at what waits behind snapshots, and takes what none of them sees.
@@ -95,7 +115,6 @@ impl Garbage {
                 None => taken.push(entry),
             }
         }
-        self.enough = self.queue.len() + BATCH;
     }
 
     /// Puts an entry by that is to be looked at again next time.
@@ -104,9 +123,13 @@ impl Garbage {
     }
 
     /// Everything, for a database that is being dropped.
-    pub(crate) fn drain(&mut self) -> impl Iterator<Item = Retired> {
+    pub(crate) fn drain(&mut self) -> (Vec<Retired>, Vec<(u64, Unlinked)>) {
         let seen = std::mem::take(&mut self.seen).into_values().flatten();
-        std::mem::take(&mut self.queue).into_iter().chain(seen)
+        let queue = std::mem::take(&mut self.queue).into_iter();
+        (
+            queue.chain(seen).collect(),
+            std::mem::take(&mut self.unlinked).into(),
+        )
     }
 }
 
@@ -169,6 +192,23 @@ pub(crate) fn collect(local: &Local, worker: &Worker, horizon: &Horizon, patienc
         let first = taken.entries.partition_point(|entry| entry.tuple < tuple);
         unlink(local, worker, taken.entries.split_off(first));
     }
+    let unlinked = worker.garbage.lock().take_unlinked(horizon);
+    let guard = local.pin();
+    for unlinked in unlinked {
+        defer(local.shared(), &guard, move || drop(unlinked));
+    }
+}
+
+/// Retires what has just left an index.
+///
+/// A transaction whose slot is open at a bound above the time that is noted here cannot have found it. For let the transaction have loaded
+/// that bound before its fence, and we unlinked before ours. If its fence came first, our load below would have seen its bound or a later one; so ours
+/// came first, and its search of the index, after its fence, saw the index without this.
+pub(crate) fn unlinked(local: &Local, unlinked: Unlinked) {
+    fence(Ordering::SeqCst);
+    let at = local.shared().recent();
+    let mut garbage = local.worker().garbage.lock();
+    garbage.unlinked.push_back((at, unlinked));
 }
 
 /// Entries being disposed of. Should the drop of a user's value panic, the rest goes back to where it came from.
@@ -204,10 +244,13 @@ pub(crate) fn collect_some(local: &Local) {
 /// Collects everybody's garbage, all that is garbage now.
 pub(crate) fn collect_all(local: &Local) {
     let shared = local.shared();
-    shared.advance(shared.clock.now(), 0);
-    let horizon = Horizon::scan(shared);
-    for worker in shared.workers() {
-        collect(local, &worker, &horizon, 0);
+    // Twice: the first round unlinks dead tuples, which can go when the coarse clock has moved on.
+    for _ in 0..2 {
+        shared.advance(shared.clock.now(), 0);
+        let horizon = Horizon::scan(shared);
+        for worker in shared.workers() {
+            collect(local, &worker, &horizon, 0);
+        }
     }
     local.free_recycled();
     flush(local);
@@ -240,10 +283,10 @@ fn dispose(local: &Local, entry: Retired) {
             local.recycle(table, version);
         }
     } else {
-        let guard = local.pin();
+        let _guard = local.pin();
         // SAFETY: the entry holds the tuple.
         if unsafe { entry.tuple.as_ref() }.release() {
-            bury(local, entry.table, entry.tuple, &guard);
+            bury(local, entry.table, entry.tuple);
         }
     }
 }
@@ -300,10 +343,10 @@ fn unlink(local: &Local, worker: &Worker, mut entries: Vec<Retired>) {
 /// Removes a tuple that nobody holds from its index, if its key is absent for every live and every later transaction:
 /// it never had a version, or its newest is a tombstone below the watermark.
 ///
-/// The guard was pinned before the last hold was given back.
-pub(crate) fn bury(local: &Local, table: NonNull<TableCore>, tuple: NonNull<Tuple>, guard: &Guard) {
+/// The caller has been pinned, or its slot open, since before the last hold was given back.
+pub(crate) fn bury(local: &Local, table: NonNull<TableCore>, tuple: NonNull<Tuple>) {
     let shared = local.shared();
-    // SAFETY: the database keeps the table; we were pinned while the tuple was held.
+    // SAFETY: the database keeps the table; we have been protected since the tuple was held.
     let (core, head) = unsafe { (table.as_ref(), tuple.as_ref()) };
     let Ok(newest) = head.lock(u32::MAX) else {
         return;
@@ -323,14 +366,15 @@ pub(crate) fn bury(local: &Local, table: NonNull<TableCore>, tuple: NonNull<Tupl
         head.publish(newest);
         return;
     }
-    core.index.remove(tuple, guard);
+    let replaced = core.index.remove(tuple);
     head.bury(newest);
     if !newest.is_null() {
         local.worker().count_versions(-1);
     }
-    // SAFETY: the index has let go of it; who found it there before is pinned.
-    let free = unsafe { core.freeing(tuple) };
-    defer(shared, guard, free);
+    unlinked(local, Unlinked::Tuple(core.dead(tuple)));
+    if let Some(replaced) = replaced {
+        unlinked(local, Unlinked::Array(replaced));
+    }
 }
 
 /// Runs `free` once everyone who is pinned now no longer is.

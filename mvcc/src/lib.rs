@@ -58,7 +58,7 @@
 //!
 //! # Costs
 //!
-//! A view of one key costs a store to the thread's own slot, an epoch pin and the lookup; no clock reading. A commit costs one clock reading, and for each
+//! A view of one key costs a store to the thread's own slot, a fence and the lookup; no clock reading. A commit costs one clock reading, and for each
 //! write a compare-and-swap and a store. What a commit supersedes is recycled by the thread's later writes. Creating a key locks a part of
 //! the index.
 //!
@@ -73,6 +73,7 @@ mod database;
 mod garbage;
 mod index;
 mod local;
+mod protected;
 mod read;
 mod reads;
 mod shared;

@@ -109,9 +109,9 @@ impl Local {
         self.turn.replace(self.turn.get().wrapping_add(1))
     }
 
-    /// Announces a transaction that may read anything from now on, and pins.
+    /// Announces a transaction that may read anything from now on.
     #[inline]
-    pub(crate) fn begin(&self) -> (SlotRef, Guard) {
+    pub(crate) fn begin(&self) -> SlotRef {
         let slot = self
             .spare_slot
             .take()
@@ -119,14 +119,9 @@ impl Local {
         self.shared
             .slots
             .set_before_fence(slot, self.shared.recent());
-        // The announcement is ordered before all reads by a full fence; partner: the one in `Horizon::scan`. An
-        // outermost pin executes one (on x86 a locked instruction); a nested one does not.
-        let nested = self.handle.is_pinned();
-        let guard = self.handle.pin();
-        if nested {
-            fence(Ordering::SeqCst);
-        }
-        (slot, guard)
+        // The announcement is ordered before all reads. Partners: the fences in `Horizon::scan` and in `garbage::unlinked`.
+        fence(Ordering::SeqCst);
+        slot
     }
 
     /// Ends what `begin` announced.

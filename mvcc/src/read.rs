@@ -1,12 +1,13 @@
 //! Reading, whatever from.
 
 use crate::database::Inner;
+use crate::index::Hash;
+use crate::protected::Protected;
 use crate::reads::{Seen, read_at};
 use crate::table::{AnyTable, Lookup, key_of};
 use crate::tuple::Tuple;
 use crate::version::{ValueVersion, Version};
 use crate::{Snapshot, Transaction, View};
-use crossbeam_epoch::Guard;
 use std::ptr::NonNull;
 
 /// The reads that a [`Transaction`], a [`View`] and a [`Snapshot`] have in common.
@@ -94,13 +95,13 @@ impl_read!(Snapshot);
 #[inline]
 pub(crate) fn find<T: Lookup<Q>, Q: ?Sized>(
     table: &T,
-    hash: crate::index::Hash,
+    hash: Hash,
     key: &Q,
-    guard: &Guard,
+    protected: Protected<'_>,
 ) -> Option<NonNull<Tuple>> {
     let index = &table.typed().core.index;
-    index.find(hash, guard, |tuple| {
-        // SAFETY: found in this table by a pinned thread.
+    index.find(hash, protected, |tuple| {
+        // SAFETY: found in this table by a protected thread.
         T::matches(unsafe { key_of(tuple) }, key)
     })
 }
@@ -125,13 +126,28 @@ pub(crate) unsafe fn get_at<'r, T: Lookup<Q>, Q: ?Sized>(
     table: &T,
     key: &Q,
     timestamp: u64,
-    guard: &Guard,
+    protected: Protected<'_>,
 ) -> Option<&'r T::Value> {
     table.typed().core.check_database(database.id);
-    let hash = crate::index::Hash::new(table.hash_lookup(key));
+    let hash = Hash::new(table.hash_lookup(key));
+    // SAFETY: passed on to the caller.
+    unsafe { get_hashed_at(table, hash, key, timestamp, protected) }
+}
+
+/// The value of a key with this hash at a timestamp.
+///
+/// # Safety
+/// As for [`get_at`].
+pub(crate) unsafe fn get_hashed_at<'r, T: Lookup<Q>, Q: ?Sized>(
+    table: &T,
+    hash: Hash,
+    key: &Q,
+    timestamp: u64,
+    protected: Protected<'_>,
+) -> Option<&'r T::Value> {
     loop {
-        let tuple = find(table, hash, key, guard)?;
-        // SAFETY: we are pinned; the caller's promise.
+        let tuple = find(table, hash, key, protected)?;
+        // SAFETY: we are protected; the caller's promise.
         match unsafe { read_at(tuple, timestamp) } {
             // SAFETY: visible at a timestamp that the slot protects.
             Seen::Version(version, _) => return unsafe { value_of(version) },
@@ -149,11 +165,11 @@ pub(crate) unsafe fn shard_at<'r, T: AnyTable>(
     table: &T,
     shard: usize,
     timestamp: u64,
-    guard: &Guard,
+    protected: Protected<'_>,
 ) -> Vec<(&'r T::Key, &'r T::Value)> {
-    let (_, tuples) = table.typed().core.index.walk(shard, guard);
+    let (_, tuples) = table.typed().core.index.walk(shard, protected);
     let row = |tuple| {
-        // SAFETY: we are pinned; the caller's promise.
+        // SAFETY: we are protected; the caller's promise.
         let Seen::Version(version, _) = (unsafe { read_at(tuple, timestamp) }) else {
             return None;
         };

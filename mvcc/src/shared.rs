@@ -72,6 +72,7 @@ impl Shared {
         }
     }
 
+    #[inline]
     pub(crate) fn recent(&self) -> u64 {
         // Acquire: pairs with `advance`; a reading that is seen precedes all that follows here.
         self.recent.load(Ordering::Acquire)

@@ -1,6 +1,7 @@
 //! Read-only snapshots that may live long.
 
 use crate::database::{Database, Inner};
+use crate::protected::Protected;
 use crate::read;
 use crate::slots::{Bound, SlotRef};
 use crate::table::{AnyTable, Lookup};
@@ -64,8 +65,10 @@ impl Snapshot {
     /// If the table belongs to another database.
     pub fn get<T: Lookup<Q>, Q: ?Sized>(&self, table: &T, key: &Q) -> Option<&T::Value> {
         let local = self.inner().local();
+        let guard = local.pin();
+        let protected = Protected::pinned(&guard);
         // SAFETY: the slot protects the timestamp as long as `self` lives.
-        unsafe { read::get_at(self.inner(), table, key, self.timestamp, &local.pin()) }
+        unsafe { read::get_at(self.inner(), table, key, self.timestamp, protected) }
     }
 
     /// Whether a key has a value.
@@ -88,8 +91,10 @@ impl Snapshot {
         core.check_database(self.inner().id);
         (0..core.index.shards()).flat_map(move |shard| {
             let local = self.inner().local();
+            let guard = local.pin();
+            let protected = Protected::pinned(&guard);
             // SAFETY: the slot protects the timestamp as long as `self` lives.
-            unsafe { read::shard_at(table, shard, self.timestamp, &local.pin()) }
+            unsafe { read::shard_at(table, shard, self.timestamp, protected) }
         })
     }
 }

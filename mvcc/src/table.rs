@@ -159,14 +159,31 @@ impl TableCore {
         drop(newest);
     }
 
-    /// A closure that frees a tuple, to be run once nobody can reach it.
-    ///
-    /// # Safety
-    /// As for [`TableCore::free`], at the time when the closure runs.
-    pub(crate) unsafe fn freeing(&self, tuple: NonNull<Tuple>) -> impl FnOnce() + 'static {
-        let (versions, free_tuple) = (self.versions, self.free_tuple);
-        // SAFETY: passed on to the caller.
-        move || unsafe { Self::free(tuple, versions, free_tuple) }
+    /// A tuple that has left the index, with what is needed to free it.
+    pub(crate) fn dead(&self, tuple: NonNull<Tuple>) -> DeadTuple {
+        DeadTuple {
+            tuple,
+            versions: self.versions,
+            free_tuple: self.free_tuple,
+        }
+    }
+}
+
+/// A tuple that is in no index any more. To be dropped, which frees it, once nobody reaches it.
+#[must_use = "readers may still use it"]
+pub(crate) struct DeadTuple {
+    tuple: NonNull<Tuple>,
+    versions: &'static VersionType,
+    free_tuple: unsafe fn(NonNull<Tuple>),
+}
+
+// SAFETY: keys and values are `Send`, and whoever drops it has it to itself.
+unsafe impl Send for DeadTuple {}
+
+impl Drop for DeadTuple {
+    fn drop(&mut self) {
+        // SAFETY: whoever drops it knows that nobody reaches the tuple.
+        unsafe { TableCore::free(self.tuple, self.versions, self.free_tuple) };
     }
 }
 

@@ -2,9 +2,10 @@
 
 use crate::commit::{AbsentRead, Conflict, Footprint, ScanRead};
 use crate::database::Inner;
-use crate::garbage;
+use crate::garbage::{self, Unlinked};
 use crate::index::Hash;
 use crate::local::Local;
+use crate::protected::Protected;
 use crate::read;
 use crate::reads::{Reads, Seen, read_at};
 use crate::shared::Worker;
@@ -14,7 +15,6 @@ use crate::timestamp::Timestamp;
 use crate::tuple::{KeyedTuple, Tuple};
 use crate::version::{OwnedVersion, Version};
 use crate::writes::Writes;
-use crossbeam_epoch::Guard;
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::marker::PhantomData;
@@ -43,7 +43,6 @@ pub struct Transaction<'db> {
     /// Set when what was read cannot all be current at one instant any more: a commit with writes will fail.
     doomed: Cell<bool>,
     slot: SlotRef,
-    guard: Guard,
     local: Rc<Local>,
 }
 
@@ -59,9 +58,10 @@ impl<'db> Transaction<'db> {
     #[inline]
     pub(crate) fn new(database: &'db Inner) -> Self {
         let local = database.local();
-        let (slot, guard) = local.begin();
+        let slot = local.begin();
         let footprint = Footprint {
-            reads: Reads::new(local.take_reads()),
+            reads: Reads::default(),
+            timed: local.take_reads(),
             absent: Vec::new(),
             scans: Vec::new(),
             writes: Writes::default(),
@@ -71,7 +71,6 @@ impl<'db> Transaction<'db> {
             footprint: RefCell::new(footprint),
             doomed: Cell::new(false),
             slot,
-            guard,
             local,
         }
     }
@@ -104,9 +103,9 @@ impl<'db> Transaction<'db> {
         let mut key = key;
         loop {
             let inserts = core.index.inserts(hash.position());
-            // SAFETY: found in this table by a pinned thread.
+            // SAFETY: found in this table by a protected thread.
             let is_it = |tuple| T::equal(unsafe { key_of(tuple) }, &key);
-            let found = core.index.find(hash, &self.guard, is_it);
+            let found = core.index.find(hash, self.protected(), is_it);
             if let Some(tuple) = found {
                 if let Some(held) = self.hold(core, tuple) {
                     return self.write(core, tuple, version, held);
@@ -114,7 +113,10 @@ impl<'db> Transaction<'db> {
                 continue;
             }
             let tuple = KeyedTuple::boxed(key, hash);
-            if core.index.insert(hash, tuple.cast(), inserts, &self.guard) {
+            if let Ok(replaced) = core.index.insert(hash, tuple.cast(), inserts) {
+                if let Some(replaced) = replaced {
+                    garbage::unlinked(&self.local, Unlinked::Array(replaced));
+                }
                 return self.write(core, tuple.cast(), version, true);
             }
             // SAFETY: just made, and nobody else has seen it.
@@ -130,7 +132,7 @@ impl<'db> Transaction<'db> {
         let core = self.core(table);
         let hash = Hash::new(table.hash_lookup(key));
         loop {
-            let Some(tuple) = read::find(table, hash, key, &self.guard) else {
+            let Some(tuple) = read::find(table, hash, key, self.protected()) else {
                 // Nothing to remove, as long as it stays so until the commit: an absent read.
                 if self.get(table, key).is_none() {
                     return;
@@ -215,7 +217,7 @@ impl<'db> Transaction<'db> {
     fn commit_writes(&self) -> Result<u64, Conflict> {
         let shared = &self.database.shared;
         let mut footprint = self.footprint.borrow_mut();
-        let committed = footprint.commit(&shared.clock, &self.guard);
+        let committed = footprint.commit(&shared.clock, self.protected());
         let worker = self.local.worker();
         let Ok(timestamp) = committed else {
             Worker::count(&worker.conflicts);
@@ -240,6 +242,12 @@ impl<'db> Transaction<'db> {
         Ok(timestamp)
     }
 
+    #[inline]
+    fn protected(&self) -> Protected<'_> {
+        // SAFETY: the slot is open as long as the transaction lives.
+        unsafe { Protected::open() }
+    }
+
     /// The table's core, checked to be of this database.
     fn core<'t, T: AnyTable>(&self, table: &'t T) -> &'t TableCore {
         let core = &table.typed().core;
@@ -262,7 +270,7 @@ impl<'db> Transaction<'db> {
         if self.footprint.borrow().writes.contains(tuple) {
             return Some(false);
         }
-        // SAFETY: we are pinned since we found it.
+        // SAFETY: we are protected since we found it.
         let head = unsafe { tuple.as_ref() };
         let word = head.unlocked_word();
         if let (Some(newest), false) = (NonNull::new(word.newest()), word.is_dead())
@@ -296,8 +304,8 @@ impl<'db> Transaction<'db> {
         loop {
             let timestamp = self.footprint.borrow().reads.timestamp();
             let mut others = Vec::new();
-            let found = core.index.find(hash, &self.guard, |tuple| {
-                // SAFETY: found in this table by a pinned thread.
+            let found = core.index.find(hash, self.protected(), |tuple| {
+                // SAFETY: found in this table by a protected thread.
                 let matches = T::matches(unsafe { key_of(tuple) }, key);
                 if !matches {
                     others.push(tuple);
@@ -312,16 +320,16 @@ impl<'db> Transaction<'db> {
                 // SAFETY: it is buffered by us or protected by our slot, as long as `self` lives.
                 if let Some(value) = unsafe { read::value_of(seen.version) } {
                     if seen.at_timestamp {
-                        footprint.reads.record(tuple, seen.version);
+                        footprint.record(tuple, seen.version);
                     }
                     return Some((tuple, value));
                 }
                 if !seen.at_timestamp {
                     return None;
                 }
-                let matches = core.index.matches(hash, &self.guard);
+                let matches = core.index.matches(hash, self.protected());
                 others = matches.filter(|&other| other != tuple).collect();
-                // SAFETY: pinned since it was found.
+                // SAFETY: protected since it was found.
                 if unsafe { tuple.as_ref() }.word().is_dead() {
                     // One of the others may be its successor.
                     continue;
@@ -358,7 +366,7 @@ impl<'db> Transaction<'db> {
             return Some(untimed(version.as_ptr()));
         }
         let clock = &self.database.shared.clock;
-        // SAFETY: we are pinned since the tuple was found in a table of this type; our slot is open.
+        // SAFETY: we are protected since the tuple was found in a table of this type; our slot is open.
         if let Some(version) = unsafe { footprint.reads.read_untimed::<V>(tuple, clock) } {
             return Some(untimed(version.as_ptr().cast()));
         }
@@ -376,7 +384,7 @@ impl<'db> Transaction<'db> {
                 });
             }
             // Overwritten since: a commit would fail, unless we can move on to now.
-            self.doomed.set(!footprint.extend(clock, &self.guard));
+            self.doomed.set(!footprint.extend(clock, self.protected()));
         }
     }
 
@@ -389,7 +397,7 @@ impl<'db> Transaction<'db> {
         let core = self.core(table);
         let mut footprint = self.footprint.borrow_mut();
         footprint.reads.take_timestamp(&self.database.shared.clock);
-        let (inserts, tuples) = core.index.walk(shard, &self.guard);
+        let (inserts, tuples) = core.index.walk(shard, self.protected());
         footprint.scans.push(ScanRead {
             table: NonNull::from(core),
             shard,
@@ -398,9 +406,9 @@ impl<'db> Transaction<'db> {
         let row = |tuple| {
             let seen = self.read(&mut footprint, tuple, PhantomData::<T::Value>)?;
             if seen.at_timestamp {
-                footprint.reads.record(tuple, seen.version);
+                footprint.record(tuple, seen.version);
             }
-            // SAFETY: the version as in `get_tuple`; the tuple stays allocated while we are pinned.
+            // SAFETY: the version as in `get_tuple`; the tuple stays allocated while we are protected.
             unsafe { read::value_of(seen.version).map(|value| (key_of(tuple), value)) }
         };
         tuples.filter_map(row).collect()
@@ -415,13 +423,11 @@ impl Drop for Transaction<'_> {
         for write in writes.iter().filter(|write| write.held) {
             // SAFETY: held until now.
             if unsafe { write.tuple.as_ref() }.release() {
-                garbage::bury(&self.local, write.table, write.tuple, &self.guard);
-                // Not to be left with a thread that may do nothing more.
-                self.guard.flush();
+                garbage::bury(&self.local, write.table, write.tuple);
             }
         }
         self.local
-            .return_reads(std::mem::take(&mut footprint.reads.entries));
+            .return_reads(std::mem::take(&mut footprint.timed));
         self.local.end(self.slot);
         drop(writes);
     }
@@ -432,7 +438,10 @@ impl fmt::Debug for Transaction<'_> {
         let footprint = self.footprint.borrow();
         f.debug_struct("Transaction")
             .field("timestamp", &footprint.reads.timestamp())
-            .field("reads", &footprint.reads.entries.len())
+            .field(
+                "reads",
+                &(footprint.reads.entries.len() + footprint.timed.len()),
+            )
             .field("writes", &footprint.writes.entries().len())
             .finish_non_exhaustive()
     }
