@@ -3,13 +3,15 @@
 use crate::clock::{Clock, ClockChoice, ClockError};
 use crate::commit::Conflict;
 use crate::garbage;
+use crate::index::HashIndex;
 use crate::local::Local;
 use crate::shared::Shared;
 use crate::snapshot::Snapshot;
 use crate::stats::Stats;
 use crate::sync::{Arc, AtomicU64, Mutex, Ordering, back_off};
-use crate::table::{AnyTable, Table, TableCore, TableError};
+use crate::table::{AnyTable, Index, OrderedTable, Table, TableCore, TableError};
 use crate::transaction::Transaction;
+use crate::tree::Tree;
 use crate::view::View;
 use std::collections::HashMap;
 use std::fmt;
@@ -123,17 +125,45 @@ impl Database {
         K: 'static,
         V: 'static,
     {
-        let mut tables = self.inner.tables.lock();
-        let core = if let Some(core) = tables.get(name) {
-            core.check::<K, V>()?;
-            core.clone()
-        } else {
-            let core = TableCore::new::<K, V>(tables.len(), self.inner.id, name);
-            let core = Arc::new(core);
-            tables.insert(name.to_owned(), core.clone());
-            core
-        };
+        let core = self.core::<K, V>(name, || Index::Hash(HashIndex::new()))?;
         Ok(Table::from_core(core))
+    }
+
+    /// Opens the ordered table of this name, or creates it.
+    ///
+    /// # Errors
+    /// [`TableError`] if the name belongs to a table of other types or of the other kind.
+    ///
+    /// ```
+    /// let db = mvcc::Database::new();
+    /// let table = db.ordered_table::<u64, String>("names")?;
+    /// assert!(db.table::<u64, String>("names").is_err());
+    /// # Ok::<(), mvcc::TableError>(())
+    /// ```
+    pub fn ordered_table<K, V>(&self, name: &str) -> Result<OrderedTable<K, V>, TableError>
+    where
+        K: Ord + Clone + Send + Sync + 'static,
+        V: Send + Sync + 'static,
+    {
+        let core = self.core::<K, V>(name, || Index::Tree(Box::new(Tree::<K>::new())))?;
+        Ok(OrderedTable::from_core(core))
+    }
+
+    fn core<K: 'static, V: 'static>(
+        &self,
+        name: &str,
+        index: impl FnOnce() -> Index,
+    ) -> Result<Arc<TableCore>, TableError> {
+        let mut tables = self.inner.tables.lock();
+        let index = index();
+        if let Some(core) = tables.get(name) {
+            core.check::<K, V>(&index)?;
+            return Ok(core.clone());
+        }
+        let core = TableCore::new::<K, V>(tables.len(), self.inner.id, name, index);
+        let core = Arc::new(core);
+        tables.insert(name.to_owned(), core.clone());
+        Ok(core)
     }
 
     /// Runs a read-write transaction until it commits, and returns what the closure returned.
@@ -230,17 +260,17 @@ impl Database {
             watermark_age: shared.clock.now().saturating_sub(shared.watermark()),
             ..Stats::default()
         };
-        let mut versions = 0;
+        let (mut versions, mut tuples) = (0, 0);
         for worker in shared.workers() {
             stats.commits += worker.commits.load(Ordering::Relaxed);
             stats.conflicts += worker.conflicts.load(Ordering::Relaxed);
             versions += worker.versions.load(Ordering::Relaxed);
+            tuples += worker.tuples.load(Ordering::Relaxed);
             stats.retired += worker.garbage.lock().len() as u64;
         }
-        // Below zero only while a version is counted out before it was counted in.
+        // Below zero only while something is counted out before it was counted in.
         stats.live_versions = u64::try_from(versions).unwrap_or(0);
-        let tables = self.inner.tables.lock();
-        stats.live_tuples = tables.values().map(|table| table.index.len() as u64).sum();
+        stats.live_tuples = u64::try_from(tuples).unwrap_or(0);
         stats
     }
 

@@ -14,8 +14,9 @@
 
 use crate::index::Replaced;
 use crate::local::Local;
+use crate::protected::Protected;
 use crate::shared::{Horizon, Shared, Worker};
-use crate::sync::{Ordering, fence};
+use crate::sync::{Ordering, Wait, fence};
 use crate::table::{DeadTuple, TableCore};
 use crate::tuple::Tuple;
 use crate::version::{OwnedVersion, Version};
@@ -38,10 +39,11 @@ pub(crate) struct Retired {
 unsafe impl Send for Retired {}
 
 /// What has left an index. Dropping it frees it.
-#[expect(dead_code, reason = "only their drops matter")]
-pub(crate) enum Unlinked {
+pub enum Unlinked {
     Tuple(DeadTuple),
     Array(Replaced),
+    /// A node of a tree, or the content of one.
+    Node(Box<dyn Send>),
 }
 
 /// A worker's garbage.
@@ -61,6 +63,8 @@ pub(crate) struct Garbage {
 const BATCH: usize = if cfg!(test) { 2 } else { 32 };
 /// Entries that wait in the queue before those between two snapshots are unlinked, which costs a lock each.
 const PATIENCE: usize = if cfg!(test) { 4 } else { 256 };
+/// Turns that [`flush`] waits for threads that are pinned: some 64 µs of spinning, then giving the processor away.
+const FLUSH_TURNS: u32 = 1024;
 /// Entries disposed of between two times that the queue is locked.
 const PORTION: usize = 64;
 
@@ -259,16 +263,20 @@ pub(crate) fn collect_all(local: &Local) {
 /// Frees what waits for the epoch, as far as nobody is pinned.
 pub(crate) fn flush(local: &Local) {
     let shared = local.shared();
-    // Each flush moves the epoch on by one and runs a few bags; nothing moves while some other guard stays pinned.
-    let mut idle = 0;
-    while shared.deferred.load(Ordering::Relaxed) > 0 && idle < 8 {
+    // Each flush moves the epoch on by one and runs a few bags; nothing moves while some other guard stays pinned. Guards are held for a way through an
+    // index only, but a thread may have been preempted there, or at its end: give it the time to go on.
+    let mut wait = Wait::new();
+    loop {
         let before = shared.deferred.load(Ordering::Relaxed);
+        if before == 0 {
+            return;
+        }
         local.pin().flush();
-        idle = if shared.deferred.load(Ordering::Relaxed) < before {
-            0
-        } else {
-            idle + 1
-        };
+        if shared.deferred.load(Ordering::Relaxed) < before {
+            wait = Wait::new();
+        } else if wait.turn() > FLUSH_TURNS {
+            return;
+        }
     }
 }
 
@@ -348,33 +356,51 @@ pub(crate) fn bury(local: &Local, table: NonNull<TableCore>, tuple: NonNull<Tupl
     let shared = local.shared();
     // SAFETY: the database keeps the table; we have been protected since the tuple was held.
     let (core, head) = unsafe { (table.as_ref(), tuple.as_ref()) };
-    let Ok(newest) = head.lock(u32::MAX) else {
-        return;
+    let is_absent = |newest| {
+        NonNull::new(newest).is_none_or(|newest: NonNull<Version>| {
+            // SAFETY: the newest version of a tuple that we have locked.
+            let (timestamp, tombstone) = unsafe {
+                (
+                    newest.as_ref().timestamp,
+                    (core.versions.is_tombstone)(newest),
+                )
+            };
+            tombstone && timestamp < shared.watermark()
+        })
     };
-    let absent = NonNull::new(newest).is_none_or(|newest| {
-        // SAFETY: the newest version of a tuple that we have locked.
-        let (timestamp, tombstone) = unsafe {
-            (
-                newest.as_ref().timestamp,
-                (core.versions.is_tombstone)(newest),
-            )
+    // SAFETY: see above.
+    let protected = unsafe { Protected::open() };
+    let mut wait = Wait::new();
+    let replaced = loop {
+        // Before the lock: finding a tuple in a tree compares keys (I8).
+        let Some(removal) = core.index.prepare_removal(tuple, protected) else {
+            return;
         };
-        tombstone && timestamp < shared.watermark()
-    });
-    // Under the lock: who holds it later sees it dead (see `Tuple::hold`).
-    if !absent || head.is_held() {
+        let Ok(newest) = head.lock(u32::MAX) else {
+            return;
+        };
+        // Under the lock: who holds it later sees it dead (see `Tuple::hold`).
+        if !is_absent(newest) || head.is_held() {
+            head.publish(newest);
+            return;
+        }
+        if let Some(replaced) = removal.apply() {
+            head.bury(newest);
+            if !newest.is_null() {
+                local.worker().count_versions(-1);
+            }
+            break replaced;
+        }
         head.publish(newest);
-        return;
-    }
-    let replaced = core.index.remove(tuple);
-    head.bury(newest);
-    if !newest.is_null() {
-        local.worker().count_versions(-1);
-    }
+        wait.turn();
+    };
+    local.worker().count_tuples(-1);
     unlinked(local, Unlinked::Tuple(core.dead(tuple)));
     if let Some(replaced) = replaced {
-        unlinked(local, Unlinked::Array(replaced));
+        unlinked(local, replaced);
     }
+    core.index
+        .shrink(tuple, protected, &mut |node| unlinked(local, node));
 }
 
 /// Runs `free` once everyone who is pinned now no longer is.

@@ -28,7 +28,7 @@ const REMOVED: usize = 1;
 
 /// The parts of a key's 64-bit hash.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Hash(u64);
+pub struct Hash(u64);
 
 impl Hash {
     pub(crate) fn new(hash: u64) -> Self {
@@ -149,7 +149,7 @@ impl Shard {
 
 /// An array that the index has no more use for. To be dropped, which frees it, once nobody uses it any more.
 #[must_use = "readers may still use it"]
-pub(crate) struct Replaced(*mut Slot);
+pub struct Replaced(*mut Slot);
 
 // SAFETY: slots of memory; whoever drops it has it to itself.
 unsafe impl Send for Replaced {}
@@ -217,7 +217,7 @@ pub(crate) struct Outdated;
 
 /// What a shard's insert counter said before the shard was searched or walked.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Inserts(u64);
+pub struct Inserts(u64);
 
 impl HashIndex {
     pub(crate) fn new() -> Self {
@@ -452,7 +452,7 @@ mod tests {
             if self.find(key).is_some() {
                 return;
             }
-            let tuple = KeyedTuple::boxed(key, Hash::new(key)).cast();
+            let tuple = KeyedTuple::boxed(key, Hash::new(key).position()).into_raw();
             let seen = self.index.inserts(Hash::new(key).position());
             assert!(self.index.insert(Hash::new(key), tuple, seen).is_ok());
             assert!(

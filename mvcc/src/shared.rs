@@ -35,6 +35,8 @@ pub(crate) struct Worker {
     pub(crate) conflicts: AtomicU64,
     /// Versions installed minus versions taken out of their chains; the sum over all workers is what lives.
     pub(crate) versions: AtomicI64,
+    /// The same for tuples in indexes.
+    pub(crate) tuples: AtomicI64,
     pub(crate) garbage: Mutex<Garbage>,
 }
 
@@ -47,6 +49,11 @@ impl Worker {
     pub(crate) fn count_versions(&self, change: i64) {
         let versions = self.versions.load(Ordering::Relaxed);
         self.versions.store(versions + change, Ordering::Relaxed);
+    }
+
+    pub(crate) fn count_tuples(&self, change: i64) {
+        let tuples = self.tuples.load(Ordering::Relaxed);
+        self.tuples.store(tuples + change, Ordering::Relaxed);
     }
 }
 

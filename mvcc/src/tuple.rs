@@ -1,6 +1,5 @@
 //! Tuples: one word each, an atomic pointer to the newest version whose low bits are a tag.
 
-use crate::index::Hash;
 use crate::sync::{AtomicPtr, AtomicU32, Ordering, Wait};
 use crate::version::Version;
 use std::ptr::NonNull;
@@ -42,9 +41,9 @@ impl Word {
 /// The untyped head of a tuple. Every `NonNull<Tuple>` in this crate points to the head of a
 /// [`KeyedTuple`] and carries the provenance of the whole of it.
 #[repr(C)]
-pub(crate) struct Tuple {
+pub struct Tuple {
     word: AtomicPtr<Version>,
-    /// 32 bits of the key's hash: the position in the index.
+    /// 32 bits of the key's hash: the position in a hash index.
     pub(crate) hash: u32,
     /// How many live transactions and retire-list entries rely on the tuple staying in its index. It is removed
     /// only while this is zero (I6).
@@ -60,9 +59,42 @@ pub(crate) struct KeyedTuple<K> {
 
 impl<K> KeyedTuple<K> {
     /// A new tuple on the heap, without a version, held once.
-    pub(crate) fn boxed(key: K, hash: Hash) -> NonNull<Self> {
-        let head = Tuple::new_held(hash.position());
-        NonNull::from(Box::leak(Box::new(Self { head, key })))
+    pub(crate) fn boxed(key: K, hash: u32) -> OwnedTuple<K> {
+        let head = Tuple::new_held(hash);
+        OwnedTuple(NonNull::from(Box::leak(Box::new(Self { head, key }))))
+    }
+}
+
+/// A tuple that is in no index yet.
+pub(crate) struct OwnedTuple<K>(NonNull<KeyedTuple<K>>);
+
+impl<K> OwnedTuple<K> {
+    /// For an index to hold; [`OwnedTuple::into_raw`] follows once it does.
+    pub(crate) fn as_ptr(&self) -> NonNull<Tuple> {
+        self.0.cast()
+    }
+
+    pub(crate) fn key(&self) -> &K {
+        // SAFETY: allocated. A key never changes.
+        unsafe { &(*self.0.as_ptr()).key }
+    }
+
+    /// Hands the tuple to its index.
+    pub(crate) fn into_raw(self) -> NonNull<Tuple> {
+        std::mem::ManuallyDrop::new(self).as_ptr()
+    }
+
+    pub(crate) fn into_key(self) -> K {
+        let tuple = std::mem::ManuallyDrop::new(self);
+        // SAFETY: nobody else has it.
+        unsafe { Box::from_raw(tuple.0.as_ptr()) }.key
+    }
+}
+
+impl<K> Drop for OwnedTuple<K> {
+    fn drop(&mut self) {
+        // SAFETY: nobody else has it.
+        drop(unsafe { Box::from_raw(self.0.as_ptr()) });
     }
 }
 

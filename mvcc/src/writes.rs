@@ -145,6 +145,16 @@ impl Write {
         tuple.publish(version);
     }
 
+    /// What a write leaves for the retire list that is not installed: its hold.
+    pub(crate) fn given_up(&self, timestamp: u64) -> Retired {
+        Retired {
+            table: self.table,
+            tuple: self.tuple,
+            version: None,
+            timestamp,
+        }
+    }
+
     /// What an installed write leaves for the retire list. A tombstone's entry takes over the write's hold.
     pub(crate) fn retired(&mut self, timestamp: u64) -> impl Iterator<Item = Retired> + use<> {
         let (table, tuple) = (self.table, self.tuple);
