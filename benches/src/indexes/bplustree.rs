@@ -39,11 +39,16 @@ impl OrderedIndex for Index {
     fn scan_back(&self, from: Key, n: usize, mut f: impl FnMut(Key, usize)) {
         let mut entries = self.0.raw_iter();
         entries.seek_for_prev(&from);
-        for _ in 0..n {
+        let mut left = n;
+        while left > 0 {
             let Some((&key, &value)) = entries.prev() else {
                 break;
             };
-            f(key, value);
+            // Where `from` itself is missing, 0.1.0 may begin with the entry after it.
+            if key <= from {
+                f(key, value);
+                left -= 1;
+            }
         }
     }
 }

@@ -5,11 +5,14 @@ use super::key::{Key, TABLES};
 use serde::Serialize;
 use std::hint::black_box;
 use std::sync::Barrier;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Entries of a scan forward and of one backwards.
 const FORWARD: usize = 100;
 const BACKWARDS: usize = 10;
+
+/// After how long a phase of reads is cut short. Writes have to be finished for what follows.
+const READS: Duration = Duration::from_secs(2);
 
 /// Every key that a repeat will use, in order of use and by thread.
 pub(super) struct Workload {
@@ -58,7 +61,7 @@ impl Workload {
             inserts,
             ascending: deal(&all, threads),
             gets: uniform(keys, 0, keys),
-            scans: uniform(keys / 20, 0, keys - FORWARD as u64 + 1),
+            scans: uniform(keys / 20, 0, keys - FORWARD as u64),
             scans_back: uniform(keys / 5, BACKWARDS as u64 - 1, keys),
             removes,
         }
@@ -75,34 +78,36 @@ fn deal(keys: &[Key], threads: usize) -> Vec<Vec<Key>> {
 /// Fills, reads, and empties an index; fills another in ascending order.
 pub(super) fn run<I: OrderedIndex>(workload: &Workload) -> Sample {
     let index = I::new();
-    let insert_random = time(&workload.inserts, |key| {
+    let insert_random = time(&workload.inserts, Duration::MAX, |key| {
         index.insert(key, value(key));
         1
     });
-    let get = time(&workload.gets, |key| {
+    let get = time(&workload.gets, READS, |key| {
         usize::from(black_box(index.get(key)) == Some(value(key)))
     });
     let visit = |seen: &mut usize, key: Key, value: usize| {
         black_box((key, value));
         *seen += 1;
     };
-    let scan_100 = time(&workload.scans, |key| {
+    let scan_100 = time(&workload.scans, READS, |key| {
         let mut seen = 0;
         index.scan(key, FORWARD, |key, value| visit(&mut seen, key, value));
         usize::from(seen == FORWARD)
     });
     let scan_back_10 = I::BACKWARDS.then(|| {
-        time(&workload.scans_back, |key| {
+        time(&workload.scans_back, READS, |key| {
             let mut seen = 0;
             index.scan_back(key, BACKWARDS, |key, value| visit(&mut seen, key, value));
             usize::from(seen == BACKWARDS)
         })
     });
-    let remove = time(&workload.removes, |key| usize::from(index.remove(key)));
+    let remove = time(&workload.removes, Duration::MAX, |key| {
+        usize::from(index.remove(key))
+    });
     drop(index);
 
     let index = I::new();
-    let insert_ascending = time(&workload.ascending, |key| {
+    let insert_ascending = time(&workload.ascending, Duration::MAX, |key| {
         index.insert(key, value(key));
         1
     });
@@ -122,15 +127,22 @@ fn value((table, row): Key) -> usize {
 }
 
 /// Nanoseconds per operation, the mean of the threads. An operation returns 1, or else has gone wrong.
-fn time(keys: &[Vec<Key>], operation: impl Fn(Key) -> usize + Sync) -> f64 {
+fn time(keys: &[Vec<Key>], limit: Duration, operation: impl Fn(Key) -> usize + Sync) -> f64 {
     let start = Barrier::new(keys.len());
     let thread = |keys: &[Key]| {
         start.wait();
         let begun = Instant::now();
-        let done: usize = keys.iter().map(|&key| operation(key)).sum();
+        let (mut tried, mut done) = (0, 0);
+        for batch in keys.chunks(256) {
+            tried += batch.len();
+            done += batch.iter().map(|&key| operation(key)).sum::<usize>();
+            if begun.elapsed() > limit {
+                break;
+            }
+        }
         let nanoseconds = begun.elapsed().as_secs_f64() * 1e9;
-        assert_eq!(done, keys.len(), "every operation finds what it looks for");
-        nanoseconds / keys.len() as f64
+        assert_eq!(done, tried, "every operation finds what it looks for");
+        nanoseconds / tried as f64
     };
     let times: Vec<f64> = std::thread::scope(|scope| {
         let running: Vec<_> = keys

@@ -23,20 +23,28 @@ fn agrees<I: OrderedIndex>() {
             let n = rng.usize(1..=100);
             let mut seen = Vec::new();
             index.scan(from, n, |key, value| seen.push((key, value)));
-            assert!(
-                seen.iter()
-                    .copied()
-                    .eq(model.range(from..).take(n).map(|(&k, &v)| (k, v))),
-                "forward from {from:?}"
-            );
+            let expected: Vec<_> = model.range(from..).take(n).map(|(&k, &v)| (k, v)).collect();
+            assert_eq!(seen, expected, "forward from {from:?}");
             if I::BACKWARDS {
                 seen.clear();
                 index.scan_back(from, n, |key, value| seen.push((key, value)));
-                let expected = model.range(..=from).rev().take(n).map(|(&k, &v)| (k, v));
-                assert!(seen.iter().copied().eq(expected), "backwards from {from:?}");
+                let expected: Vec<_> = model
+                    .range(..=from)
+                    .rev()
+                    .take(n)
+                    .map(|(&k, &v)| (k, v))
+                    .collect();
+                assert_eq!(seen, expected, "backwards from {from:?}");
             }
         }
     }
+}
+
+/// In 0.9.5 a forward scan in a second layer of the trie may leave out the key it starts from, with no other thread about.
+#[test]
+#[should_panic(expected = "forward from")]
+fn masstree_does_not_quite_agree() {
+    agrees::<masstree::Index<12>>();
 }
 
 macro_rules! adapters {
@@ -50,7 +58,6 @@ adapters! {
     bplustree_agrees: bplustree::Index,
     ferntree_agrees: ferntree::Inline,
     ferntree_composite_agrees: ferntree::Boxed,
-    masstree_agrees: masstree::Index<12>,
     masstree_packed_agrees: masstree::Index<8>,
     congee_agrees: congee::Index,
 }
