@@ -68,7 +68,7 @@ adapter!(
 );
 adapter!(
     Boxed,
-    "ferntree, composite",
+    "ferntree-boxed",
     "boxed (u32, u64)",
     Composite,
     Composite,

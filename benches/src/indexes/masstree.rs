@@ -7,11 +7,7 @@ use masstree::{MassTree, RangeBound};
 pub(super) struct Index<const BYTES: usize>(MassTree<usize>);
 
 impl<const BYTES: usize> OrderedIndex for Index<BYTES> {
-    const NAME: &'static str = if BYTES == 8 {
-        "masstree, 8 bytes"
-    } else {
-        "masstree"
-    };
+    const NAME: &'static str = if BYTES == 8 { "masstree-8" } else { "masstree" };
     const KEYS: &'static str = if BYTES == 8 {
         "packed u64, big-endian"
     } else {
