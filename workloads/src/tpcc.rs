@@ -11,6 +11,8 @@ mod load;
 pub mod random;
 mod report;
 pub mod schema;
+#[cfg(test)]
+mod tests;
 mod text;
 pub mod transactions;
 

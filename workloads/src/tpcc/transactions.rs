@@ -103,3 +103,37 @@ impl Chosen {
         found[found.len().div_ceil(2) - 1]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::Write;
+    use mvcc::Database;
+    use std::convert::Infallible;
+
+    #[test]
+    fn of_a_name_the_middle_one_is_found() {
+        let database = Database::new();
+        let tables = Tables::open(&database, Scale::default(), 1).expect("the tables are new");
+        let last = Text::new(b"BARBARBAR");
+        let names = [(1, "D"), (2, "B"), (3, "A"), (4, "C")];
+        // By first name: A; A B; A B D; A B C D. The one at half of the count, rounded up.
+        for (count, expected) in [(1, 1), (2, 2), (3, 2), (4, 2)] {
+            let Ok(()) = database.run(|tx| {
+                for (customer, first) in &names[..count] {
+                    let name = NameKey {
+                        district: key::district(1, 1),
+                        last,
+                        first: Text::new(first.as_bytes()),
+                        customer: *customer,
+                    };
+                    tx.insert_ordered(&tables.name, name, ());
+                }
+                Ok::<_, Infallible>(())
+            });
+            let found =
+                database.view(|view| Chosen::Name(last).find::<Database>(view, &tables, (1, 1)));
+            assert_eq!(found, expected, "of {count}");
+        }
+    }
+}

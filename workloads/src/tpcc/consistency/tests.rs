@@ -108,7 +108,7 @@ fn stray_payment(tx: &Tx<'_>, tables: &T, district: u8, amount: i64) {
         thread: 0,
         sequence: 1,
     };
-    let row = *tx.get(&tables.history, &old).expect("loaded");
+    let row = *tx.get_ordered(&tables.history, &old).expect("loaded");
     let stray = HistoryKey {
         district,
         sequence: 0,
@@ -130,13 +130,13 @@ fn deliver(tx: &Tx<'_>, tables: &T, number: u32) {
     order(tx, tables, number, |order| order.carrier = Some(1));
     for n in 1..=row.lines {
         line(tx, tables, number, n, |line| {
-            line.delivery = Some(row.entry)
+            line.delivery = Some(row.entry);
         });
         let line = *tx
             .get(&tables.line, &key::line(W, D, number, n))
             .expect("just written");
         customer(tx, tables, row.customer, |customer| {
-            customer.balance += line.amount
+            customer.balance += line.amount;
         });
     }
 }
@@ -240,7 +240,7 @@ fn condition_9_needs_the_districts_to_have_what_was_paid() {
             thread: 0,
             sequence: 1,
         };
-        let row = *tx.get(&tables.history, &key).expect("loaded");
+        let row = *tx.get_ordered(&tables.history, &key).expect("loaded");
         tx.remove_ordered(&tables.history, &key);
         let elsewhere = HistoryKey {
             district: 1,
