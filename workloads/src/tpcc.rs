@@ -8,6 +8,7 @@
 pub mod consistency;
 mod driver;
 mod load;
+mod mix;
 pub mod random;
 mod report;
 pub mod schema;
@@ -16,7 +17,8 @@ mod tests;
 mod text;
 pub mod transactions;
 
-pub use driver::{Mix, Settings, run};
+pub use driver::{Settings, run};
 pub use load::load;
+pub use mix::Mix;
 pub use report::{Report, TransactionReport};
 pub use text::Text;

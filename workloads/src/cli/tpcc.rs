@@ -26,7 +26,7 @@ pub(super) struct Tpcc {
     /// One more thread scans the stock of a warehouse from a snapshot, so often.
     #[arg(long, value_name = "MILLISECONDS")]
     stock_scan_interval: Option<u64>,
-    /// Check the twelve consistency conditions after loading, every second, and at the end.
+    /// Check the twelve consistency conditions after loading; every second and at the end, all that still apply.
     #[arg(long)]
     check: bool,
     /// Terminals key and think as long as the specification says.

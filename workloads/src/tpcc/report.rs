@@ -1,7 +1,7 @@
 //! What a run measured.
 
 use super::Settings;
-use super::driver::Kind;
+use super::mix::Kind;
 use super::transactions::Profile;
 use crate::engine::Engine;
 use crate::measure::{Histogram, Latency, mebibytes, peak_rss_bytes};
