@@ -1,10 +1,13 @@
 //! The command line.
 
+mod tpcc;
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use workloads::InputError;
-use workloads::ycsb::{self, Distribution, Limit, Properties, Report, Settings};
+use workloads::ycsb::{self, Distribution, Limit, Properties, Settings};
 
 /// Workloads on an in-memory transaction engine.
 #[derive(Parser)]
@@ -18,6 +21,8 @@ struct Cli {
 enum Command {
     /// The Yahoo! Cloud Serving Benchmark.
     Ycsb(Box<Ycsb>),
+    /// TPC-C: orders in warehouses, with the specification's consistency conditions.
+    Tpcc(tpcc::Tpcc),
     /// Which clock is used and why, what it costs, and how the cores' counters agree.
     Clock {
         /// The clock.
@@ -100,8 +105,18 @@ impl From<InputError> for Failure {
 pub(crate) fn run() -> Result<(), Failure> {
     match Cli::parse().command {
         Command::Ycsb(ycsb) => ycsb.run(),
+        Command::Tpcc(tpcc) => tpcc.run(),
         Command::Clock { clock } => describe(&database(clock)?.clock()),
     }
+}
+
+fn known_engine(name: &str) -> Result<(), InputError> {
+    if name == "mvcc" {
+        return Ok(());
+    }
+    Err(InputError::new(format!(
+        "unknown engine --engine {name}; accepted is mvcc (tplock is to come)"
+    )))
 }
 
 fn database(clock: Clock) -> Result<mvcc::Database, InputError> {
@@ -141,13 +156,7 @@ fn describe(clock: &mvcc::Clock) -> Result<(), Failure> {
 impl Ycsb {
     fn run(&self) -> Result<(), Failure> {
         let settings = self.settings()?;
-        if self.engine != "mvcc" {
-            return Err(InputError::new(format!(
-                "unknown engine --engine {}; accepted is mvcc (tplock is to come)",
-                self.engine
-            ))
-            .into());
-        }
+        known_engine(&self.engine)?;
         if settings.properties.scan > 0.0 {
             return Err(InputError::new(format!(
                 "workload {} has scanproportion={}: scans need ordered tables, which engine mvcc does not have yet; use a workload without scans (a, b, c, d, f)",
@@ -245,21 +254,24 @@ impl Ycsb {
             (None, Some(operations)) => {
                 Ok(Limit::Operations(positive("--operations", operations)?))
             }
-            (Some(text), None) => {
-                let seconds = text.strip_suffix('s').unwrap_or(text).parse::<f64>().ok();
-                let valid = seconds.filter(|seconds| *seconds > 0.0 && *seconds <= 86_400.0);
-                let seconds = valid.ok_or_else(|| {
-                    InputError::new(format!(
-                        "--duration {text}: expected a number of seconds above 0 and up to 86400"
-                    ))
-                })?;
-                Ok(Limit::Duration(Duration::from_secs_f64(seconds)))
-            }
+            (Some(text), None) => Ok(Limit::Duration(duration(text)?)),
             (None, None) => {
                 Ok(operations.map_or(Limit::Duration(Duration::from_secs(5)), Limit::Operations))
             }
         }
     }
+}
+
+/// The value of `--duration`.
+fn duration(text: &str) -> Result<Duration, InputError> {
+    let seconds = text.strip_suffix('s').unwrap_or(text).parse::<f64>().ok();
+    let valid = seconds.filter(|seconds| *seconds > 0.0 && *seconds <= 86_400.0);
+    let seconds = valid.ok_or_else(|| {
+        InputError::new(format!(
+            "--duration {text}: expected a number of seconds above 0 and up to 86400"
+        ))
+    })?;
+    Ok(Duration::from_secs_f64(seconds))
 }
 
 fn positive<N: Default + PartialOrd + std::fmt::Display>(
@@ -298,7 +310,7 @@ impl JsonFile {
         })
     }
 
-    fn write(self, report: &Report) -> Result<(), String> {
+    fn write(self, report: &impl Serialize) -> Result<(), String> {
         let text = serde_json::to_string_pretty(report).map_err(|error| error.to_string())?;
         std::fs::write(&self.partial, text + "\n")
             .and_then(|()| std::fs::rename(&self.partial, &self.path))

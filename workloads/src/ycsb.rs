@@ -11,4 +11,4 @@ mod report;
 pub use driver::{Limit, Settings, run};
 pub use generator::{Chooser, Distribution, fnv1a};
 pub use properties::{Properties, built_in};
-pub use report::{Latency, Report};
+pub use report::Report;

@@ -13,10 +13,10 @@ fn file(name: &str) -> PathBuf {
     std::env::temp_dir().join(format!("workloads-test-{}-{name}", std::process::id()))
 }
 
-/// Runs YCSB with `--json` and returns what it wrote.
+/// Runs with `--json` and returns what it wrote.
 fn json(name: &str, arguments: &str) -> serde_json::Value {
     let path = file(name);
-    let output = workloads(&format!("ycsb {arguments} --json {}", path.display()));
+    let output = workloads(&format!("{arguments} --json {}", path.display()));
     assert!(
         output.status.success(),
         "{}",
@@ -32,7 +32,7 @@ fn every_core_workload_commits_what_was_asked() {
     for letter in ["a", "B", "c", "d", "f"] {
         let report = json(
             letter,
-            &format!("--workload {letter} --records 500 --operations 2001 --threads 2"),
+            &format!("ycsb --workload {letter} --records 500 --operations 2001 --threads 2"),
         );
         assert_eq!(report["committed"], 2001, "{letter}");
         assert_eq!(report["workload"], letter.to_lowercase());
@@ -45,7 +45,7 @@ fn every_core_workload_commits_what_was_asked() {
 fn the_results_have_their_names() {
     let report = json(
         "names",
-        "--read-ratio 50 --records 1000 --operations 1000 --value-size 100 --threads 1 --ops-per-txn 4 --long-readers 1",
+        "ycsb --read-ratio 50 --records 1000 --operations 1000 --value-size 100 --threads 1 --ops-per-txn 4 --long-readers 1",
     );
     for name in [
         "engine",
@@ -80,7 +80,7 @@ fn a_property_file_says_how_much() {
     let text = "recordcount=300\noperationcount=400\nworkload=site.ycsb.workloads.CoreWorkload\nreadproportion=0.5\nupdateproportion=0\n\
                 insertproportion=0.5\nrequestdistribution=latest\nfieldcount=2\nfieldlength=30\nthreadcount=2\n";
     std::fs::write(&path, text).expect("the folder for temporary files is writable");
-    let report = json("file", &format!("--workload {}", path.display()));
+    let report = json("file", &format!("ycsb --workload {}", path.display()));
     std::fs::remove_file(&path).expect("it is there");
     assert_eq!(
         (
@@ -98,7 +98,7 @@ fn a_property_file_says_how_much() {
 fn a_duration_ends_the_run() {
     let report = json(
         "duration",
-        "--workload c --records 100 --duration 0.2s --clock counter",
+        "ycsb --workload c --records 100 --duration 0.2s --clock counter",
     );
     assert!(report["seconds"].as_f64().expect("a number") >= 0.2);
     assert!(report["committed"].as_u64().expect("a number") > 0);
@@ -141,17 +141,97 @@ fn bad_input_is_one_line_and_exit_code_2() {
             vec!["/no/such/folder/x.json", "writable"],
         ),
     ] {
-        let output = workloads(&format!("ycsb {arguments}"));
-        let error = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(2), "{arguments}: {error}");
-        assert_eq!(error.lines().count(), 1, "{arguments}: {error}");
-        assert!(error.starts_with("error: "), "{error}");
-        assert!(
-            parts.iter().all(|part| error.contains(part)),
-            "{arguments}: {error}"
-        );
-        assert!(output.stdout.is_empty(), "{arguments}: something was run");
+        refused(&format!("ycsb {arguments}"), &parts);
     }
+}
+
+/// One line that has these parts, exit code 2, and nothing was run.
+fn refused(arguments: &str, parts: &[&str]) {
+    let output = workloads(arguments);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{arguments}: {error}");
+    assert_eq!(error.lines().count(), 1, "{arguments}: {error}");
+    assert!(error.starts_with("error: "), "{error}");
+    assert!(
+        parts.iter().all(|part| error.contains(part)),
+        "{arguments}: {error}"
+    );
+    assert!(output.stdout.is_empty(), "{arguments}: something was run");
+}
+
+#[test]
+fn bad_input_for_tpcc_is_one_line_and_exit_code_2() {
+    for (arguments, parts) in [
+        ("--warehouses 0", ["--warehouses 0", "above 0"]),
+        ("--warehouses 65536", ["--warehouses 65536", "65535"]),
+        ("--threads 0", ["--threads 0", "above 0"]),
+        ("--duration 0", ["--duration 0", "seconds"]),
+        (
+            "--stock-scan-interval 0",
+            ["--stock-scan-interval 0", "above 0"],
+        ),
+        ("--mix 45,43,4,4,5", ["--mix 45,43,4,4,5", "the sum is 101"]),
+        ("--mix 50,50", ["--mix 50,50", "2 numbers"]),
+        ("--mix 45.5,42.5,4,4,4", ["--mix 45.5", "whole percentages"]),
+        ("--engine oracle", ["--engine oracle", "mvcc"]),
+        (
+            "--json /no/such/folder/x.json",
+            ["/no/such/folder/x.json", "writable"],
+        ),
+    ] {
+        refused(&format!("tpcc {arguments}"), &parts);
+    }
+}
+
+#[test]
+fn tpcc_reports_under_stable_names() {
+    let report = json(
+        "tpcc",
+        "tpcc --warehouses 1 --threads 2 --duration 1 --stock-scan-interval 100 --clock counter",
+    );
+    for name in [
+        "warehouses",
+        "threads",
+        "seconds",
+        "committed",
+        "aborted",
+        "rollbacks",
+        "throughput_tps",
+        "tpmc",
+        "peak_rss_bytes",
+        "stock_scans",
+        "checks",
+    ] {
+        assert!(report[name].is_number(), "{name}");
+    }
+    for (name, value) in [
+        ("engine", "mvcc"),
+        ("workload", "tpcc"),
+        ("clock", "counter"),
+        ("profile", "spec"),
+    ] {
+        assert_eq!(report[name], value);
+    }
+    assert_eq!(report["think_times"], false);
+    let kinds = [
+        "new_order",
+        "payment",
+        "order_status",
+        "delivery",
+        "stock_level",
+    ];
+    let mut committed = 0;
+    for kind in kinds {
+        let transaction = &report["transactions"][kind];
+        committed += transaction["count"].as_u64().expect("a number");
+        for name in ["aborted", "rolled_back"] {
+            assert!(transaction[name].is_u64(), "{kind} {name}");
+        }
+        for name in ["p50", "p90", "p99", "max"] {
+            assert!(transaction["latency_us"][name].is_number(), "{kind} {name}");
+        }
+    }
+    assert!(committed > 0 && report["committed"] == committed);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::report::{Report, Samples};
 use super::{Chooser, Properties, fnv1a};
 use crate::engine::{Engine, Read, Row, Write};
-use indicatif::{ProgressBar, ProgressStyle};
+use crate::measure::progress;
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 use std::cell::Cell;
 use std::convert::Infallible;
@@ -477,20 +477,4 @@ fn kind(plan: &[(Operation, u64)]) -> &'static str {
         [(Operation::ReadModifyWrite, _)] => "read-modify-write",
         _ => "transaction",
     }
-}
-
-/// A progress bar, or a spinner without a length. Silent when the output is no terminal.
-fn progress(what: &'static str, length: Option<u64>) -> ProgressBar {
-    let (bar, template) = match length {
-        Some(length) => (
-            ProgressBar::new(length),
-            "{prefix} {wide_bar} {pos}/{len} {per_sec}",
-        ),
-        None => (
-            ProgressBar::new_spinner(),
-            "{prefix} {spinner} {elapsed} {msg}",
-        ),
-    };
-    let style = ProgressStyle::with_template(template).expect("a valid template");
-    bar.with_style(style).with_prefix(what)
 }

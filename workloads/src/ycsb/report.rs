@@ -2,32 +2,14 @@
 
 use super::Settings;
 use crate::engine::Engine;
+use crate::measure::{Histogram, Latency, mebibytes, peak_rss_bytes};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::time::Duration;
 
 /// Latencies of the timed transactions, by kind.
 #[derive(Default)]
 pub(super) struct Samples(BTreeMap<&'static str, Histogram>);
-
-/// Latencies in nanoseconds.
-pub(super) struct Histogram(hdrhistogram::Histogram<u64>);
-
-impl Default for Histogram {
-    fn default() -> Self {
-        let histogram = hdrhistogram::Histogram::new(3);
-        Self(histogram.expect("three significant digits are within its range"))
-    }
-}
-
-impl Histogram {
-    pub(super) fn record(&mut self, latency: Duration) {
-        let nanos = u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX);
-        let recorded = self.0.record(nanos);
-        recorded.expect("the histogram resizes itself");
-    }
-}
 
 impl Samples {
     pub(super) fn of(&mut self, kind: &'static str) -> &mut Histogram {
@@ -36,39 +18,7 @@ impl Samples {
 
     pub(super) fn add(&mut self, other: &Self) {
         for (kind, histogram) in &other.0 {
-            let sum = self.of(kind).0.add(&histogram.0);
-            sum.expect("all histograms resize themselves");
-        }
-    }
-}
-
-/// A latency distribution in microseconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
-pub struct Latency {
-    /// The median.
-    pub p50: f64,
-    /// The 95th percentile.
-    pub p95: f64,
-    /// The 99th percentile.
-    pub p99: f64,
-    /// The 99.9th percentile.
-    pub p999: f64,
-    /// The largest.
-    pub max: f64,
-    /// How many transactions were timed.
-    pub samples: u64,
-}
-
-impl Latency {
-    fn of(Histogram(histogram): &Histogram) -> Self {
-        let at = |quantile| histogram.value_at_quantile(quantile) as f64 / 1e3;
-        Self {
-            p50: at(0.5),
-            p95: at(0.95),
-            p99: at(0.99),
-            p999: at(0.999),
-            max: histogram.max() as f64 / 1e3,
-            samples: histogram.len(),
+            self.of(kind).add(histogram);
         }
     }
 }
@@ -128,8 +78,7 @@ impl Report {
     ) -> Self {
         let mut all = Histogram::default();
         for histogram in samples.0.values() {
-            let sum = all.0.add(&histogram.0);
-            sum.expect("all histograms resize themselves");
+            all.add(histogram);
         }
         let properties = &settings.properties;
         Self {
@@ -161,16 +110,6 @@ impl Report {
     }
 }
 
-/// From the kernel's account of this process.
-fn peak_rss_bytes() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kibibytes * 1024)
-}
-
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
@@ -195,15 +134,8 @@ impl fmt::Display for Report {
             "throughput", self.throughput_tps
         )?;
         writeln!(f, "{:<14}{:>16.4} %", "abort rate", self.abort_rate * 100.0)?;
-        match self.peak_rss_bytes {
-            Some(bytes) => writeln!(
-                f,
-                "{:<14}{:>16.1} MiB",
-                "peak memory",
-                bytes as f64 / f64::from(1 << 20)
-            )?,
-            None => writeln!(f, "{:<14}{:>16}", "peak memory", "not available")?,
-        }
+        let memory = mebibytes(self.peak_rss_bytes);
+        writeln!(f, "{:<14}{memory:>20}", "peak memory")?;
         if self.long_readers > 0 {
             writeln!(
                 f,
