@@ -96,7 +96,7 @@ pub trait Write<E: Engine>: Read<E> {
 impl Engine for mvcc::Database {
     const NAME: &'static str = "mvcc";
     type Table<K: Key, V: Row> = mvcc::Table<K, V>;
-    type OrderedTable<K: Key, V: Row> = mvcc::Table<K, V>;
+    type OrderedTable<K: Key, V: Row> = mvcc::OrderedTable<K, V>;
     type Transaction<'t> = mvcc::Transaction<'t>;
     type View<'v> = mvcc::View<'v>;
     type Snapshot = mvcc::Snapshot;
@@ -105,8 +105,11 @@ impl Engine for mvcc::Database {
         mvcc::Database::table(self, name).map_err(|error| error.to_string())
     }
 
-    fn ordered_table<K: Key, V: Row>(&self, name: &str) -> Result<mvcc::Table<K, V>, String> {
-        mvcc::Database::table(self, name).map_err(|error| error.to_string())
+    fn ordered_table<K: Key, V: Row>(
+        &self,
+        name: &str,
+    ) -> Result<mvcc::OrderedTable<K, V>, String> {
+        mvcc::Database::ordered_table(self, name).map_err(|error| error.to_string())
     }
 
     fn run<T, E>(&self, body: impl FnMut(&mvcc::Transaction<'_>) -> Result<T, E>) -> Result<T, E> {
@@ -134,7 +137,7 @@ impl<R: mvcc::Read> Read<mvcc::Database> for R {
 
     fn get_ordered<'r, K: Key, V: Row>(
         &'r self,
-        table: &mvcc::Table<K, V>,
+        table: &mvcc::OrderedTable<K, V>,
         key: &K,
     ) -> Option<&'r V> {
         mvcc::Read::get(self, table, key)
@@ -142,13 +145,10 @@ impl<R: mvcc::Read> Read<mvcc::Database> for R {
 
     fn range<'r, K: Key, V: Row>(
         &'r self,
-        table: &'r mvcc::Table<K, V>,
+        table: &'r mvcc::OrderedTable<K, V>,
         range: impl RangeBounds<K> + 'r,
     ) -> impl DoubleEndedIterator<Item = (&'r K, &'r V)> {
-        let rows = mvcc::Read::iter(self, table).filter(|(key, _)| range.contains(key));
-        let mut rows: Vec<_> = rows.collect();
-        rows.sort_by(|left, right| left.0.cmp(right.0));
-        rows.into_iter()
+        mvcc::Read::range(self, table, range)
     }
 }
 
@@ -161,11 +161,11 @@ impl Write<mvcc::Database> for mvcc::Transaction<'_> {
         self.remove(table, key);
     }
 
-    fn insert_ordered<K: Key, V: Row>(&self, table: &mvcc::Table<K, V>, key: K, row: V) {
+    fn insert_ordered<K: Key, V: Row>(&self, table: &mvcc::OrderedTable<K, V>, key: K, row: V) {
         self.insert(table, key, row);
     }
 
-    fn remove_ordered<K: Key, V: Row>(&self, table: &mvcc::Table<K, V>, key: &K) {
+    fn remove_ordered<K: Key, V: Row>(&self, table: &mvcc::OrderedTable<K, V>, key: &K) {
         self.remove(table, key);
     }
 }
