@@ -27,6 +27,18 @@ fn keys<'r>(rows: impl Iterator<Item = (&'r u64, &'r u64)>) -> Vec<u64> {
     rows.map(|(key, _)| *key).collect()
 }
 
+fn both<R: Read>(
+    read: &R,
+    table: &OrderedTable<u64, u64>,
+    start: Bound<u64>,
+    end: Bound<u64>,
+) -> (Vec<u64>, Vec<u64>) {
+    (
+        keys(read.range(table, (start, end))),
+        keys(read.range(table, (start, end)).rev()),
+    )
+}
+
 #[test]
 fn ranges_from_both_ends_have_every_key_in_order() {
     let (db, table) = filled((0..500).map(|i| i * 2));
@@ -52,17 +64,6 @@ fn ranges_from_both_ends_have_every_key_in_order() {
         let (up, _) = read(Bound::Excluded(4), Bound::Included(10));
         assert_eq!(up, [6, 8, 10]);
     };
-    fn both<R: Read>(
-        read: &R,
-        table: &OrderedTable<u64, u64>,
-        start: Bound<u64>,
-        end: Bound<u64>,
-    ) -> (Vec<u64>, Vec<u64>) {
-        (
-            keys(read.range(table, (start, end))),
-            keys(read.range(table, (start, end)).rev()),
-        )
-    }
     let snapshot = db.snapshot();
     check(&|start, end| both(&snapshot, &table, start, end));
     check(&|start, end| db.view(|view| both(view, &table, start, end)));
