@@ -287,12 +287,15 @@ impl TableCore {
         }
     }
 
-    /// Checks that the table has these types and an index of the same kind.
-    pub(crate) fn check<K: 'static, V: 'static>(&self, index: &Index) -> Result<(), TableError> {
-        if self.index.kind() != index.kind() {
+    /// Checks that the table has these types and is of this kind.
+    pub(crate) fn check<K: 'static, V: 'static>(
+        &self,
+        kind: &'static str,
+    ) -> Result<(), TableError> {
+        if self.index.kind() != kind {
             return Err(TableError::WrongKind {
                 name: self.name.clone(),
-                wanted: index.kind(),
+                wanted: kind,
                 found: self.index.kind(),
             });
         }
