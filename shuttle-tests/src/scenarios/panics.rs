@@ -1,6 +1,7 @@
 //! User code that panics, and transactions that are not ended in the usual way.
 
 use super::{World, add, check_clean, numbers, tasks, write};
+use shuttle::thread;
 use std::cmp::Ordering;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
@@ -73,6 +74,7 @@ impl Ord for Touchy {
 
 /// Comparing keys panics: in a scan, in an insert, in a commit that has to walk through its range again.
 pub(super) fn panic_in_ord(world: World) {
+    let bystander = thread::spawn(thread::yield_now);
     let db = world.database();
     let armed = Arc::new(AtomicBool::new(false));
     let key = |key| Touchy {
@@ -112,6 +114,7 @@ pub(super) fn panic_in_ord(world: World) {
         assert!(tx.commit().is_ok(), "a row is still locked");
     }
     check_clean(&db, 6);
+    bystander.join().expect("it does nothing");
 }
 
 struct Bomb(Arc<AtomicBool>);
@@ -126,6 +129,7 @@ impl Drop for Bomb {
 
 /// Dropping an overwritten value panics, which happens when it is collected.
 pub(super) fn panic_in_drop(world: World) {
+    let bystander = thread::spawn(thread::yield_now);
     let db = world.database();
     let table = db.table::<u32, Bomb>("bombs").expect("new");
     let armed = Arc::new(AtomicBool::new(false));
@@ -148,6 +152,7 @@ pub(super) fn panic_in_drop(world: World) {
     assert_eq!(panics, 1, "the first value that is dropped panics");
     assert!(put(0) && put(1), "a row is still locked");
     check_clean(&db, 2);
+    bystander.join().expect("it does nothing");
 }
 
 /// Transactions that are dropped, leaked, and ended in another order than they were begun.

@@ -98,19 +98,20 @@ pub(super) fn partial_acquisition(world: World) {
 
 /// A commit that fails leaves its rows free.
 pub(super) fn conflict_leaves_no_lock(world: World) {
-    let (db, table) = numbers(world, &[(0, 0), (1, 0)]);
-    let tx = db.begin();
-    let seen = *tx.get(&table, &0).expect("it stays");
-    tx.insert(&table, 1, seen + 1);
-    write(&db, &table, &[(0, 7)]);
-    assert!(tx.commit().is_err(), "what it read has changed");
-    let tx = db.begin();
-    tx.insert(&table, 1, 9);
-    assert!(tx.commit().is_ok(), "a row is still locked");
-    let tx = db.begin();
-    let (first, second) = (
-        *tx.get(&table, &0).expect("it stays"),
-        *tx.get(&table, &1).expect("it stays"),
+    let (db, table) = numbers(world, &[(0, 0), (1, 0), (2, 0)]);
+    let (a, b) = ((db.clone(), table.clone()), (db, table));
+    tasks!(
+        move || {
+            let tx = a.0.begin();
+            let seen = *tx.get(&a.1, &0).expect("it stays");
+            tx.insert(&a.1, 1, seen + 1);
+            write(&a.0, &a.1, &[(0, 7)]);
+            assert!(tx.commit().is_err(), "what it read has changed");
+            let tx = a.0.begin();
+            tx.insert(&a.1, 1, 9);
+            assert!(tx.commit().is_ok(), "a row is still locked");
+            assert_eq!(a.0.view(|view| pair(view, &a.1)), (7, 9));
+        },
+        move || add(&b.0, &b.1, 2, 1),
     );
-    assert_eq!((first, second), (7, 9));
 }
