@@ -263,7 +263,7 @@ fn bad_properties_are_one_line_and_exit_code_2() {
     .enumerate()
     {
         with_properties(&format!("bad-{i}"), &format!("{E}{text}\n"), |ycsb| {
-            refused(ycsb, &parts)
+            refused(ycsb, &parts);
         });
     }
 }
