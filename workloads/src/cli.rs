@@ -7,7 +7,7 @@ use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use workloads::InputError;
-use workloads::ycsb::{self, Distribution, Limit, Properties, Settings};
+use workloads::ycsb::{self, Distribution, LengthDistribution, Limit, Properties, Settings};
 
 /// Workloads on an in-memory transaction engine.
 #[derive(Parser)]
@@ -48,6 +48,10 @@ struct Ycsb {
     /// Reads in percent, the rest are updates; in place of --workload.
     #[arg(long, value_name = "PERCENT")]
     read_ratio: Option<f64>,
+    /// With --read-ratio: makes the reads scans of this many records, in ascending order of their keys, from one on that the
+    /// distribution chooses (fewer at the end of the table).
+    #[arg(long, value_name = "RECORDS")]
+    scan_length: Option<u32>,
     /// Which records are used.
     #[arg(long, value_enum)]
     distribution: Option<Distribution>,
@@ -157,13 +161,6 @@ impl Ycsb {
     fn run(&self) -> Result<(), Failure> {
         let settings = self.settings()?;
         known_engine(&self.engine)?;
-        if settings.properties.scan > 0.0 {
-            return Err(InputError::new(format!(
-                "workload {} has scanproportion={}: scans need ordered tables, which engine mvcc does not have yet; use a workload without scans (a, b, c, d, f)",
-                settings.name, settings.properties.scan
-            ))
-            .into());
-        }
         let engine = database(self.clock)?;
         let json = self.json.as_deref().map(JsonFile::create).transpose()?;
         let report = ycsb::run(&engine, &settings).map_err(Failure::Run)?;
@@ -180,10 +177,12 @@ impl Ycsb {
         if let Some(size) = self.value_size {
             properties.fields = 1;
             properties.field_length = positive("--value-size", size)?;
+            properties.field_length_distribution = LengthDistribution::Constant;
         }
         if let Some(distribution) = self.distribution {
             properties.distribution = distribution;
         }
+        properties.check()?;
         if !(self.theta > 0.0 && self.theta < 1.0) {
             return Err(InputError::new(format!(
                 "--theta {} is out of range; YCSB's zipfian distribution takes an exponent above 0 and below 1",
@@ -211,21 +210,21 @@ impl Ycsb {
                 "--read-ratio {ratio} contradicts --workload {workload}, which has its own proportions; leave one of them out"
             ))),
             (None, Some(ratio)) => {
-                if !(0.0..=100.0).contains(&ratio) {
-                    return Err(InputError::new(format!(
-                        "--read-ratio {ratio} is out of range; expected a percentage from 0 to 100"
-                    )));
-                }
-                let properties = Properties {
-                    records: 1_000_000,
-                    fields: 1,
-                    read: ratio / 100.0,
-                    update: 1.0 - ratio / 100.0,
-                    ..Properties::default()
+                let properties = self.parametrised(ratio)?;
+                let reads = match self.scan_length {
+                    Some(length) => format!("scans of {length}"),
+                    None => "reads".to_owned(),
                 };
-                Ok((format!("{ratio} % reads"), properties, false))
+                Ok((format!("{ratio} % {reads}"), properties, false))
             }
             (workload, None) => {
+                if let Some(length) = self.scan_length {
+                    let workload = workload.as_deref().unwrap_or("a");
+                    return Err(InputError::new(format!(
+                        "--scan-length {length} goes with --read-ratio, not with --workload {workload}; set minscanlength and maxscanlength in \
+                         a property file, or give --read-ratio"
+                    )));
+                }
                 let workload = workload.as_deref().unwrap_or("a");
                 if let Some(text) = ycsb::built_in(workload) {
                     let properties = Properties {
@@ -244,6 +243,33 @@ impl Ycsb {
                 Ok((workload.to_owned(), properties, true))
             }
         }
+    }
+
+    /// The workload of `--read-ratio`.
+    fn parametrised(&self, ratio: f64) -> Result<Properties, InputError> {
+        if !(0.0..=100.0).contains(&ratio) {
+            return Err(InputError::new(format!(
+                "--read-ratio {ratio} is out of range; expected a percentage from 0 to 100"
+            )));
+        }
+        let mut properties = Properties {
+            records: 1_000_000,
+            fields: 1,
+            read: ratio / 100.0,
+            update: 1.0 - ratio / 100.0,
+            ..Properties::default()
+        };
+        if let Some(length) = self.scan_length {
+            if ratio == 0.0 {
+                return Err(InputError::new(format!(
+                    "--scan-length {length} contradicts --read-ratio 0, which leaves no reads that could be scans"
+                )));
+            }
+            properties.max_scan_length = positive("--scan-length", length)?;
+            properties.scan_length_distribution = LengthDistribution::Constant;
+            (properties.scan, properties.read) = (properties.read, 0.0);
+        }
+        Ok(properties)
     }
 
     fn limit(&self, operations: Option<u64>) -> Result<Limit, InputError> {
