@@ -383,18 +383,19 @@ impl<E: Engine, V: Record> Run<'_, E, V> {
 
     /// Runs one transaction and returns the number of attempts.
     fn transact(&self, plan: &[(Operation, u64)], missing: &Cell<u64>) -> u64 {
+        let mut attempts = 0;
         if plan
             .iter()
             .all(|(operation, _)| *operation == Operation::Read)
         {
             self.engine.view(|view| {
+                attempts += 1;
                 for &(_, key) in plan {
                     self.read(view, key, missing);
                 }
             });
-            return 1;
+            return attempts;
         }
-        let mut attempts = 0;
         let Ok(()) = self.engine.run(|tx| {
             attempts += 1;
             for &(operation, key) in plan {
