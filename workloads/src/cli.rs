@@ -7,6 +7,7 @@ use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use workloads::InputError;
+use workloads::engine::Engine;
 use workloads::ycsb::{self, Distribution, LengthDistribution, Limit, Properties, Settings};
 
 /// Workloads on an in-memory transaction engine.
@@ -73,10 +74,10 @@ struct Ycsb {
     /// For the random numbers.
     #[arg(long, default_value_t = 42)]
     seed: u64,
-    /// The transaction engine.
+    /// The transaction engine: mvcc or tplock.
     #[arg(long, default_value = "mvcc")]
     engine: String,
-    /// The engine's clock.
+    /// The clock of engine mvcc.
     #[arg(long, value_enum, default_value_t = Clock::Auto)]
     clock: Clock,
     /// A file for the results.
@@ -114,13 +115,25 @@ pub(crate) fn run() -> Result<(), Failure> {
     }
 }
 
-fn known_engine(name: &str) -> Result<(), InputError> {
-    if name == "mvcc" {
-        return Ok(());
+/// What a command does with the engine that it is given.
+trait OnEngine {
+    fn run_on<E: Engine>(&self, engine: &E) -> Result<(), Failure>;
+}
+
+/// Does it with the engine of this name.
+fn on_engine(name: &str, clock: Clock, command: &impl OnEngine) -> Result<(), Failure> {
+    match name {
+        mvcc::Database::NAME => command.run_on(&database(clock)?),
+        tplock::Database::NAME if matches!(clock, Clock::Auto) => {
+            command.run_on(&tplock::Database::new())
+        }
+        tplock::Database::NAME => Err(Failure::Input(InputError::new(
+            "--clock is given, but --engine tplock has no clock; leave --clock out",
+        ))),
+        _ => Err(Failure::Input(InputError::new(format!(
+            "unknown engine --engine {name}; accepted are mvcc and tplock"
+        )))),
     }
-    Err(InputError::new(format!(
-        "unknown engine --engine {name}; accepted is mvcc (tplock is to come)"
-    )))
 }
 
 fn database(clock: Clock) -> Result<mvcc::Database, InputError> {
@@ -160,13 +173,7 @@ fn describe(clock: &mvcc::Clock) -> Result<(), Failure> {
 impl Ycsb {
     fn run(&self) -> Result<(), Failure> {
         let settings = self.settings()?;
-        known_engine(&self.engine)?;
-        let engine = database(self.clock)?;
-        let json = self.json.as_deref().map(JsonFile::create).transpose()?;
-        let report = ycsb::run(&engine, &settings).map_err(Failure::Run)?;
-        println!("{report}");
-        json.map_or(Ok(()), |json| json.write(&report))
-            .map_err(Failure::Run)
+        on_engine(&self.engine, self.clock, &(self, settings))
     }
 
     fn settings(&self) -> Result<Settings, InputError> {
@@ -285,6 +292,17 @@ impl Ycsb {
                 Ok(operations.map_or(Limit::Duration(Duration::from_secs(5)), Limit::Operations))
             }
         }
+    }
+}
+
+impl OnEngine for (&Ycsb, Settings) {
+    fn run_on<E: Engine>(&self, engine: &E) -> Result<(), Failure> {
+        let (command, settings) = self;
+        let json = command.json.as_deref().map(JsonFile::create).transpose()?;
+        let report = ycsb::run(engine, settings).map_err(Failure::Run)?;
+        println!("{report}");
+        json.map_or(Ok(()), |json| json.write(&report))
+            .map_err(Failure::Run)
     }
 }
 

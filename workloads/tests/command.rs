@@ -137,7 +137,11 @@ fn bad_input_is_one_line_and_exit_code_2() {
             vec!["--duration 5", "--operations 5"],
         ),
         ("--duration soon", vec!["--duration soon", "seconds"]),
-        ("--engine oracle", vec!["--engine oracle", "mvcc"]),
+        ("--engine oracle", vec!["--engine oracle", "mvcc", "tplock"]),
+        (
+            "--engine tplock --clock tsc",
+            vec!["--clock", "--engine tplock"],
+        ),
         (
             "--json /no/such/folder/x.json --operations 1",
             vec!["/no/such/folder/x.json", "writable"],
@@ -355,6 +359,34 @@ fn tpcc_reports_under_stable_names() {
         }
     }
     assert!(committed > 0 && report["committed"] == committed);
+}
+
+#[test]
+fn both_workloads_run_on_two_phase_locking() {
+    let report = json(
+        "tplock-ycsb",
+        "ycsb --engine tplock --workload f --records 50 --operations 4000 --threads 4 --ops-per-txn 4 --long-readers 1",
+    );
+    assert_eq!(
+        (&report["engine"], &report["clock"]),
+        (&"tplock".into(), &"none".into())
+    );
+    assert_eq!(report["committed"], 1000);
+    for letter in ["a", "b", "c", "d"] {
+        let report = json(
+            "tplock-ycsb-letter",
+            &format!(
+                "ycsb --engine tplock --workload {letter} --records 500 --operations 2001 --threads 2"
+            ),
+        );
+        assert_eq!(report["committed"], 2001, "{letter}");
+    }
+    let report = json(
+        "tplock-tpcc",
+        "tpcc --engine tplock --warehouses 1 --threads 2 --duration 1 --stock-scan-interval 100",
+    );
+    assert_eq!(report["engine"], "tplock");
+    assert!(report["committed"].as_u64().expect("a number") > 0);
 }
 
 #[test]

@@ -120,8 +120,12 @@ impl<E: Engine, V: Record, T: Table<E, V>> Run<'_, E, V, T> {
         outcome: &mut Outcome,
     ) {
         let only_reads = |it: &Operation| matches!(it.kind, Kind::Read | Kind::Scan);
+        let mut attempts = 0;
+        let before = (outcome.scanned, outcome.missing);
         if transaction.iter().all(only_reads) {
-            return self.engine.view(|view| {
+            self.engine.view(|view| {
+                attempts += 1;
+                (outcome.scanned, outcome.missing) = before;
                 for operation in transaction {
                     match operation.kind {
                         Kind::Scan => self.scan(view, operation, outcome),
@@ -129,12 +133,12 @@ impl<E: Engine, V: Record, T: Table<E, V>> Run<'_, E, V, T> {
                     }
                 }
             });
+            outcome.aborted += attempts - 1;
+            return;
         }
-        let mut attempts = 0;
-        let before = outcome.scanned;
         let Ok(()) = self.engine.run(|tx| {
             attempts += 1;
-            outcome.scanned = before;
+            (outcome.scanned, outcome.missing) = before;
             for operation in transaction {
                 let key = operation.key;
                 match operation.kind {
