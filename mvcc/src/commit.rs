@@ -194,9 +194,9 @@ impl Footprint {
             && (self.scans.iter())
                 .all(|scan| bug!("scan-unchecked") || self.is_unchanged(scan, locks, protected))
             && self.ranges.iter().all(|range| {
+                let has_same_keys = bug!("range-nodes-unchecked") || range.is_unchanged();
                 bug!("range-unchecked")
-                    || (range.is_unchanged() || bug!("range-nodes-unchecked"))
-                        && range.tuples().all(|tuple| self.is_old(tuple, locks))
+                    || has_same_keys && range.tuples().all(|tuple| self.is_old(tuple, locks))
             })
     }
 

@@ -1,5 +1,5 @@
 //! The only place that knows where the synchronisation primitives come from: the standard library and
-//! parking_lot, or, with `cfg(shuttle)`, the scheduler that the concurrency tests run everything under.
+//! `parking_lot`, or, with `cfg(shuttle)`, the scheduler that the concurrency tests run everything under.
 //!
 //! Everything else imports atomics, locks, thread-locals and waiting from here.
 
@@ -53,7 +53,7 @@ mod scheduled {
     pub(crate) use shuttle::thread::yield_now;
     pub(crate) use shuttle::thread_local;
 
-    /// A mutex without poisoning, as parking_lot's.
+    /// A mutex without poisoning, as `parking_lot`'s.
     #[derive(Default)]
     pub(crate) struct Mutex<T>(shuttle::sync::Mutex<T>);
 
@@ -149,7 +149,7 @@ pub(crate) struct Wait {
 
 impl Wait {
     /// Turns that spin; later ones yield. A commit of a few writes takes less than this many `pause`s.
-    const SPINS: u32 = if cfg!(shuttle) { 0 } else { 64 };
+    const SPINS: u32 = if cfg!(shuttle) { 1 } else { 64 };
 
     pub(crate) fn new() -> Self {
         Self { turns: 0 }

@@ -109,9 +109,9 @@ impl VersionType {
             },
             free: |version| {
                 let version = version.cast::<ValueVersion<V>>();
-                // SAFETY: as above; it was made by `ValueVersion::boxed`.
                 freed::free(version, move || {
-                    drop(unsafe { Box::from_raw(version.as_ptr()) })
+                    // SAFETY: as above; it was made by `ValueVersion::boxed`.
+                    drop(unsafe { Box::from_raw(version.as_ptr()) });
                 });
             },
             is_tombstone: |version| {
