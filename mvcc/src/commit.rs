@@ -13,6 +13,7 @@ use crate::version::Version;
 use crate::writes::{Write, Writes};
 use std::fmt;
 use std::ptr::NonNull;
+use std::slice;
 
 /// A transaction lost against another one: nothing of it happened. Run it again.
 ///
@@ -82,7 +83,7 @@ pub(crate) struct Footprint {
 
 /// How long to wait for another commit's lock, in turns of a [`Wait`](crate::sync::Wait), before all locks are given back;
 /// and how often to begin again. Long enough for a commit whose thread was preempted on a machine with few cores.
-const TURNS: u32 = 256;
+const TURNS: u32 = if cfg!(shuttle) { 2 } else { 256 };
 const ATTEMPTS: u32 = 4;
 
 impl Footprint {
@@ -117,8 +118,10 @@ impl Footprint {
         protected: Protected<'_>,
     ) -> Result<u64, Conflict> {
         for _ in 0..ATTEMPTS {
-            // Compares keys: before anything is locked.
-            self.walk_changed_ranges(protected);
+            // Compares keys: before anything is locked (I8).
+            if !bug!("lock-kept-on-panic") {
+                self.walk_changed_ranges(protected);
+            }
             let committed = self.try_commit(shared, inside, protected);
             if committed.is_ok() || self.ranges.iter().all(RangeRead::is_unchanged) {
                 return committed;
@@ -143,15 +146,19 @@ impl Footprint {
         protected: Protected<'_>,
     ) -> Result<u64, Conflict> {
         let too_early = bug!("clock-before-locks").then(|| shared.clock.now());
+        let seen_open = bug!("gate-before-locks") && !shared.is_closed_to_commits();
         if !lock(self.writes.sort()) {
             return Err(Conflict);
         }
-        while !inside && !bug!("gate-ignored") && shared.is_closed_to_commits() {
+        while !inside && !bug!("gate-ignored") && !seen_open && shared.is_closed_to_commits() {
             unlock(self.writes.sort());
             shared.wait_for_gate();
             if !lock(self.writes.sort()) {
                 return Err(Conflict);
             }
+        }
+        if bug!("lock-kept-on-panic") {
+            self.walk_changed_ranges(protected);
         }
         // The clock is read when all locks are held: whoever reads one of these tuples unlocked and at an earlier timestamp has
         // read it before, and is right not to see this commit.
@@ -168,6 +175,10 @@ impl Footprint {
             return Err(Conflict);
         }
         for write in self.writes.sort() {
+            if bug!("install-before-all-locks") {
+                unlock(slice::from_mut(write));
+                while !lock(slice::from_mut(write)) {}
+            }
             write.install(timestamp);
         }
         Ok(timestamp)
@@ -195,8 +206,8 @@ impl Footprint {
                 .all(|scan| bug!("scan-unchecked") || self.is_unchanged(scan, locks, protected))
             && self.ranges.iter().all(|range| {
                 let has_same_keys = bug!("range-nodes-unchecked") || range.is_unchanged();
-                bug!("range-unchecked")
-                    || has_same_keys && range.tuples().all(|tuple| self.is_old(tuple, locks))
+                let is_old = |tuple| bug!("range-rows-unchecked") || self.is_old(tuple, locks);
+                bug!("range-unchecked") || has_same_keys && range.tuples().all(is_old)
             })
     }
 
@@ -308,7 +319,9 @@ fn lock(writes: &mut [Write]) -> bool {
         let Some(busy) = busy else {
             return true;
         };
-        unlock(&mut writes[..busy]);
+        if !bug!("partial-locks-kept") {
+            unlock(&mut writes[..busy]);
+        }
         back_off(attempt);
     }
     false

@@ -248,7 +248,7 @@ struct Taken<'t> {
 
 impl Drop for Taken<'_> {
     fn drop(&mut self) {
-        if !self.entries.is_empty() {
+        if !self.entries.is_empty() && !bug!("garbage-lost-on-panic") {
             let mut garbage = self.worker.garbage.lock();
             for entry in self.entries.drain(..) {
                 garbage.put_by(entry);
@@ -357,6 +357,9 @@ fn unlink(local: &Local, worker: &Worker, mut entries: Vec<Retired>) {
     drop(still);
     for version in versions.into_iter().filter_map(Retired::into_version) {
         local.worker().count_versions(-1);
+        if bug!("middle-freed-at-once") {
+            continue;
+        }
         defer(local.shared(), &guard, move || drop(version));
     }
     let mut garbage = worker.garbage.lock();
@@ -390,7 +393,7 @@ pub(crate) fn bury(local: &Local, table: NonNull<TableCore>, tuple: NonNull<Tupl
                     (core.versions.is_tombstone)(newest),
                 )
             };
-            tombstone && timestamp < shared.watermark()
+            tombstone && (timestamp < shared.watermark() || bug!("young-tombstone-buried"))
         })
     };
     // SAFETY: see above.

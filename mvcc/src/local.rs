@@ -4,7 +4,7 @@
 use crate::reads::Read;
 use crate::shared::{self, Shared, Worker};
 use crate::slots::{Bound, SlotRef};
-use crate::sync::{Arc, Ordering, fence, freed, thread_local};
+use crate::sync::{Arc, Ordering, bug, fence, freed, thread_local};
 use crate::version::{OwnedVersion, ValueVersion, Version};
 use crossbeam_epoch::{Guard, LocalHandle};
 use crossbeam_utils::CachePadded;
@@ -136,6 +136,9 @@ impl Local {
             .spare_slot
             .take()
             .unwrap_or_else(|| self.shared.slots.acquire());
+        if bug!("nested-share-a-slot") {
+            self.spare_slot.set(Some(slot));
+        }
         self.shared
             .slots
             .set_before_fence(slot, self.shared.recent());

@@ -3,7 +3,7 @@
 //! A slot is idle, or *open* at a lower bound (its owner may read anything from there on), or *fixed* at a timestamp
 //! (its owner reads exactly what is visible there).
 
-use crate::sync::{AtomicU64, Mutex, Ordering};
+use crate::sync::{AtomicU64, Mutex, Ordering, bug};
 use crossbeam_utils::CachePadded;
 use std::ptr::NonNull;
 use std::sync::OnceLock;
@@ -83,6 +83,9 @@ impl Slots {
     /// A slot that nobody else has, idle.
     pub(crate) fn acquire(&self) -> SlotRef {
         let mut unused = self.unused.lock();
+        if bug!("slot-lent-twice") && unused.returned.len() == 1 {
+            return unused.returned[0];
+        }
         unused.returned.pop().unwrap_or_else(|| {
             unused.never_used += 1;
             self.make(unused.never_used - 1)

@@ -14,7 +14,7 @@ use crate::sync::bug;
 use crate::table::{AnyTable, Lookup, TableCore, key_of};
 use crate::timestamp::Timestamp;
 use crate::tree::TreeKey;
-use crate::tuple::Tuple;
+use crate::tuple::{Removed, Tuple};
 use crate::version::{OwnedVersion, Version};
 use crate::writes::Writes;
 use std::cell::{Cell, RefCell};
@@ -97,13 +97,14 @@ impl<'db> Transaction<'db> {
     pub fn insert<T: AnyTable>(&self, table: &T, key: T::Key, value: T::Value) {
         let core = self.core(table);
         let version = self.version(table, Some(value));
-        let mut key = key;
+        let (mut key, mut removed) = (key, Removed::default());
         loop {
             let vacancy = match table.locate(&key, self.protected()) {
                 Ok(tuple) => {
                     if let Some(held) = self.hold(core, tuple) {
                         return self.write(core, tuple, version, held);
                     }
+                    removed.note(tuple);
                     continue;
                 }
                 Err(vacancy) => vacancy,
@@ -125,6 +126,7 @@ impl<'db> Transaction<'db> {
     /// If the table belongs to another database.
     pub fn remove<T: Lookup<Q>, Q: ?Sized>(&self, table: &T, key: &Q) {
         let core = self.core(table);
+        let mut removed = Removed::default();
         loop {
             let Some(tuple) = table.find(key, self.protected()) else {
                 // Nothing to remove, as long as it stays so until the commit: an absent read.
@@ -136,6 +138,7 @@ impl<'db> Transaction<'db> {
             if let Some(held) = self.hold(core, tuple) {
                 return self.write(core, tuple, self.version(table, None), held);
             }
+            removed.note(tuple);
         }
     }
 
@@ -284,12 +287,14 @@ impl<'db> Transaction<'db> {
         key: &Q,
     ) -> Option<(NonNull<Tuple>, &T::Value)> {
         let core = self.core(table);
+        let mut removed = Removed::default();
         loop {
             let timestamp = self.footprint.borrow().reads.timestamp();
             let found = table.find(key, self.protected());
             let mut footprint = self.footprint.borrow_mut();
             if let Some(tuple) = found {
                 let Some(seen) = self.read(&mut footprint, tuple, PhantomData::<T::Value>) else {
+                    removed.note(tuple);
                     continue;
                 };
                 // SAFETY: it is buffered by us or protected by our slot, as long as `self` lives.
@@ -310,12 +315,14 @@ impl<'db> Transaction<'db> {
             drop(footprint);
             // Looks the key up once more, after the timestamp, and compares keys.
             let absence = table.absence(key, found, self.protected());
-            // SAFETY: protected since it was found. A dead one may have a successor.
-            let is_dead = found.is_some_and(|tuple| unsafe { tuple.as_ref() }.word().is_dead());
             if bug!("tombstone-is-no-absence") && found.is_some() {
                 return None;
             }
-            if let (Some(absence), false) = (absence, is_dead) {
+            // SAFETY: protected since it was found.
+            if let Some(tuple) = found.filter(|tuple| unsafe { tuple.as_ref() }.word().is_dead()) {
+                // It may have a successor.
+                removed.note(tuple);
+            } else if let Some(absence) = absence {
                 self.footprint.borrow_mut().record_absence(core, absence);
                 return None;
             }
@@ -436,6 +443,9 @@ impl Drop for Transaction<'_> {
         if bug!("slot-kept-on-panic") && std::thread::panicking() {
             return;
         }
+        if bug!("abort-commits") {
+            let _ = self.commit_writes();
+        }
         let footprint = self.footprint.get_mut();
         let writes = footprint.writes.take_entries();
         if writes.iter().any(|write| write.held) {
@@ -444,6 +454,10 @@ impl Drop for Transaction<'_> {
             let held = writes.iter().filter(|write| write.held);
             let mut garbage = self.local.worker().garbage.lock();
             garbage.retire(held.map(|write| write.given_up(now)));
+        }
+        if bug!("values-dropped-first") {
+            drop(writes);
+            return self.local.end(self.slot);
         }
         self.local
             .return_reads(std::mem::take(&mut footprint.timed));

@@ -20,7 +20,7 @@ pub(crate) use walk::{NodeRead, Walked};
 
 use crate::garbage::Unlinked;
 use crate::protected::Protected;
-use crate::sync::{AtomicBool, AtomicPtr, Ordering, Wait};
+use crate::sync::{AtomicBool, AtomicPtr, Ordering, Wait, bug};
 use crate::tuple::{OwnedTuple, Tuple};
 use content::Content;
 use std::cmp::Ordering as Order;
@@ -79,7 +79,7 @@ impl<K> NodeLock<'_, K> {
     fn is_at(&self, content: &Content<K>, len: usize) -> bool {
         // Relaxed: both change under the lock only.
         let current = self.0.content.load(Ordering::Relaxed);
-        ptr::eq(current, content) && content.len() == len
+        bug!("node-unchecked") || ptr::eq(current, content) && content.len() == len
     }
 
     /// Replaces the content and returns the old one, to be retired.

@@ -1,6 +1,6 @@
 //! Tuples: one word each, an atomic pointer to the newest version whose low bits are a tag.
 
-use crate::sync::{AtomicPtr, AtomicU32, Ordering, Wait, freed};
+use crate::sync::{AtomicPtr, AtomicU32, Ordering, Wait, bug, freed};
 use crate::version::Version;
 use std::ptr::NonNull;
 
@@ -160,7 +160,7 @@ impl Tuple {
     #[inline]
     pub(crate) fn unlocked_word(&self) -> Word {
         let word = self.word();
-        if word.is_locked() {
+        if word.is_locked() && !bug!("locked-is-read") {
             return self.wait_for_unlock();
         }
         word
@@ -215,6 +215,7 @@ impl Tuple {
 
     /// Keeps the tuple from being removed until [`Tuple::release`]. False if it is removed already.
     pub(crate) fn hold(&self) -> bool {
+        freed::check(NonNull::from(self));
         // SeqCst, as are the lock and `is_held`: whoever removes the tuple locks it and then looks at `holds`; we
         // add to `holds` and then look at the word. One of the two sees the other.
         self.holds.fetch_add(1, Ordering::SeqCst);
@@ -239,6 +240,7 @@ impl Tuple {
 
     /// Gives a hold back. True if it was the last one.
     pub(crate) fn release(&self) -> bool {
+        freed::check(NonNull::from(self));
         self.holds.fetch_sub(1, Ordering::AcqRel) == 1
     }
 
@@ -250,6 +252,20 @@ impl Tuple {
     /// The newest version, for whoever has the tuple to itself.
     pub(crate) fn newest_mut(&mut self) -> *mut Version {
         Word(*self.word.get_mut()).newest()
+    }
+}
+
+/// The last tuple that a look-up found removed. It left its index before it was marked, so no later look-up may find it.
+#[derive(Default)]
+pub(crate) struct Removed(Option<NonNull<Tuple>>);
+
+impl Removed {
+    pub(crate) fn note(&mut self, tuple: NonNull<Tuple>) {
+        let before = self.0.replace(tuple);
+        assert!(
+            before != Some(tuple),
+            "a removed tuple is still in its index"
+        );
     }
 }
 

@@ -85,8 +85,12 @@ impl Writes {
         let Some(found) = self.find(tuple) else {
             return Err(version);
         };
-        self.replaced
-            .extend(self.entries[found].version.replace(version));
+        let replaced = if bug!("first-write-wins") {
+            Some(version)
+        } else {
+            self.entries[found].version.replace(version)
+        };
+        self.replaced.extend(replaced);
         Ok(())
     }
 
@@ -140,7 +144,9 @@ impl Write {
         self.tombstone = version.is_tombstone();
         if self.tombstone && !self.held {
             // Under the lock, so it cannot be dead. The hold goes to the retire list.
-            tuple.add_hold();
+            if !bug!("tombstone-unheld") {
+                tuple.add_hold();
+            }
             self.held = true;
         }
         let version = version.into_raw().as_ptr();

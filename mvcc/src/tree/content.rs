@@ -1,7 +1,7 @@
 //! What a node holds: sorted entries, and where the neighbours are.
 
 use super::{CAPACITY, Node, Split};
-use crate::sync::{AtomicUsize, Ordering};
+use crate::sync::{AtomicUsize, Ordering, bug};
 use crate::tuple::Tuple;
 use std::cell::UnsafeCell;
 use std::cmp::Ordering as Order;
@@ -147,7 +147,9 @@ impl<K> Content<K> {
     /// The neighbour to go on with, if the place is not in this node.
     #[inline]
     pub(super) fn beyond(&self, order: impl Fn(&K) -> Order) -> Option<NonNull<Node<K>>> {
-        let moved = self.merged || self.high.as_ref().is_some_and(|high| order(high).is_le());
+        let is_left = |high: &K| !bug!("split-overlooked") && order(high).is_le();
+        let moved =
+            self.merged && !bug!("merge-overlooked") || self.high.as_ref().is_some_and(is_left);
         if moved { self.right } else { None }
     }
 
