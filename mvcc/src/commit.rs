@@ -8,7 +8,7 @@ use crate::reads::{Read, Reads};
 use crate::shared::Shared;
 use crate::sync::{back_off, bug};
 use crate::table::TableCore;
-use crate::tuple::Tuple;
+use crate::tuple::{LockError, Tuple};
 use crate::version::Version;
 use crate::writes::{Write, Writes};
 use std::fmt;
@@ -313,7 +313,14 @@ fn lock(writes: &mut [Write]) -> bool {
                     write.locked = newest;
                     false
                 }
-                Err(_) => true,
+                Err(error) => {
+                    // What is written to is held, or had a value when our slot was open.
+                    assert!(
+                        matches!(error, LockError::Busy),
+                        "a tuple that is written to was removed (I6)"
+                    );
+                    true
+                }
             }
         });
         let Some(busy) = busy else {

@@ -393,7 +393,7 @@ pub(crate) fn bury(local: &Local, table: NonNull<TableCore>, tuple: NonNull<Tupl
                     (core.versions.is_tombstone)(newest),
                 )
             };
-            tombstone && (timestamp < shared.watermark() || bug!("young-tombstone-buried"))
+            tombstone && timestamp < shared.watermark()
         })
     };
     // SAFETY: see above.

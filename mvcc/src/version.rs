@@ -161,6 +161,11 @@ impl OwnedVersion {
 
 impl Drop for OwnedVersion {
     fn drop(&mut self) {
+        if cfg!(shuttle) {
+            // There, memory is freed later; but dropping the value is user code, which runs now.
+            // SAFETY: ours alone.
+            unsafe { (self.types.clear)(self.version) };
+        }
         // SAFETY: ours alone, and never used again.
         unsafe { (self.types.free)(self.version) };
     }

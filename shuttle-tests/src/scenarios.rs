@@ -1,6 +1,7 @@
 //! Named scenarios: small programs with an assertion each that every schedule must keep.
 
 mod anomalies;
+mod begin;
 mod garbage;
 mod ordered;
 mod panics;
@@ -68,17 +69,19 @@ scenarios! {
         phantom_by_insert in CLOCKS, phantom_by_delete in CLOCKS, phantom_by_absent_key in CLOCKS, predicate_many_preceders in CLOCKS,
         phantom_in_a_hashed_table in CLOCKS, limited_range in ONE, scans_beside_splits_and_merges in ONE, own_writes_under_a_scan in ONE,
         counted_range in CLOCKS, tombstone_that_comes_back in CLOCKS;
+    begin:
+        snapshot_begins_beside_collection in CLOCKS, view_beside_collection in CLOCKS, two_collecting_writers in CLOCKS;
     garbage:
-        old_snapshot in CLOCKS, two_old_snapshots in CLOCKS, snapshot_begins_beside_collection in CLOCKS, view_beside_collection in CLOCKS,
-        insert_delete_reinsert in CLOCKS, aborted_insert in ONE, removal_against_stale_tuples in CLOCKS, tombstone_reuse in CLOCKS,
+        old_snapshot in CLOCKS, two_old_snapshots in CLOCKS, insert_delete_reinsert in CLOCKS, aborted_insert in ONE,
+        empty_tuple_is_taken_over in ONE, removal_against_stale_tuples in CLOCKS, tombstone_reuse in CLOCKS, neighbours_come_and_go in ONE,
         threads_come_and_go in ONE, everything_is_collected in CLOCKS, collectors_collide in ONE, ordered_removal in CLOCKS;
     time:
         hand_over in ALL, hand_over_of_disjoint_keys in ALL, commit_then_snapshot in ALL, timestamps_order_commits in ALL,
-        extension in CLOCKS, clock_ties in ALL;
+        timestamps_order_reads in ALL, extension in CLOCKS, clock_ties in ALL;
     progress:
         opposite_lock_orders in ONE, the_long_transaction_wins in ONE, nested_transactions in ONE, partial_acquisition in ONE, conflict_leaves_no_lock in ONE;
     panics:
-        panic_in_a_closure in ONE, panic_in_ord in ONE, panic_in_drop in ONE, forgotten_and_out_of_order in ONE;
+        panic_in_a_closure in ONE, panic_in_ord in ONE, panic_in_hash_and_eq in ONE, panic_in_drop in ONE, forgotten_and_out_of_order in ONE;
 }
 
 /// Runs tasks side by side and waits for them.
@@ -96,6 +99,9 @@ macro_rules! tasks {
     };
 }
 use tasks;
+
+/// What a missing row is that nobody removes.
+const STAYS: &str = "a row that nobody removes is missing";
 
 type Numbers = Table<u32, u64>;
 
@@ -133,8 +139,8 @@ fn add(db: &Database, table: &Numbers, key: u32, amount: u64) {
 }
 
 fn pair(read: &impl Read, table: &Numbers) -> (u64, u64) {
-    let first = *read.get(table, &0).expect("it stays");
-    (first, *read.get(table, &1).expect("it stays"))
+    let first = *read.get(table, &0).expect(STAYS);
+    (first, *read.get(table, &1).expect(STAYS))
 }
 
 /// When nothing is going on, nothing is left over.

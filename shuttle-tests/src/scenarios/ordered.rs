@@ -1,6 +1,6 @@
 //! Ranges and what appears in them.
 
-use super::{World, numbers, tasks, write};
+use super::{STAYS, World, numbers, tasks, write};
 use mvcc_shuttle::{Database, OrderedTable, Read};
 
 type Rows = OrderedTable<u32, u64>;
@@ -247,7 +247,7 @@ pub(super) fn tombstone_that_comes_back(world: World) {
         },
         move || {
             b.0.run(|tx| {
-                let value = *tx.get(&b.1, &1).expect("it stays");
+                let value = *tx.get(&b.1, &1).expect(STAYS);
                 Ok::<_, ()>(tx.insert(&b.1, 0, value))
             })
             .expect("no error");

@@ -1,7 +1,8 @@
 //! Locks, losing, and not losing for ever.
 
-use super::{World, add, numbers, pair, tasks, write};
-use shuttle::sync::Mutex;
+use super::{STAYS, World, add, numbers, pair, tasks, write};
+use shuttle::sync::{Barrier, Mutex};
+use shuttle::thread;
 use std::sync::Arc;
 
 /// Transactions that write the same rows in opposite orders, and one that reads them.
@@ -12,8 +13,8 @@ pub(super) fn opposite_lock_orders(world: World) {
         move || {
             db.run(|tx| {
                 let (left, right) = (
-                    *tx.get(&table, &from).expect("it stays"),
-                    *tx.get(&table, &to).expect("it stays"),
+                    *tx.get(&table, &from).expect(STAYS),
+                    *tx.get(&table, &to).expect(STAYS),
                 );
                 tx.insert(&table, from, left - 1);
                 Ok::<_, ()>(tx.insert(&table, to, right + 1))
@@ -25,31 +26,43 @@ pub(super) fn opposite_lock_orders(world: World) {
     assert_eq!(db.view(|view| pair(view, &table)), (9, 11));
 }
 
-/// A transaction that reads everything and writes one row, among two that keep writing what it reads.
+/// A transaction that reads everything and writes one row, among two that keep writing what it reads. Once it is inside the gate,
+/// nobody else commits: what it has read stays the newest.
 pub(super) fn the_long_transaction_wins(world: World) {
+    // Losses, after which it is inside the gate.
+    const LOSSES: usize = 2;
     let (db, table) = numbers(world, &[(0, 0), (1, 0), (2, 0)]);
-    let attempts = Arc::new(Mutex::new(0));
     let writer = |key: u32| {
         let (db, table) = (db.clone(), table.clone());
         move || (0..4).for_each(|_| add(&db, &table, key, 1))
     };
-    let (a, b) = ((db.clone(), table.clone()), attempts.clone());
+    let (a, b) = (db.clone(), table.clone());
     tasks!(writer(0), writer(1), move || {
-        a.0.run(|tx| {
-            *b.lock().expect("not poisoned") += 1;
-            let (first, second) = pair(tx, &a.1);
-            Ok::<_, ()>(tx.insert(&a.1, 2, first + second))
+        let mut seen = Vec::new();
+        a.run(|tx| {
+            let (first, second) = pair(tx, &b);
+            seen.push((first, second));
+            if seen.len() > LOSSES {
+                thread::yield_now();
+                let newest = a.view(|view| pair(view, &b));
+                assert_eq!(newest, (first, second), "a commit inside the gate");
+            }
+            Ok::<_, ()>(tx.insert(&b, 2, first + second))
         })
         .expect("no error");
+        // A lock that another one held before the gate was closed can cost more attempts, but they all see the same.
+        let mut inside = seen.iter().skip(LOSSES);
+        let first = inside.next();
+        assert!(
+            inside.all(|seen| Some(seen) == first),
+            "{seen:?}: a loss inside the gate"
+        );
     });
     assert_eq!(
         db.view(|view| pair(view, &table)),
         (4, 4),
         "an update was lost"
     );
-    // Two that it may lose, one inside the gate. A lock that another one held before the gate was closed can cost one more.
-    let attempts = *attempts.lock().expect("not poisoned");
-    assert!(attempts <= 4, "it took {attempts} attempts");
 }
 
 /// Transactions within transactions are on their own.
@@ -59,9 +72,9 @@ pub(super) fn nested_transactions(world: World) {
     tasks!(
         move || {
             a.0.run(|tx| {
-                let outer = *tx.get(&a.1, &0).expect("it stays");
+                let outer = *tx.get(&a.1, &0).expect(STAYS);
                 add(&a.0, &a.1, 1, 1);
-                let inner = a.0.view(|view| *view.get(&a.1, &1).expect("it stays"));
+                let inner = a.0.view(|view| *view.get(&a.1, &1).expect(STAYS));
                 assert!(inner >= 1, "the inner commit");
                 Ok::<_, ()>(tx.insert(&a.1, 0, outer + 1))
             })
@@ -70,7 +83,7 @@ pub(super) fn nested_transactions(world: World) {
         move || add(&b.0, &b.1, 0, 1),
     );
     assert_eq!(
-        db.view(|view| *view.get(&table, &0).expect("it stays")),
+        db.view(|view| *view.get(&table, &0).expect(STAYS)),
         2,
         "an update was lost"
     );
@@ -80,20 +93,37 @@ pub(super) fn nested_transactions(world: World) {
 /// Three writers of overlapping pairs: whoever gets only one of its locks gives it back.
 pub(super) fn partial_acquisition(world: World) {
     let (db, table) = numbers(world, &[(0, 0), (1, 0), (2, 0)]);
+    // It only writes, so only a lock can be in its way.
+    let probe = db.begin();
+    (0..3).for_each(|key| probe.insert(&table, key, 9));
+    let buffered = Arc::new(Barrier::new(3));
+    let committed = Arc::new(Mutex::new(Vec::new()));
     let writer = |value: u64, rows: [u32; 2]| {
         let (db, table) = (db.clone(), table.clone());
-        move || write(&db, &table, &rows.map(|key| (key, value)))
+        let (buffered, committed) = (buffered.clone(), committed.clone());
+        move || {
+            let tx = db.begin();
+            rows.into_iter()
+                .for_each(|key| tx.insert(&table, key, value));
+            buffered.wait();
+            if let Ok(timestamp) = tx.commit() {
+                let mut committed = committed.lock().expect("not poisoned");
+                committed.push((timestamp, value, rows));
+            }
+        }
     };
     tasks!(writer(1, [0, 1]), writer(2, [1, 2]), writer(3, [2, 0]));
-    let row = |key: u32| db.view(|view| *view.get(&table, &key).expect("it stays"));
-    let seen = [row(0), row(1), row(2)];
-    // Whoever was last has both of its rows.
-    let whole = [
-        seen[0] == 1 && seen[1] == 1,
-        seen[1] == 2 && seen[2] == 2,
-        seen[2] == 3 && seen[0] == 3,
-    ];
-    assert!(whole.contains(&true), "{seen:?} comes of no order");
+    let after = db.snapshot();
+    assert!(probe.commit().is_ok(), "a row is still locked");
+    let mut committed = committed.lock().expect("not poisoned").clone();
+    committed.sort_unstable();
+    let mut expected = [0; 3];
+    for &(_, value, rows) in &committed {
+        rows.into_iter()
+            .for_each(|key| expected[key as usize] = value);
+    }
+    let seen = [0, 1, 2].map(|key| *after.get(&table, &key).expect(STAYS));
+    assert_eq!(seen, expected, "after {committed:?}");
 }
 
 /// A commit that fails leaves its rows free.
@@ -102,14 +132,15 @@ pub(super) fn conflict_leaves_no_lock(world: World) {
     let (a, b) = ((db.clone(), table.clone()), (db, table));
     tasks!(
         move || {
+            // It only writes, so only a lock can be in its way.
+            let probe = a.0.begin();
+            probe.insert(&a.1, 1, 9);
             let tx = a.0.begin();
-            let seen = *tx.get(&a.1, &0).expect("it stays");
+            let seen = *tx.get(&a.1, &0).expect(STAYS);
             tx.insert(&a.1, 1, seen + 1);
             write(&a.0, &a.1, &[(0, 7)]);
             assert!(tx.commit().is_err(), "what it read has changed");
-            let tx = a.0.begin();
-            tx.insert(&a.1, 1, 9);
-            assert!(tx.commit().is_ok(), "a row is still locked");
+            assert!(probe.commit().is_ok(), "a row is still locked");
             assert_eq!(a.0.view(|view| pair(view, &a.1)), (7, 9));
         },
         move || add(&b.0, &b.1, 2, 1),

@@ -1,0 +1,100 @@
+//! Transactions that begin while others collect.
+
+use super::{STAYS, World, numbers, pair, tasks, write};
+use shuttle::thread;
+
+/// A snapshot that begins while others collect.
+pub(super) fn snapshot_begins_beside_collection(world: World) {
+    let (db, table) = numbers(world, &[(0, 0), (1, 0)]);
+    let (a, b, c) = (
+        (db.clone(), table.clone()),
+        db.clone(),
+        (db.clone(), table.clone()),
+    );
+    tasks!(
+        move || {
+            for i in 1..4 {
+                write(&a.0, &a.1, &[(0, i), (1, i)]);
+            }
+        },
+        move || {
+            b.collect();
+            b.collect();
+        },
+        move || {
+            let snapshot = c.0.snapshot();
+            let seen = pair(&snapshot, &c.1);
+            assert_eq!(seen.0, seen.1, "two states");
+            assert_eq!(pair(&snapshot, &c.1), seen, "a snapshot that moved");
+        },
+    );
+}
+
+/// A view that begins while others collect; its references stay as they are.
+pub(super) fn view_beside_collection(world: World) {
+    let (db, table) = numbers(world, &[(0, 0), (1, 0)]);
+    let (a, b, c) = (
+        (db.clone(), table.clone()),
+        db.clone(),
+        (db.clone(), table.clone()),
+    );
+    tasks!(
+        move || {
+            for i in 1..4 {
+                write(&a.0, &a.1, &[(0, i), (1, i)]);
+            }
+        },
+        move || {
+            b.collect();
+            b.collect();
+        },
+        move || {
+            c.0.view(|view| {
+                let first = view.get(&c.1, &0).expect(STAYS);
+                let before = *first;
+                let second = view.get(&c.1, &1).expect(STAYS);
+                thread::yield_now();
+                assert_eq!(
+                    (*first, *second),
+                    (before, before),
+                    "a reference that changed"
+                );
+                assert_eq!(view.get(&c.1, &7), None);
+                assert_eq!(view.get(&c.1, &0), Some(&before), "a view that moved");
+            });
+        },
+    );
+}
+
+/// Two writers, who collect as they go; each raises the watermark while the other one commits. Views and snapshots begin in between.
+pub(super) fn two_collecting_writers(world: World) {
+    let (db, table) = numbers(world, &[(0, 0), (1, 0)]);
+    let writer = |key: u32| {
+        let (db, table) = (db.clone(), table.clone());
+        move || (1..5).for_each(|value| write(&db, &table, &[(key, value)]))
+    };
+    let (a, b) = ((db.clone(), table.clone()), (db.clone(), table.clone()));
+    tasks!(
+        writer(0),
+        writer(1),
+        move || {
+            for _ in 0..2 {
+                let snapshot = a.0.snapshot();
+                let seen = pair(&snapshot, &a.1);
+                thread::yield_now();
+                assert_eq!(pair(&snapshot, &a.1), seen, "a snapshot that moved");
+            }
+        },
+        move || {
+            for _ in 0..2 {
+                b.0.view(|view| {
+                    let reference = view.get(&b.1, &0).expect(STAYS);
+                    let before = *reference;
+                    thread::yield_now();
+                    assert_eq!(view.get(&b.1, &0), Some(&before), "a view that moved");
+                    assert_eq!(*reference, before, "a reference that changed");
+                });
+            }
+        },
+    );
+}
