@@ -36,7 +36,7 @@ pub(crate) struct Inner {
 /// So often a transaction may lose before it is run in a way that cannot lose. Among four threads on two cores that do nothing but increment one counter,
 /// each further attempt was needed a third as often; of 8 million transactions one took 19 (docs/performance.md). So this is for long transactions among
 /// short ones.
-const LOSSES: u32 = if cfg!(any(test, shuttle)) { 2 } else { 32 };
+const LOSSES: u32 = if cfg!(any(test, shuttle)) { 1 } else { 32 };
 
 /// Settings for a new [`Database`].
 ///

@@ -67,12 +67,13 @@ scenarios! {
         many_untimed_reads in CLOCKS, locked_while_read in CLOCKS;
     ordered:
         phantom_by_insert in CLOCKS, phantom_by_delete in CLOCKS, phantom_by_absent_key in CLOCKS, predicate_many_preceders in CLOCKS,
-        phantom_in_a_hashed_table in CLOCKS, limited_range in ONE, scans_beside_splits_and_merges in ONE, own_writes_under_a_scan in ONE,
+        phantom_in_a_hashed_table in CLOCKS, limited_range in ONE, scans_beside_splits_and_merges in ONE, inserts_beside_a_merge in ONE, own_writes_under_a_scan in ONE,
         counted_range in CLOCKS, tombstone_that_comes_back in CLOCKS;
     begin:
-        snapshot_begins_beside_collection in CLOCKS, view_beside_collection in CLOCKS, two_collecting_writers in CLOCKS;
+        snapshot_begins_beside_collection in CLOCKS, view_beside_collection in CLOCKS, view_against_watermark in CLOCKS,
+        snapshot_against_watermark in CLOCKS, two_collecting_writers in CLOCKS;
     garbage:
-        old_snapshot in CLOCKS, two_old_snapshots in CLOCKS, insert_delete_reinsert in CLOCKS, aborted_insert in ONE,
+        old_snapshot in CLOCKS, two_old_snapshots in CLOCKS, walk_beside_unlinking in CLOCKS, insert_delete_reinsert in CLOCKS, aborted_insert in ONE,
         empty_tuple_is_taken_over in ONE, removal_against_stale_tuples in CLOCKS, tombstone_reuse in CLOCKS, neighbours_come_and_go in ONE,
         threads_come_and_go in ONE, everything_is_collected in CLOCKS, collectors_collide in ONE, ordered_removal in CLOCKS;
     time:

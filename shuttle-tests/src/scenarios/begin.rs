@@ -66,6 +66,40 @@ pub(super) fn view_beside_collection(world: World) {
     );
 }
 
+/// A view against one who computes the watermark: as small as can be, so that every place to stop is tried.
+pub(super) fn view_against_watermark(world: World) {
+    let (db, table) = numbers(world, &[(0, 0)]);
+    let (a, b, c) = (db.clone(), (db.clone(), table.clone()), (db, table));
+    tasks!(
+        move || a.collect(),
+        move || (1..3).for_each(|value| write(&b.0, &b.1, &[(0, value)])),
+        move || c.0.view(|view| {
+            let before = view.get(&c.1, &0).copied();
+            thread::yield_now();
+            assert_eq!(view.get(&c.1, &0).copied(), before, "a view that moved");
+        }),
+    );
+}
+
+/// The same for a snapshot; who commits computes the watermark as well.
+pub(super) fn snapshot_against_watermark(world: World) {
+    let (db, table) = numbers(world, &[(0, 0)]);
+    let (a, b) = ((db.clone(), table.clone()), (db, table));
+    tasks!(
+        move || (1..5).for_each(|value| write(&a.0, &a.1, &[(0, value)])),
+        move || {
+            let snapshot = b.0.snapshot();
+            let before = snapshot.get(&b.1, &0).copied();
+            thread::yield_now();
+            assert_eq!(
+                snapshot.get(&b.1, &0).copied(),
+                before,
+                "a snapshot that moved"
+            );
+        },
+    );
+}
+
 /// Two writers, who collect as they go; each raises the watermark while the other one commits. Views and snapshots begin in between.
 pub(super) fn two_collecting_writers(world: World) {
     let (db, table) = numbers(world, &[(0, 0), (1, 0)]);

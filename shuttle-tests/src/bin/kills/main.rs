@@ -10,6 +10,7 @@ fn main() {
         {
             continue;
         }
+        let t0 = std::time::Instant::now();
         for &world in s.worlds {
             for choice in PORTFOLIO {
                 let run = s.run;
@@ -26,5 +27,6 @@ fn main() {
                 }
             }
         }
+        eprintln!("TIME {} {}", t0.elapsed().as_millis(), s.name);
     }
 }
