@@ -99,36 +99,3 @@ pub(super) fn snapshot_against_watermark(world: World) {
         },
     );
 }
-
-/// Two writers, who collect as they go; each raises the watermark while the other one commits. Views and snapshots begin in between.
-pub(super) fn two_collecting_writers(world: World) {
-    let (db, table) = numbers(world, &[(0, 0), (1, 0)]);
-    let writer = |key: u32| {
-        let (db, table) = (db.clone(), table.clone());
-        move || (1..5).for_each(|value| write(&db, &table, &[(key, value)]))
-    };
-    let (a, b) = ((db.clone(), table.clone()), (db.clone(), table.clone()));
-    tasks!(
-        writer(0),
-        writer(1),
-        move || {
-            for _ in 0..2 {
-                let snapshot = a.0.snapshot();
-                let seen = pair(&snapshot, &a.1);
-                thread::yield_now();
-                assert_eq!(pair(&snapshot, &a.1), seen, "a snapshot that moved");
-            }
-        },
-        move || {
-            for _ in 0..2 {
-                b.0.view(|view| {
-                    let reference = view.get(&b.1, &0).expect(STAYS);
-                    let before = *reference;
-                    thread::yield_now();
-                    assert_eq!(view.get(&b.1, &0), Some(&before), "a view that moved");
-                    assert_eq!(*reference, before, "a reference that changed");
-                });
-            }
-        },
-    );
-}

@@ -122,7 +122,7 @@ where
         tx.iter(table).for_each(drop);
         put(36);
         assert_eq!(tx.get(table, &key(15)), Some(&2));
-        drop(tx.commit());
+        let _ = tx.commit();
         db.collect();
     }));
     let left = fuse.swap(0, SeqCst);

@@ -1,0 +1,166 @@
+//! The table.
+
+use crate::search::Result;
+use shuttle_tests::bugs::BUGS;
+use shuttle_tests::explore::{Choice, PORTFOLIO};
+use shuttle_tests::hunt::{Find, SEED};
+use shuttle_tests::scenarios::{SCENARIOS, Scenario};
+use std::fmt::Write;
+
+/// The longest assertion that is shown whole.
+const LONGEST: usize = 160;
+
+/// The report as Markdown.
+pub(crate) fn table(results: &[Result], runs: usize) -> String {
+    let mut text = format!(
+        "# What finds the seeded bugs
+
+Written by `cargo run --release -p shuttle-tests --bin kills`; do not edit it by hand. Each bug is one wrong line of `mvcc`, which stands beside the right one as
+`bug!(\"name\")`. Every scenario is run against each of them, {runs} schedules (or a multiple, for the smallest) with each clock and each scheduler,
+from seed {SEED}; the right variant passes all of that. In the table: the scenario, clock and scheduler that took the fewest schedules to find the bug by a wrong
+result, and what that said. A run that only does not end does not count. `scenarios` is how many found it.
+
+| bug | what it breaks | scenario | clock | scheduler | schedules | failing assertion | scenarios |
+| --- | --- | --- | --- | --- | --: | --- | --: |
+"
+    );
+    for result in results {
+        let Some(bug) = BUGS.iter().find(|bug| Some(bug.name) == result.bug) else {
+            continue;
+        };
+        let _ = match result.best() {
+            Some(best) => writeln!(
+                text,
+                "| `{}` | {} | `{}` | {} | {} | {} | {} | {} |",
+                bug.name,
+                bug.breaks,
+                best.scenario,
+                best.world,
+                best.choice,
+                best.runs,
+                assertion(&best.failure),
+                SCENARIOS
+                    .iter()
+                    .filter(|scenario| finds(scenario, result))
+                    .count()
+            ),
+            None => writeln!(
+                text,
+                "| `{}` | {} | **survives** | | | | | |",
+                bug.name, bug.breaks
+            ),
+        };
+    }
+    by_scheduler(&mut text, results);
+    by_scenario(&mut text, results);
+    text
+}
+
+/// What a failure says, in one line.
+fn assertion(failure: &str) -> String {
+    let line = failure.split_whitespace().collect::<Vec<_>>().join(" ");
+    let line = line
+        .replace('|', "\\|")
+        .replace("assertion `left == right` failed: ", "");
+    if line.chars().count() <= LONGEST {
+        return line;
+    }
+    line.chars().take(LONGEST).chain(['…']).collect()
+}
+
+/// No scheduler finds everything, and none finds everything first.
+fn by_scheduler(text: &mut String, results: &[Result]) {
+    text.push_str(
+        "
+## Schedulers
+
+The fewest schedules in which any scenario found the bug under each scheduler.
+
+| bug |",
+    );
+    for choice in PORTFOLIO {
+        let _ = write!(text, " {choice} |");
+    }
+    text.push_str("\n| --- | --: | --: | --: | --: |\n");
+    let fewest = |result: &Result, choice: Choice| {
+        let finds = result
+            .finds
+            .iter()
+            .filter(|find| find.choice == choice && find.is_wrong_result());
+        finds.map(|find| find.runs).min()
+    };
+    for result in results {
+        let Some(bug) = result.bug else { continue };
+        let _ = write!(text, "| {bug} |");
+        for choice in PORTFOLIO {
+            let _ = match fewest(result, choice) {
+                Some(runs) => write!(text, " {runs} |"),
+                None => write!(text, " – |"),
+            };
+        }
+        text.push('\n');
+    }
+}
+
+/// What each scenario finds.
+fn by_scenario(text: &mut String, results: &[Result]) {
+    text.push_str(
+        "
+## Scenarios
+
+How many bugs each scenario finds, and those that no other one does.
+
+| scenario | finds | alone |
+| --- | --: | --- |
+",
+    );
+    for scenario in SCENARIOS {
+        let found: Vec<_> = results
+            .iter()
+            .filter(|result| finds(scenario, result))
+            .collect();
+        let alone = found
+            .iter()
+            .filter(|result| {
+                SCENARIOS
+                    .iter()
+                    .filter(|other| finds(other, result))
+                    .count()
+                    == 1
+            })
+            .filter_map(|result| result.bug);
+        let alone = alone.collect::<Vec<_>>().join(", ");
+        let _ = match scenario.kept {
+            Some(reason) if found.is_empty() => {
+                writeln!(text, "| {} | 0 | kept: {reason} |", scenario.name)
+            }
+            _ => writeln!(text, "| {} | {} | {alone} |", scenario.name, found.len()),
+        };
+    }
+}
+
+fn finds(scenario: &Scenario, result: &Result) -> bool {
+    let is_its = |find: &Find| find.scenario == scenario.name && find.is_wrong_result();
+    result.finds.iter().any(is_its)
+}
+
+/// The scenarios that find nothing and do not say why they are kept, or that say so and find something.
+pub(crate) fn idle_scenarios(results: &[Result]) -> Vec<String> {
+    let state = |scenario: &Scenario| {
+        let finds_one = results
+            .iter()
+            .any(|result| result.bug.is_some() && finds(scenario, result));
+        match (finds_one, scenario.kept) {
+            (false, None) => Some(format!(
+                "the scenario {} finds no bug: say why it is kept",
+                scenario.name
+            )),
+            (true, Some(_)) => Some(format!(
+                "the scenario {} finds a bug: it needs no reason to be kept",
+                scenario.name
+            )),
+            _ => None,
+        }
+    };
+    SCENARIOS.iter().filter_map(state).collect()
+}

@@ -1,0 +1,137 @@
+//! The seeded bugs: wrong variants of single lines of `mvcc`, each to be found by the scenarios. They stand in the sources as `bug!("name")`, where the
+//! right line stands, and are built in by `--cfg mvcc_bug="name"`, which this workspace sets from the environment variable `MVCC_BUG`.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+
+/// A seeded bug.
+#[derive(Clone, Copy, Debug)]
+pub struct Bug {
+    /// Its name.
+    pub name: &'static str,
+    /// What it breaks.
+    pub breaks: &'static str,
+}
+
+macro_rules! bugs {
+    ($($name:literal: $breaks:literal,)+) => {
+        /// All of them, in the order of the protocol.
+        pub const BUGS: &[Bug] = &[$(Bug { name: $name, breaks: $breaks },)+];
+    };
+}
+
+bugs! {
+    // The clock.
+    "no-settling": "no wait after a reading: commits that follow each other may have equal timestamps (I1)",
+    "settling-too-short": "the wait after a reading is shorter than the clocks are apart (I1)",
+    "clock-rounded-down": "a reading is rounded down, below what was read before (I1)",
+    // The commit.
+    "clock-before-locks": "the timestamp is taken before the rows are locked (I2, I3)",
+    "install-before-all-locks": "rows are installed while others of the commit are not locked (I2)",
+    "partial-locks-kept": "whoever gets only some of its locks keeps those",
+    "lock-kept-on-abort": "a commit that fails its validation keeps its locks",
+    "lock-kept-on-panic": "keys are compared while rows are locked, so a panic in there leaves them locked (I8)",
+    "gate-ignored": "others commit while a transaction runs that must not lose",
+    "gate-before-locks": "a commit looks at the gate before it locks, not after",
+    "no-validation": "a commit does not look again at what it has read (I3)",
+    "validation-before-clock": "a commit looks again at what it has read before it has its timestamp (I3)",
+    "locked-is-current": "a row that another commit has locked counts as unchanged (I3)",
+    "absence-unchecked": "a key that was absent is not looked up again (I3)",
+    "tombstone-is-no-absence": "a key that was found removed is not among the reads (I3)",
+    "scan-unchecked": "a scan of a hashed table is not looked at again (I3)",
+    "range-unchecked": "a range is not looked at again (I10)",
+    "range-nodes-unchecked": "new rows in a range go unnoticed (I10)",
+    "range-rows-unchecked": "changed rows in a range go unnoticed (I10)",
+    "range-cut-short": "the last row that was made use of is not part of its range any more (I10)",
+    "extension-unchecked": "a transaction moves to a later timestamp without looking again at what it has read (I3)",
+    "timestamp-to-a-copy": "the timestamp does not get into the installed version",
+    // Reading.
+    "visible-at-its-timestamp": "a version is visible at its own timestamp (I2)",
+    "locked-is-read": "a reader does not wait for the commit that holds the row (I2)",
+    "untimed-unchecked": "reads without a timestamp are not checked against each other",
+    "timed-without-a-check": "a timestamp is taken without looking again at what was read before",
+    "overwriter-is-visible": "the timestamp taken from an overwriter is one too late",
+    "last-overwriter-counts": "the timestamp is taken from the last overwriter, not from the first",
+    "own-write-unseen": "a transaction does not see its own writes",
+    "first-write-wins": "of two writes of one transaction to one row the first is installed",
+    "abort-commits": "a transaction that is dropped is committed",
+    // Slots and the watermark.
+    "watermark-is-now": "the watermark does not look at the live transactions (I4)",
+    "idle-is-no-bound": "when no slot is in use, nothing bounds the watermark (I4)",
+    "recent-after-slots": "the coarse clock is read after the slots, not before (I4)",
+    "snapshot-unannounced": "a snapshot announces itself only once it has its timestamp (I4)",
+    "slot-lent-twice": "two transactions get the same slot (I4)",
+    "nested-share-a-slot": "transactions within each other on one thread share a slot (I4)",
+    "slot-kept-on-panic": "a panic in a closure leaves the slot occupied",
+    "values-dropped-first": "a panic in the drop of a buffered value leaves the slot occupied (I8)",
+    // Garbage.
+    "expired-at-watermark": "what was superseded at the watermark is freed, not only what was superseded below it (I4)",
+    "middle-snapshot-ignored": "a version between two snapshots is unlinked although the later one sees it (I5)",
+    "bound-snapshot-ignored": "a version is unlinked that a snapshot sees whose timestamp is the successor's (I5)",
+    "middle-freed-at-once": "an unlinked version is freed while others walk past it (I5)",
+    "garbage-lost-on-panic": "a panic in the drop of a value loses the garbage behind it",
+    // Tuples and indexes.
+    "held-is-removed": "a tuple is removed that a transaction is about to write to (I6)",
+    "tombstone-unheld": "a tombstone's retirement does not hold its tuple (I6)",
+    "dead-not-marked": "a removed tuple is not marked as dead (I6)",
+    "dead-left-in-index": "a removed tuple is left in its index (I6)",
+    "unlinked-freed-at-once": "what left an index is freed while open slots may have found it (I9)",
+    "removed-is-empty": "a removed slot of the hash index looks as if it had never been used (I7)",
+    "insert-unchecked": "a key is inserted although another one has come since it was found missing (I7)",
+    "insert-uncounted": "inserts are not counted, so nobody notices that one has come (I7)",
+    "node-unchecked": "a tree node is replaced although it has changed since it was read",
+    "split-overlooked": "who comes to a node that was split does not follow its link to the right",
+    "merge-overlooked": "who comes to a node that was merged away does not follow its link to the left",
+}
+
+/// The names that stand in the sources of `mvcc`.
+///
+/// # Errors
+/// If the sources cannot be read.
+pub fn in_sources() -> io::Result<BTreeSet<String>> {
+    let mut names = BTreeSet::new();
+    let mut directories = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("../mvcc/src")];
+    while let Some(directory) = directories.pop() {
+        for entry in fs::read_dir(directory)? {
+            let path: PathBuf = entry?.path();
+            if path.is_dir() {
+                directories.push(path);
+                continue;
+            }
+            let text = fs::read_to_string(path)?;
+            let starts = text.split("bug!(\"").skip(1);
+            names.extend(starts.filter_map(|rest| Some(rest.split_once("\")")?.0.to_owned())));
+        }
+    }
+    Ok(names)
+}
+
+/// What is wrong with a kill table, or with the list of seeded bugs, in a line each. Nothing: each bug in the sources is in both.
+///
+/// # Errors
+/// If the sources cannot be read.
+pub fn check(table: &str) -> io::Result<Vec<String>> {
+    let sources = in_sources()?;
+    let listed: BTreeSet<String> = BUGS.iter().map(|bug| bug.name.to_owned()).collect();
+    let unlisted = sources.difference(&listed);
+    let gone = listed.difference(&sources);
+    let unproved = listed
+        .iter()
+        .filter(|name| !table.contains(&format!("\n| `{name}` |")));
+    let rows = table
+        .lines()
+        .filter(|line| line.starts_with("| `"))
+        .filter_map(|line| line.split('`').nth(1));
+    let unknown = rows.filter(|name| name.contains('-') && !listed.contains(*name));
+    Ok(unlisted
+        .map(|name| format!("{name} stands in the sources, but not in shuttle-tests/src/bugs.rs"))
+        .chain(gone.map(|name| {
+            format!("{name} is in shuttle-tests/src/bugs.rs, but stands nowhere in the sources")
+        }))
+        .chain(unproved.map(|name| format!("{name} has no row in shuttle-tests/KILLS.md")))
+        .chain(unknown.map(|name| {
+            format!("{name} has a row in shuttle-tests/KILLS.md, but is no seeded bug")
+        }))
+        .collect())
+}
