@@ -191,15 +191,20 @@ pub(crate) fn collect(local: &Local, worker: &Worker, horizon: &Horizon, patienc
         worker,
         entries: &mut taken,
     };
+    let mut passed = Passed {
+        local,
+        versions: Vec::new(),
+    };
     while let Some(last) = taken.entries.last() {
         let tuple = last.tuple;
         let first = taken.entries.partition_point(|entry| entry.tuple < tuple);
-        unlink(local, worker, taken.entries.split_off(first));
+        unlink(&mut passed, worker, taken.entries.split_off(first));
     }
+    drop(passed);
     let unlinked = worker.garbage.lock().take_unlinked(horizon);
     let guard = local.pin();
     for unlinked in unlinked {
-        defer(local.shared(), &guard, move || drop(unlinked));
+        defer(local.shared(), &guard, 1, move || drop(unlinked));
     }
 }
 
@@ -232,12 +237,32 @@ impl Drop for Taken<'_> {
     }
 }
 
+/// Versions that were unlinked from the middle of their chains, with their tables. When it is dropped, also by a panic of user code, they go
+/// through the epoch: an older snapshot's walk may be passing them.
+struct Passed<'l> {
+    local: &'l Local,
+    versions: Vec<(usize, OwnedVersion)>,
+}
+
+impl Drop for Passed<'_> {
+    fn drop(&mut self) {
+        let versions = std::mem::take(&mut self.versions);
+        if !versions.is_empty() {
+            let (local, worker) = (self.local, self.local.shared_worker());
+            let put = move |versions| worker.reclaimed.put(versions);
+            defer(local.shared(), &local.pin(), versions.len(), move || {
+                put(versions)
+            });
+        }
+    }
+}
+
 /// Collects this thread's own garbage after a commit, and a neighbour's: so what a thread leaves behind that runs no
 /// more transactions is collected by those that do.
 pub(crate) fn collect_some(local: &Local) {
     let horizon = Horizon::scan(local.shared());
     collect(local, local.worker(), &horizon, PATIENCE);
-    if let Some(neighbour) = local.shared().neighbour(local.next_turn()) {
+    if let Some(neighbour) = local.shared().neighbour() {
         collect(local, &neighbour, &horizon, PATIENCE);
     }
     if local.shared().deferred.load(Ordering::Relaxed) > 0 {
@@ -256,8 +281,11 @@ pub(crate) fn collect_all(local: &Local) {
             collect(local, &worker, &horizon, 0);
         }
     }
-    local.free_recycled();
     flush(local);
+    local.free_recycled();
+    for worker in shared.workers() {
+        worker.reclaimed.clear();
+    }
 }
 
 /// Frees what waits for the epoch, as far as nobody is pinned.
@@ -300,8 +328,9 @@ fn dispose(local: &Local, entry: Retired) {
 }
 
 /// Takes versions of one tuple that no snapshot sees out of its chain, in one walk along it. In ascending order of timestamps.
-fn unlink(local: &Local, worker: &Worker, mut entries: Vec<Retired>) {
-    let guard = local.pin();
+fn unlink(passed: &mut Passed<'_>, worker: &Worker, mut entries: Vec<Retired>) {
+    let local = passed.local;
+    let _guard = local.pin();
     // While we have this, the watermark stands still. As long as an entry's timestamp is not below it, the tuple has a version that
     // is not either, so it is not removed; and no version above the entry's is freed, for its successor is younger still.
     let still = local.shared().hold_watermark();
@@ -330,9 +359,14 @@ fn unlink(local: &Local, worker: &Worker, mut entries: Vec<Retired>) {
         tuple.publish(newest);
     }
     drop(still);
-    for version in versions.into_iter().filter_map(Retired::into_version) {
+    for entry in versions {
         local.worker().count_versions(-1);
-        defer(local.shared(), &guard, move || drop(version));
+        // SAFETY: as in `into_version`.
+        let table = unsafe { entry.table.as_ref() }.id;
+        let version = entry.into_version();
+        passed
+            .versions
+            .extend(version.map(|version| (table, version)));
     }
     let mut garbage = worker.garbage.lock();
     for entry in tombstones {
@@ -403,15 +437,15 @@ pub(crate) fn bury(local: &Local, table: NonNull<TableCore>, tuple: NonNull<Tupl
         .shrink(tuple, protected, &mut |node| unlinked(local, node));
 }
 
-/// Runs `free` once everyone who is pinned now no longer is.
-fn defer(shared: &Shared, guard: &Guard, free: impl FnOnce() + 'static) {
+/// Runs `free`, which frees so many, once everyone who is pinned now no longer is.
+fn defer(shared: &Shared, guard: &Guard, count: usize, free: impl FnOnce() + 'static) {
     let deferred = NonNull::from(&shared.deferred);
-    shared.deferred.fetch_add(1, Ordering::Relaxed);
+    shared.deferred.fetch_add(count, Ordering::Relaxed);
     // SAFETY: `free` frees what nobody who pins later can reach, and may run on any thread since keys and values are
     // `Send`. The counter is there as long as the collector, which is in the same `Shared`, runs anything.
     unsafe {
         guard.defer_unchecked(move || {
-            deferred.as_ref().fetch_sub(1, Ordering::Relaxed);
+            deferred.as_ref().fetch_sub(count, Ordering::Relaxed);
             free();
         });
     }

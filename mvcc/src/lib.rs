@@ -81,6 +81,7 @@ mod protected;
 mod range;
 mod read;
 mod reads;
+mod recycled;
 mod shared;
 mod slots;
 mod snapshot;

@@ -2,6 +2,7 @@
 //! of collected versions.
 
 use crate::reads::Read;
+use crate::recycled::Recycled;
 use crate::shared::{Shared, Worker};
 use crate::slots::{Bound, SlotRef};
 use crate::sync::{Arc, Ordering, fence, thread_local};
@@ -19,15 +20,11 @@ pub(crate) struct Local {
     spare_slot: Cell<Option<SlotRef>>,
     /// An emptied buffer for a transaction's reads.
     spare_reads: Cell<Vec<Read>>,
-    /// Tombstones for recycling, by table.
-    recycled: RefCell<Vec<Vec<OwnedVersion>>>,
-    turn: Cell<usize>,
+    recycled: RefCell<Recycled>,
     /// After the handle: it outlives it.
     shared: Arc<Shared>,
 }
 
-/// Versions kept for recycling, for each table: what a few collections bring in.
-const RECYCLED: usize = 256;
 /// Reads that a kept buffer may have room for.
 const SPARE_READS: usize = 4096;
 
@@ -75,7 +72,6 @@ impl Local {
             spare_slot: Cell::new(None),
             spare_reads: Cell::default(),
             recycled: RefCell::default(),
-            turn: Cell::new(0),
             shared: shared.clone(),
         }
     }
@@ -100,13 +96,13 @@ impl Local {
         &self.worker
     }
 
+    pub(crate) fn shared_worker(&self) -> Arc<CachePadded<Worker>> {
+        self.worker.clone()
+    }
+
     #[inline]
     pub(crate) fn pin(&self) -> Guard {
         self.handle.pin()
-    }
-
-    pub(crate) fn next_turn(&self) -> usize {
-        self.turn.replace(self.turn.get().wrapping_add(1))
     }
 
     /// Announces a transaction that may read anything from now on.
@@ -149,7 +145,11 @@ impl Local {
     /// A version of a table with value type `V`, not yet part of any chain.
     pub(crate) fn new_version<V>(&self, table: usize, value: Option<V>) -> NonNull<Version> {
         let mut recycled = self.recycled.borrow_mut();
-        let Some(version) = recycled.get_mut(table).and_then(Vec::pop) else {
+        let recycled = recycled.pop(table).or_else(|| {
+            self.worker.reclaimed.swap(table, &mut recycled);
+            recycled.pop(table)
+        });
+        let Some(version) = recycled else {
             return ValueVersion::boxed(value);
         };
         let version = version.into_raw();
@@ -162,13 +162,7 @@ impl Local {
     /// Drops a version's value and keeps its memory. Runs user code.
     pub(crate) fn recycle(&self, table: usize, version: OwnedVersion) {
         let version = version.cleared();
-        let mut recycled = self.recycled.borrow_mut();
-        if recycled.len() <= table {
-            recycled.resize_with(table + 1, Vec::new);
-        }
-        if recycled[table].len() < RECYCLED {
-            recycled[table].push(version);
-        }
+        self.recycled.borrow_mut().push(table, version);
     }
 
     pub(crate) fn free_recycled(&self) {

@@ -2,6 +2,7 @@
 
 use crate::clock::Clock;
 use crate::garbage::Garbage;
+use crate::recycled::Reclaimed;
 use crate::slots::{Bound, Slots};
 use crate::sync::{
     Arc, AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Mutex, MutexGuard, Ordering, fence,
@@ -38,6 +39,7 @@ pub(crate) struct Worker {
     /// The same for tuples in indexes.
     pub(crate) tuples: AtomicI64,
     pub(crate) garbage: Mutex<Garbage>,
+    pub(crate) reclaimed: Reclaimed,
 }
 
 impl Worker {
@@ -61,6 +63,8 @@ impl Worker {
 struct Workers {
     all: Vec<Arc<CachePadded<Worker>>>,
     unused: Vec<Arc<CachePadded<Worker>>>,
+    /// Whose garbage is to be collected next along with somebody's own.
+    turn: usize,
 }
 
 impl Shared {
@@ -129,10 +133,12 @@ impl Shared {
         self.workers.lock().all.clone()
     }
 
-    /// Some worker, another one at each turn.
-    pub(crate) fn neighbour(&self, turn: usize) -> Option<Arc<CachePadded<Worker>>> {
-        let workers = self.workers.lock();
-        workers.all.get(turn % workers.all.len().max(1)).cloned()
+    /// Some worker, another one at each call. The turn is everybody's: a thread that runs only a few transactions would go the first steps
+    /// of a turn of its own, and so would the next one.
+    pub(crate) fn neighbour(&self) -> Option<Arc<CachePadded<Worker>>> {
+        let mut workers = self.workers.lock();
+        workers.turn = (workers.turn + 1) % workers.all.len().max(1);
+        workers.all.get(workers.turn).cloned()
     }
 }
 
