@@ -113,6 +113,7 @@ impl Garbage {
         }) {
             again.extend(entries);
         }
+        taken.reserve(again.len());
         for entry in again {
             match entry.seen_by(horizon) {
                 Some(snapshot) => self.seen.entry(snapshot).or_default().push(entry),
@@ -191,18 +192,16 @@ pub(crate) fn collect(local: &Local, worker: &Worker, horizon: &Horizon, patienc
         worker,
         entries: &mut taken,
     };
+    let guard = local.pin();
     let mut passed = Passed {
         local,
-        versions: Vec::new(),
+        versions: Vec::with_capacity(taken.entries.len()),
     };
-    while let Some(last) = taken.entries.last() {
-        let tuple = last.tuple;
-        let first = taken.entries.partition_point(|entry| entry.tuple < tuple);
-        unlink(&mut passed, worker, taken.entries.split_off(first));
+    while !taken.entries.is_empty() {
+        unlink_last(&mut passed, worker, taken.entries);
     }
-    drop(passed);
+    drop((passed, taken));
     let unlinked = worker.garbage.lock().take_unlinked(horizon);
-    let guard = local.pin();
     for unlinked in unlinked {
         defer(local.shared(), &guard, 1, move || drop(unlinked));
     }
@@ -327,26 +326,31 @@ fn dispose(local: &Local, entry: Retired) {
     }
 }
 
-/// Takes versions of one tuple that no snapshot sees out of its chain, in one walk along it. In ascending order of timestamps.
-fn unlink(passed: &mut Passed<'_>, worker: &Worker, mut entries: Vec<Retired>) {
+/// Takes versions that no snapshot sees out of their tuple's chain, in one walk along it: those of the last entries, all of one tuple and in
+/// ascending order of timestamps.
+fn unlink_last(passed: &mut Passed<'_>, worker: &Worker, entries: &mut Vec<Retired>) {
     let local = passed.local;
-    let _guard = local.pin();
+    let Some(last) = entries.last() else {
+        return;
+    };
+    let others = |entry: &Retired| entry.tuple != last.tuple;
+    let first = entries.iter().rposition(others).map_or(0, |at| at + 1);
     // While we have this, the watermark stands still. As long as an entry's timestamp is not below it, the tuple has a version that
     // is not either, so it is not removed; and no version above the entry's is freed, for its successor is younger still.
     let still = local.shared().hold_watermark();
-    let expired = entries.partition_point(|entry| entry.timestamp < still.watermark());
-    let closed = entries.split_off(expired);
-    let (versions, tombstones): (Vec<_>, Vec<_>) = closed
-        .into_iter()
-        .partition(|entry| entry.version.is_some());
-    if let Some(entry) = versions.last() {
+    let watermark = still.watermark();
+    let expired = entries[first..].partition_point(|entry| entry.timestamp < watermark);
+    let closed = first + expired;
+    let versions = entries[closed..].iter().rev();
+    let mut versions = versions.filter_map(|entry| entry.version).peekable();
+    if versions.peek().is_some() {
         // SAFETY: see above.
-        let tuple = unsafe { entry.tuple.as_ref() };
+        let tuple = unsafe { last.tuple.as_ref() };
         let Ok(newest) = tuple.lock(u32::MAX) else {
             unreachable!("a tuple with a version above the watermark is not removed")
         };
         let mut from = newest;
-        for version in versions.iter().rev().filter_map(|entry| entry.version) {
+        for version in versions {
             // SAFETY: the version was superseded and is still linked: only its entry unlinks it. For those above it, see above.
             let above = unsafe { Version::directly_above(from, version.as_ptr()) };
             from = above.as_ptr();
@@ -359,7 +363,11 @@ fn unlink(passed: &mut Passed<'_>, worker: &Worker, mut entries: Vec<Retired>) {
         tuple.publish(newest);
     }
     drop(still);
-    for entry in versions {
+    for entry in entries.drain(closed..) {
+        if entry.version.is_none() {
+            worker.garbage.lock().put_by(entry);
+            continue;
+        }
         local.worker().count_versions(-1);
         // SAFETY: as in `into_version`.
         let table = unsafe { entry.table.as_ref() }.id;
@@ -368,16 +376,9 @@ fn unlink(passed: &mut Passed<'_>, worker: &Worker, mut entries: Vec<Retired>) {
             .versions
             .extend(version.map(|version| (table, version)));
     }
-    let mut garbage = worker.garbage.lock();
-    for entry in tombstones {
-        garbage.put_by(entry);
-    }
-    drop(garbage);
-    let entries = Taken {
-        worker,
-        entries: &mut entries,
-    };
-    while let Some(entry) = entries.entries.pop() {
+    while entries.len() > first
+        && let Some(entry) = entries.pop()
+    {
         dispose(local, entry);
     }
 }
