@@ -247,10 +247,9 @@ impl Drop for Passed<'_> {
     fn drop(&mut self) {
         let versions = std::mem::take(&mut self.versions);
         if !versions.is_empty() {
-            let (local, worker) = (self.local, self.local.shared_worker());
-            let put = move |versions| worker.reclaimed.put(versions);
-            defer(local.shared(), &local.pin(), versions.len(), move || {
-                put(versions)
+            let (count, worker) = (versions.len(), self.local.shared_worker());
+            defer(self.local.shared(), &self.local.pin(), count, move || {
+                worker.reclaimed.put(versions);
             });
         }
     }

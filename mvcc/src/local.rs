@@ -107,6 +107,7 @@ impl Local {
 
     /// Announces a transaction that may read anything from now on.
     #[inline]
+    #[cfg_attr(debug_assertions, track_caller)]
     pub(crate) fn begin(&self) -> SlotRef {
         let slot = self
             .spare_slot

@@ -1,18 +1,24 @@
 //! What all threads of a database share: clock, slots, watermark, the threads' garbage.
 
-use crate::clock::Clock;
+use crate::clock::{Clock, ClockKind};
 use crate::garbage::Garbage;
+use crate::limited::LimitedSnapshots;
 use crate::recycled::Reclaimed;
 use crate::slots::{Bound, Slots};
+use crate::stats::Age;
 use crate::sync::{
     Arc, AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Mutex, MutexGuard, Ordering, fence,
 };
 use crossbeam_epoch::Collector;
 use crossbeam_utils::CachePadded;
+use std::time::{Duration, Instant};
 
 pub(crate) struct Shared {
     pub(crate) clock: Clock,
     pub(crate) slots: Slots,
+    pub(crate) limited: LimitedSnapshots,
+    /// When the database was made: by the system's clock, and by ours.
+    made: (Instant, u64),
     /// A coarse clock: some commit's timestamp, a few microseconds old while commits go on; never ahead of `clock`.
     recent: CachePadded<AtomicU64>,
     /// The largest watermark computed so far (I4).
@@ -68,13 +74,16 @@ struct Workers {
 }
 
 impl Shared {
-    pub(crate) fn new(clock: Clock) -> Self {
+    pub(crate) fn new(clock: Clock, limited: LimitedSnapshots) -> Self {
         let now = clock.now();
         Self {
             clock,
             slots: Slots::new(),
+            limited,
+            made: (Instant::now(), now),
             recent: CachePadded::new(AtomicU64::new(now)),
-            watermark: CachePadded::new(AtomicU64::new(0)),
+            // All transactions come later.
+            watermark: CachePadded::new(AtomicU64::new(now)),
             still: Mutex::default(),
             workers: Mutex::default(),
             deferred: AtomicUsize::new(0),
@@ -98,6 +107,21 @@ impl Shared {
 
     pub(crate) fn watermark(&self) -> u64 {
         self.watermark.load(Ordering::SeqCst)
+    }
+
+    /// How long ago a reading of the clock was, at a later one.
+    pub(crate) fn age(&self, reading: u64, now: u64) -> Age {
+        let ticks = now.saturating_sub(reading);
+        let (start, first) = self.made;
+        let span = u128::from(now.saturating_sub(first).max(1));
+        // By interpolation: no reading is from before the database was made.
+        let nanos = start.elapsed().as_nanos() * u128::from(ticks) / span;
+        let nanos = u64::try_from(nanos).unwrap_or(u64::MAX);
+        Age {
+            ticks,
+            duration: (self.clock.kind() != ClockKind::Counter)
+                .then(|| Duration::from_nanos(nanos)),
+        }
     }
 
     /// Keeps the watermark from moving.
@@ -171,6 +195,7 @@ impl Horizon {
     /// as newest is at least as new as what was committed below `recent` as we loaded it, and every timestamp that it takes
     /// is larger: nothing below `open` concerns it (I4).
     pub(crate) fn scan(shared: &Shared) -> Self {
+        shared.limited.expire(&shared.slots);
         let recent = shared.recent();
         // Partner: the fence between a transaction's announcement and its first read.
         fence(Ordering::SeqCst);
@@ -211,7 +236,8 @@ mod tests {
     use crate::clock::ClockChoice;
 
     fn shared() -> Shared {
-        Shared::new(Clock::new(ClockChoice::Counter, 0).expect("always usable"))
+        let clock = Clock::new(ClockChoice::Counter, 0).expect("always usable");
+        Shared::new(clock, LimitedSnapshots::default())
     }
 
     #[test]
