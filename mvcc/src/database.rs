@@ -139,7 +139,7 @@ impl Database {
         K: 'static,
         V: 'static,
     {
-        let core = self.core::<K, V>(name, || Index::Hash(HashIndex::new()))?;
+        let core = self.core::<K, V>(name, "Table", || Index::Hash(HashIndex::new()))?;
         Ok(Table::from_core(core))
     }
 
@@ -159,22 +159,24 @@ impl Database {
         K: Ord + Clone + Send + Sync + 'static,
         V: Send + Sync + 'static,
     {
-        let core = self.core::<K, V>(name, || Index::Tree(Box::new(Tree::<K>::new())))?;
+        let core = self.core::<K, V>(name, "OrderedTable", || {
+            Index::Tree(Box::new(Tree::<K>::new()))
+        })?;
         Ok(OrderedTable::from_core(core))
     }
 
     fn core<K: 'static, V: 'static>(
         &self,
         name: &str,
+        kind: &'static str,
         index: impl FnOnce() -> Index,
     ) -> Result<Arc<TableCore>, TableError> {
         let mut tables = self.inner.tables.lock();
-        let index = index();
         if let Some(core) = tables.get(name) {
-            core.check::<K, V>(&index)?;
+            core.check::<K, V>(kind)?;
             return Ok(core.clone());
         }
-        let core = TableCore::new::<K, V>(tables.len(), self.inner.id, name, index);
+        let core = TableCore::new::<K, V>(tables.len(), self.inner.id, name, index());
         let core = Arc::new(core);
         tables.insert(name.to_owned(), core.clone());
         Ok(core)

@@ -122,6 +122,8 @@ pub enum TableError {
     WrongTypes {
         /// The table's name.
         name: String,
+        /// The table's kind.
+        kind: &'static str,
         /// The key and value types that were asked for.
         wanted: (&'static str, &'static str),
         /// The key and value types that the table has.
@@ -143,11 +145,12 @@ impl fmt::Display for TableError {
         match self {
             Self::WrongTypes {
                 name,
+                kind,
                 wanted,
                 found,
             } => write!(
                 f,
-                "cannot open table {name:?} with types <{}, {}>: it has <{}, {}>; use these types or another name",
+                "cannot open table {name:?} as {kind}<{}, {}>: it is {kind}<{}, {}>; use these types or another name",
                 wanted.0, wanted.1, found.0, found.1
             ),
             Self::WrongKind {
@@ -287,12 +290,15 @@ impl TableCore {
         }
     }
 
-    /// Checks that the table has these types and an index of the same kind.
-    pub(crate) fn check<K: 'static, V: 'static>(&self, index: &Index) -> Result<(), TableError> {
-        if self.index.kind() != index.kind() {
+    /// Checks that the table has these types and is of this kind.
+    pub(crate) fn check<K: 'static, V: 'static>(
+        &self,
+        kind: &'static str,
+    ) -> Result<(), TableError> {
+        if self.index.kind() != kind {
             return Err(TableError::WrongKind {
                 name: self.name.clone(),
-                wanted: index.kind(),
+                wanted: kind,
                 found: self.index.kind(),
             });
         }
@@ -301,6 +307,7 @@ impl TableCore {
         }
         Err(TableError::WrongTypes {
             name: self.name.clone(),
+            kind,
             wanted: (type_name::<K>(), type_name::<V>()),
             found: self.type_names,
         })

@@ -7,6 +7,10 @@
 //! A split replaces the content by its lower half, with a link to a new right neighbour, and only then tells the level above. Whoever comes to a
 //! node that its key has left follows the links to the right. A merge empties the right one of two neighbours under one parent; what is left there
 //! points to the left one.
+#![allow(
+    clippy::unnecessary_box_returns,
+    reason = "a content is made where it is to stay: it has a kilobyte"
+)]
 
 mod content;
 mod merge;
@@ -374,34 +378,38 @@ impl<K: TreeKey> AnyTree for Tree<K> {
 
     fn drain(&mut self) -> Vec<NonNull<Tuple>> {
         let mut tuples = Vec::new();
-        // SAFETY: `&mut self`: the tree is ours.
-        let protected = unsafe { Protected::open() };
-        let root = std::mem::replace(self.root.get_mut(), ptr::null_mut());
-        let mut leftmost = NonNull::new(root);
-        while let Some(first) = leftmost {
-            // SAFETY: a node of this tree; each is freed once, below.
-            leftmost = unsafe { first.as_ref() }.content(protected).first();
-            let mut next = Some(first);
-            while let Some(node) = next {
-                // SAFETY: as above; no node is linked from two places on its own level.
-                let node = unsafe { Box::from_raw(node.as_ptr()) };
-                let content = node.content(protected);
-                if content.level() == 0 {
-                    tuples.extend((0..content.len()).map(|at| content.tuple(at)));
-                }
-                next = content.right();
-            }
-        }
+        free_nodes(&mut self.root, |leaf| {
+            tuples.extend((0..leaf.len()).map(|at| leaf.tuple(at)));
+        });
         tuples
+    }
+}
+
+/// Frees all nodes of a tree that nobody else uses, and shows the leaves first.
+fn free_nodes<K>(root: &mut AtomicPtr<Node<K>>, mut leaf: impl FnMut(&Content<K>)) {
+    // SAFETY: the caller has the tree to itself.
+    let protected = unsafe { Protected::open() };
+    let mut leftmost = NonNull::new(std::mem::replace(root.get_mut(), ptr::null_mut()));
+    while let Some(first) = leftmost {
+        // SAFETY: a node of this tree; each is freed once, below.
+        leftmost = unsafe { first.as_ref() }.content(protected).first();
+        let mut next = Some(first);
+        while let Some(node) = next {
+            // SAFETY: as above; no node is linked from two places on its own level.
+            let node = unsafe { Box::from_raw(node.as_ptr()) };
+            let content = node.content(protected);
+            if content.level() == 0 {
+                leaf(content);
+            }
+            next = content.right();
+        }
     }
 }
 
 impl<K> Drop for Tree<K> {
     fn drop(&mut self) {
-        debug_assert!(
-            self.root.get_mut().is_null(),
-            "a table drains its tree, whose tuples it owns"
-        );
+        // A table drains its tree first, for the tuples are the table's.
+        free_nodes(&mut self.root, |_| ());
     }
 }
 

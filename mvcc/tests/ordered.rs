@@ -92,9 +92,9 @@ fn a_range_taken_from_both_ends_at_once_meets_in_the_middle() {
             };
             let Some((key, _)) = row else { break };
             if i % 3 == 0 {
-                down.push(*key)
+                down.push(*key);
             } else {
-                up.push(*key)
+                up.push(*key);
             }
         }
         assert!(rows.next().is_none() && rows.next_back().is_none());

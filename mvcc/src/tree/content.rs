@@ -1,8 +1,4 @@
 //! What a node holds: sorted entries, and where the neighbours are.
-#![allow(
-    clippy::unnecessary_box_returns,
-    reason = "a content is made where it is to stay: it has a kilobyte"
-)]
 
 use super::{CAPACITY, Node, Split};
 use crate::sync::{AtomicUsize, Ordering};

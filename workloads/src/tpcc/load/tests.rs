@@ -1,7 +1,6 @@
 //! What is loaded, at a small scale.
 
 use super::*;
-use crate::engine::Read;
 use crate::tpcc::random::ORIGINAL;
 use crate::tpcc::schema::Scale;
 use mvcc::Database;
