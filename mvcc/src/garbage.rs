@@ -84,6 +84,10 @@ impl Garbage {
         let closed = self.unlinked.partition_point(|(at, _)| *at < horizon.open);
         let taken: Vec<_> = self.unlinked.drain(..closed).collect();
         self.enough = self.queue.len() + self.unlinked.len() + BATCH;
+        // After a burst, its room is given back.
+        if self.queue.capacity().max(self.unlinked.capacity()) > 4 * self.enough.max(PATIENCE) {
+            self.shrink();
+        }
         taken.into_iter().map(|(_, unlinked)| unlinked)
     }
 
@@ -125,6 +129,12 @@ impl Garbage {
     /// Puts an entry by that is to be looked at again next time.
     fn put_by(&mut self, entry: Retired) {
         self.seen.entry(0).or_default().push(entry);
+    }
+
+    /// Gives back room that is not used.
+    fn shrink(&mut self) {
+        self.queue.shrink_to_fit();
+        self.unlinked.shrink_to_fit();
     }
 
     /// Everything, for a database that is being dropped.
@@ -283,6 +293,7 @@ pub(crate) fn collect_all(local: &Local) {
     local.free_recycled();
     for worker in shared.workers() {
         worker.reclaimed.clear();
+        worker.garbage.lock().shrink();
     }
 }
 
