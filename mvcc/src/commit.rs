@@ -5,7 +5,8 @@ use crate::index::{Hash, Inserts};
 use crate::protected::Protected;
 use crate::range::RangeRead;
 use crate::reads::{Read, Reads};
-use crate::sync::back_off;
+use crate::shared::Shared;
+use crate::sync::{back_off, bug};
 use crate::table::TableCore;
 use crate::tuple::Tuple;
 use crate::version::Version;
@@ -106,18 +107,19 @@ impl Footprint {
         }
     }
 
-    /// Commits and returns the timestamp. On a conflict, no tuple is locked and nothing is installed.
+    /// Commits and returns the timestamp. `inside`: this is the transaction inside the gate, or one within it. On a conflict, no tuple is locked and nothing is installed.
     ///
     /// No user code runs while tuples are locked, so locks are held for as long as this takes and no panic can leave one behind.
     pub(crate) fn commit(
         &mut self,
-        clock: &Clock,
+        shared: &Shared,
+        inside: bool,
         protected: Protected<'_>,
     ) -> Result<u64, Conflict> {
         for _ in 0..ATTEMPTS {
             // Compares keys: before anything is locked.
             self.walk_changed_ranges(protected);
-            let committed = self.try_commit(clock, protected);
+            let committed = self.try_commit(shared, inside, protected);
             if committed.is_ok() || self.ranges.iter().all(RangeRead::is_unchanged) {
                 return committed;
             }
@@ -134,15 +136,35 @@ impl Footprint {
         }
     }
 
-    fn try_commit(&mut self, clock: &Clock, protected: Protected<'_>) -> Result<u64, Conflict> {
+    fn try_commit(
+        &mut self,
+        shared: &Shared,
+        inside: bool,
+        protected: Protected<'_>,
+    ) -> Result<u64, Conflict> {
+        let too_early = bug!("clock-before-locks").then(|| shared.clock.now());
         if !lock(self.writes.sort()) {
             return Err(Conflict);
         }
+        while !inside && !bug!("gate-ignored") && shared.is_closed_to_commits() {
+            unlock(self.writes.sort());
+            shared.wait_for_gate();
+            if !lock(self.writes.sort()) {
+                return Err(Conflict);
+            }
+        }
         // The clock is read when all locks are held: whoever reads one of these tuples unlocked and at an earlier timestamp has
         // read it before, and is right not to see this commit.
-        let timestamp = clock.now();
-        if !self.is_valid_at(timestamp, Locks::Ours, protected) {
-            unlock(self.writes.sort());
+        let checked_early =
+            bug!("validation-before-clock") && self.is_valid_at(u64::MAX, Locks::Ours, protected);
+        let timestamp = too_early.unwrap_or_else(|| shared.clock.now());
+        if !checked_early
+            && !bug!("no-validation")
+            && !self.is_valid_at(timestamp, Locks::Ours, protected)
+        {
+            if !bug!("lock-kept-on-abort") {
+                unlock(self.writes.sort());
+            }
             return Err(Conflict);
         }
         for write in self.writes.sort() {
@@ -155,7 +177,8 @@ impl Footprint {
     pub(crate) fn extend(&mut self, clock: &Clock, protected: Protected<'_>) -> bool {
         self.walk_changed_ranges(protected);
         let timestamp = clock.now();
-        let valid = self.is_valid_at(timestamp, Locks::None, protected);
+        let valid =
+            bug!("extension-unchecked") || self.is_valid_at(timestamp, Locks::None, protected);
         if valid {
             self.reads.extend_to(timestamp);
         }
@@ -165,16 +188,15 @@ impl Footprint {
     /// Whether all that was read is still current; `timestamp` is a clock reading taken before this.
     fn is_valid_at(&self, timestamp: u64, locks: Locks, protected: Protected<'_>) -> bool {
         (self.reads.entries.iter().chain(&self.timed)).all(|read| self.is_current(read, locks))
-            && self
-                .absent
-                .iter()
-                .all(|read| self.is_absent_at(read, timestamp, locks, protected))
-            && self
-                .scans
-                .iter()
-                .all(|scan| self.is_unchanged(scan, locks, protected))
+            && (self.absent.iter()).all(|read| {
+                bug!("absence-unchecked") || self.is_absent_at(read, timestamp, locks, protected)
+            })
+            && (self.scans.iter())
+                .all(|scan| bug!("scan-unchecked") || self.is_unchanged(scan, locks, protected))
             && self.ranges.iter().all(|range| {
-                range.is_unchanged() && range.tuples().all(|tuple| self.is_old(tuple, locks))
+                let has_same_keys = bug!("range-nodes-unchecked") || range.is_unchanged();
+                bug!("range-unchecked")
+                    || has_same_keys && range.tuples().all(|tuple| self.is_old(tuple, locks))
             })
     }
 
@@ -198,7 +220,9 @@ impl Footprint {
                 let word = unsafe { read.tuple.as_ref() }.word();
                 word.is_dead()
                     || word.newest() == read.version
-                        && (!word.is_locked() || self.writes.contains(read.tuple))
+                        && (!word.is_locked()
+                            || bug!("locked-is-current")
+                            || self.writes.contains(read.tuple))
             }
         }
     }

@@ -16,9 +16,9 @@ use crate::index::Replaced;
 use crate::local::Local;
 use crate::protected::Protected;
 use crate::shared::{Horizon, Shared, Worker};
-use crate::sync::{Ordering, Wait, fence};
+use crate::sync::{Ordering, Wait, bug, fence};
 use crate::table::{DeadTuple, TableCore};
-use crate::tuple::Tuple;
+use crate::tuple::{Order, Tuple, order_of};
 use crate::version::{OwnedVersion, Version};
 use crossbeam_epoch::Guard;
 use std::collections::{BTreeMap, VecDeque};
@@ -33,6 +33,8 @@ pub(crate) struct Retired {
     pub(crate) version: Option<NonNull<Version>>,
     /// When: the successor's timestamp.
     pub(crate) timestamp: u64,
+    /// The tuple's place in the order of locking, for those who must not look at the tuple any more.
+    order: Order,
 }
 
 // SAFETY: an entry owns its version, whose value is `Send`; tables and tuples are shared between threads anyway.
@@ -60,11 +62,11 @@ pub(crate) struct Garbage {
 }
 
 /// A collection scans every slot: it should find this many entries to pay for that.
-const BATCH: usize = if cfg!(test) { 2 } else { 32 };
+const BATCH: usize = if cfg!(any(test, shuttle)) { 2 } else { 32 };
 /// Entries that wait in the queue before those between two snapshots are unlinked, which costs a lock each.
-const PATIENCE: usize = if cfg!(test) { 4 } else { 256 };
+const PATIENCE: usize = if cfg!(any(test, shuttle)) { 4 } else { 256 };
 /// Turns that [`flush`] waits for threads that are pinned: some 64 µs of spinning, then giving the processor away.
-const FLUSH_TURNS: u32 = 1024;
+const FLUSH_TURNS: u32 = if cfg!(shuttle) { 2 } else { 1024 };
 /// Entries disposed of between two times that the queue is locked.
 const PORTION: usize = 64;
 
@@ -81,7 +83,8 @@ impl Garbage {
 
     /// Takes what only pinned threads can still use.
     fn take_unlinked(&mut self, horizon: &Horizon) -> impl Iterator<Item = Unlinked> + use<> {
-        let closed = self.unlinked.partition_point(|(at, _)| *at < horizon.open);
+        let is_closed = |at| at < horizon.open || bug!("unlinked-freed-at-once");
+        let closed = self.unlinked.partition_point(|(at, _)| is_closed(*at));
         let taken: Vec<_> = self.unlinked.drain(..closed).collect();
         self.enough = self.queue.len() + self.unlinked.len() + BATCH;
         // After a burst, its room is given back.
@@ -94,10 +97,10 @@ impl Garbage {
     /// Takes up to a portion of what nobody can reach any more.
     fn take_expired(&mut self, horizon: &Horizon, taken: &mut Vec<Retired>) {
         while taken.len() < PORTION
-            && self
-                .queue
-                .front()
-                .is_some_and(|entry| entry.timestamp < horizon.watermark)
+            && self.queue.front().is_some_and(|entry| {
+                entry.timestamp < horizon.watermark
+                    || bug!("expired-at-watermark") && entry.timestamp == horizon.watermark
+            })
         {
             taken.extend(self.queue.pop_front());
         }
@@ -149,6 +152,24 @@ impl Garbage {
 }
 
 impl Retired {
+    /// # Safety
+    /// The caller is protected since it found the tuple.
+    pub(crate) unsafe fn new(
+        table: NonNull<TableCore>,
+        tuple: NonNull<Tuple>,
+        version: Option<NonNull<Version>>,
+        timestamp: u64,
+    ) -> Self {
+        Self {
+            table,
+            tuple,
+            version,
+            timestamp,
+            // SAFETY: the caller's promise.
+            order: unsafe { order_of(tuple) },
+        }
+    }
+
     /// A snapshot that keeps the entry from being disposed of; 0 stands for some open transaction.
     fn seen_by(&self, horizon: &Horizon) -> Option<u64> {
         if self.timestamp < horizon.watermark {
@@ -163,6 +184,9 @@ impl Retired {
             // A tombstone waits for every snapshot below it.
             None => 0,
         };
+        if bug!("middle-snapshot-ignored") && self.version.is_some() {
+            return None;
+        }
         horizon.first_to_see(from, self.timestamp)
     }
 
@@ -197,7 +221,7 @@ pub(crate) fn collect(local: &Local, worker: &Worker, horizon: &Horizon, patienc
         .lock()
         .take_unseen(horizon, patience, &mut taken);
     // Tuple by tuple.
-    taken.sort_unstable_by_key(|entry| (entry.tuple, entry.timestamp));
+    taken.sort_unstable_by_key(|entry| (entry.order, entry.timestamp));
     let taken = Taken {
         worker,
         entries: &mut taken,
@@ -258,6 +282,9 @@ impl Drop for Passed<'_> {
         let versions = std::mem::take(&mut self.versions);
         if !versions.is_empty() {
             let (count, worker) = (versions.len(), self.local.shared_worker());
+            if bug!("middle-recycled-at-once") {
+                return worker.reclaimed.put(versions);
+            }
             defer(self.local.shared(), &self.local.pin(), count, move || {
                 worker.reclaimed.put(versions);
             });
@@ -425,12 +452,21 @@ pub(crate) fn bury(local: &Local, table: NonNull<TableCore>, tuple: NonNull<Tupl
             return;
         };
         // Under the lock: who holds it later sees it dead (see `Tuple::hold`).
-        if !is_absent(newest) || head.is_held() {
+        if !is_absent(newest) || head.is_held() && !bug!("held-is-removed") {
             head.publish(newest);
             return;
         }
-        if let Some(replaced) = removal.apply() {
-            head.bury(newest);
+        let removed = if bug!("dead-left-in-index") {
+            Some(None)
+        } else {
+            removal.apply()
+        };
+        if let Some(replaced) = removed {
+            if bug!("dead-not-marked") {
+                head.publish(newest);
+            } else {
+                head.bury(newest);
+            }
             if !newest.is_null() {
                 local.worker().count_versions(-1);
             }

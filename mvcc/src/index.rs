@@ -18,7 +18,7 @@ compile_error!(
     "tsc-mvcc keeps 16 bits of a hash in the upper bits of a pointer and needs 64-bit pointers"
 );
 
-const SHARD_BITS: u32 = if cfg!(test) { 1 } else { 6 };
+const SHARD_BITS: u32 = if cfg!(any(test, shuttle)) { 1 } else { 6 };
 const MIN_CAPACITY: usize = 8;
 const TAG_SHIFT: u32 = 48;
 
@@ -87,10 +87,14 @@ impl Array<'_> {
     #[expect(clippy::cast_ptr_alignment, reason = "the layout is aligned to more")]
     fn allocate(capacity: usize) -> *mut Slot {
         let layout = Self::layout(capacity);
-        // SAFETY: the layout is not empty. Null pointers are all zeros.
-        let array = unsafe { std::alloc::alloc_zeroed(layout) }.cast::<Slot>();
+        // SAFETY: the layout is not empty.
+        let array = unsafe { std::alloc::alloc(layout) }.cast::<Slot>();
         if array.is_null() {
             std::alloc::handle_alloc_error(layout);
+        }
+        for at in 0..capacity {
+            // SAFETY: within what was just allocated.
+            unsafe { array.add(at).write(AtomicPtr::new(ptr::null_mut())) };
         }
         array.map_addr(|address| address | capacity.ilog2() as usize)
     }

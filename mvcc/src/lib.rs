@@ -28,8 +28,8 @@
 //! # Guarantee
 //!
 //! Every transaction is strictly serializable: one total order explains every read and agrees with real time. Even a transaction that
-//! is going to be aborted only ever sees one consistent state. Reads that write nothing never abort and never block a writer. There is no
-//! bound yet on how often [`Database::run`] retries.
+//! is going to be aborted only ever sees one consistent state. Reads that write nothing never abort and never block a writer. [`Database::run`]
+//! returns: a transaction that keeps losing is run while the commits of all other threads wait.
 //!
 //! # Protocol: locks, then clock
 //!

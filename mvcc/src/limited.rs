@@ -221,7 +221,7 @@ impl LimitedSnapshots {
         let before = list.live.len();
         if before > 0 {
             let now = Instant::now();
-            let is_old = |state: &State| now.saturating_duration_since(state.opened) > limit;
+            let is_old = |state: &State| now.saturating_duration_since(state.opened) >= limit;
             list.live
                 .retain(|state| !is_old(state) || !state.expire(slots));
             list.expired += (before - list.live.len()) as u64;

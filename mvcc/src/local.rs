@@ -3,9 +3,9 @@
 
 use crate::reads::Read;
 use crate::recycled::Recycled;
-use crate::shared::{Shared, Worker};
+use crate::shared::{self, Shared, Worker};
 use crate::slots::{Bound, SlotRef};
-use crate::sync::{Arc, Ordering, fence, thread_local};
+use crate::sync::{Arc, Ordering, fence, freed, thread_local};
 use crate::version::{OwnedVersion, ValueVersion, Version};
 use crossbeam_epoch::{Guard, LocalHandle};
 use crossbeam_utils::CachePadded;
@@ -21,6 +21,8 @@ pub(crate) struct Local {
     /// An emptied buffer for a transaction's reads.
     spare_reads: Cell<Vec<Read>>,
     recycled: RefCell<Recycled>,
+    /// Whether this thread has closed the gate to other threads' commits.
+    inside: Cell<bool>,
     /// After the handle: it outlives it.
     shared: Arc<Shared>,
 }
@@ -72,6 +74,7 @@ impl Local {
             spare_slot: Cell::new(None),
             spare_reads: Cell::default(),
             recycled: RefCell::default(),
+            inside: Cell::new(false),
             shared: shared.clone(),
         }
     }
@@ -103,6 +106,23 @@ impl Local {
     #[inline]
     pub(crate) fn pin(&self) -> Guard {
         self.handle.pin()
+    }
+
+    /// Lets no other thread commit until the result is dropped; see [`Shared::enter`].
+    pub(crate) fn enter(&self) -> Inside<'_> {
+        let nested = self.inside.get();
+        let gate = (!nested).then(|| self.shared.enter());
+        self.inside.set(true);
+        Inside {
+            local: self,
+            nested,
+            _gate: gate,
+        }
+    }
+
+    /// Whether this thread is the one that may commit although the gate is closed.
+    pub(crate) fn is_inside(&self) -> bool {
+        self.inside.get()
     }
 
     /// Announces a transaction that may read anything from now on.
@@ -154,6 +174,7 @@ impl Local {
             return ValueVersion::boxed(value);
         };
         let version = version.into_raw();
+        freed::set_free(version, false);
         // SAFETY: it came from the same table, so it is of this type, and belongs to us alone. It is a tombstone, so the assignment
         // drops nothing.
         unsafe { (*version.cast::<ValueVersion<V>>().as_ptr()).value = value };
@@ -168,6 +189,19 @@ impl Local {
 
     pub(crate) fn free_recycled(&self) {
         drop(self.recycled.take());
+    }
+}
+
+/// A thread's being the only one who may commit.
+pub(crate) struct Inside<'l> {
+    local: &'l Local,
+    nested: bool,
+    _gate: Option<shared::Inside<'l>>,
+}
+
+impl Drop for Inside<'_> {
+    fn drop(&mut self) {
+        self.local.inside.set(self.nested);
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::protected::Protected;
 use crate::range::{Direction, Rows, last_key, walk};
 use crate::reads::{Seen, read_at};
+use crate::sync::freed;
 use crate::table::{AnyTable, Lookup, OrderedTable, TableCore, key_of};
 use crate::tree::TreeKey;
 use crate::tuple::Tuple;
@@ -231,6 +232,7 @@ impl_read!(Snapshot);
 /// The version is null or of a table with values `V`, and stays allocated for `'r`.
 #[inline]
 pub(crate) unsafe fn value_of<'r, V>(version: *mut Version) -> Option<&'r V> {
+    NonNull::new(version).inspect(|&version| freed::check(version));
     // SAFETY: the caller's promise.
     let version = unsafe { version.cast::<ValueVersion<V>>().as_ref() };
     version.and_then(|version| version.value.as_ref())

@@ -1,6 +1,6 @@
 //! The memory of collected versions, kept for new ones.
 
-use crate::sync::{AtomicBool, Mutex, Ordering};
+use crate::sync::{AtomicBool, Mutex, Ordering, freed};
 use crate::version::OwnedVersion;
 
 /// Versions kept for each table: what two rounds of collection bring in while the epoch moves on.
@@ -20,6 +20,7 @@ impl Recycled {
     pub(crate) fn push(&mut self, table: usize, version: OwnedVersion) {
         let versions = self.of(table);
         if versions.len() < ENOUGH {
+            freed::set_free(version.as_ptr(), true);
             versions.push(version);
         }
     }

@@ -6,7 +6,7 @@ use crate::index::{Hash, HashIndex, Inserts};
 use crate::protected::Protected;
 use crate::range::{Direction, RangeRead, RangeRows, walk};
 use crate::read::RowReader;
-use crate::sync::Arc;
+use crate::sync::{Arc, HashState, freed};
 use crate::tree::{self, AnyTree, Tree, TreeKey, Vacancy};
 use crate::tuple::{KeyedTuple, OwnedTuple, Tuple};
 use crate::version::{OwnedVersion, VersionType};
@@ -262,7 +262,7 @@ pub struct TableCore {
     types: (TypeId, TypeId),
     type_names: (&'static str, &'static str),
     pub(crate) index: Index,
-    hasher: foldhash::fast::RandomState,
+    hasher: HashState,
     pub(crate) versions: &'static VersionType,
     free_tuple: unsafe fn(NonNull<Tuple>),
 }
@@ -281,7 +281,7 @@ impl TableCore {
             types: (TypeId::of::<K>(), TypeId::of::<V>()),
             type_names: (type_name::<K>(), type_name::<V>()),
             index,
-            hasher: foldhash::fast::RandomState::default(),
+            hasher: HashState::default(),
             versions: const { &VersionType::of::<V>() },
             free_tuple: |tuple| {
                 // SAFETY: made by `KeyedTuple::boxed` with the same key type; the caller gives it up.
@@ -364,8 +364,11 @@ unsafe impl Send for DeadTuple {}
 
 impl Drop for DeadTuple {
     fn drop(&mut self) {
+        let (tuple, versions, free_tuple) = (self.tuple, self.versions, self.free_tuple);
         // SAFETY: whoever drops it knows that nobody reaches the tuple.
-        unsafe { TableCore::free(self.tuple, self.versions, self.free_tuple) };
+        freed::free(tuple, move || unsafe {
+            TableCore::free(tuple, versions, free_tuple);
+        });
     }
 }
 

@@ -10,6 +10,7 @@ use crate::read::{self, RowReader};
 use crate::reads::{Reads, Seen, read_at};
 use crate::shared::Worker;
 use crate::slots::SlotRef;
+use crate::sync::bug;
 use crate::table::{AnyTable, Lookup, TableCore, key_of};
 use crate::timestamp::Timestamp;
 use crate::tree::TreeKey;
@@ -196,7 +197,7 @@ impl<'db> Transaction<'db> {
     fn commit_writes(&self) -> Result<u64, Conflict> {
         let shared = &self.database.shared;
         let mut footprint = self.footprint.borrow_mut();
-        let committed = footprint.commit(&shared.clock, self.protected());
+        let committed = footprint.commit(shared, self.local.is_inside(), self.protected());
         let worker = self.local.worker();
         let Ok(timestamp) = committed else {
             Worker::count(&worker.conflicts);
@@ -312,6 +313,9 @@ impl<'db> Transaction<'db> {
             let absence = table.absence(key, found, self.protected());
             // SAFETY: protected since it was found. A dead one may have a successor.
             let is_dead = found.is_some_and(|tuple| unsafe { tuple.as_ref() }.word().is_dead());
+            if bug!("tombstone-is-no-absence") && found.is_some() {
+                return None;
+            }
             if let (Some(absence), false) = (absence, is_dead) {
                 self.footprint.borrow_mut().record_absence(core, absence);
                 return None;
@@ -331,7 +335,8 @@ impl<'db> Transaction<'db> {
             version,
             at_timestamp: false,
         };
-        if !footprint.writes.is_empty()
+        if !bug!("own-write-unseen")
+            && !footprint.writes.is_empty()
             && let Some(version) = footprint.writes.get(tuple)
         {
             return Some(untimed(version.as_ptr()));
@@ -429,6 +434,9 @@ impl RowReader for Transaction<'_> {
 impl Drop for Transaction<'_> {
     /// Gives everything back before any user code (the drop of buffered values) runs. What was added for nothing is collected later.
     fn drop(&mut self) {
+        if bug!("slot-kept-on-panic") && std::thread::panicking() {
+            return;
+        }
         let footprint = self.footprint.get_mut();
         let writes = footprint.writes.take_entries();
         if writes.iter().any(|write| write.held) {

@@ -59,7 +59,8 @@ impl<K> Node<K> {
     fn try_lock(&self) -> Option<NodeLock<'_, K>> {
         // Acquire: pairs with the release store in `NodeLock::drop`.
         let locked = self.locked.swap(true, Ordering::Acquire);
-        (!locked).then_some(NodeLock(self))
+        // Not `then_some`: a lock that is made and dropped unlocks the node.
+        (!locked).then(|| NodeLock(self))
     }
 
     /// Locks the node if its content is still this one, with so many entries.

@@ -1,6 +1,6 @@
 //! Tuples: one word each, an atomic pointer to the newest version whose low bits are a tag.
 
-use crate::sync::{AtomicPtr, AtomicU32, Ordering, Wait};
+use crate::sync::{AtomicPtr, AtomicU32, Ordering, Wait, freed};
 use crate::version::Version;
 use std::ptr::NonNull;
 
@@ -48,6 +48,32 @@ pub struct Tuple {
     /// How many live transactions and retire-list entries rely on the tuple staying in its index. It is removed
     /// only while this is zero (I6).
     holds: AtomicU32,
+    /// A place in the order of locking that is the same in each run of a schedule, which an address is not.
+    #[cfg(shuttle)]
+    number: Order,
+}
+
+/// A place in the order in which all transactions lock.
+pub(crate) type Order = usize;
+
+/// The place of a tuple in that order.
+///
+/// # Safety
+/// The caller is protected since it found the tuple.
+#[cfg(not(shuttle))]
+#[inline]
+pub(crate) unsafe fn order_of(tuple: NonNull<Tuple>) -> Order {
+    tuple.as_ptr().addr()
+}
+
+/// The same.
+///
+/// # Safety
+/// As above.
+#[cfg(shuttle)]
+pub(crate) unsafe fn order_of(tuple: NonNull<Tuple>) -> Order {
+    // SAFETY: the caller's promise.
+    unsafe { tuple.as_ref() }.number
 }
 
 /// A tuple with its key.
@@ -113,12 +139,19 @@ impl Tuple {
             word: AtomicPtr::new(std::ptr::null_mut()),
             hash,
             holds: AtomicU32::new(1),
+            #[cfg(shuttle)]
+            number: {
+                use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+                static NEXT: AtomicUsize = AtomicUsize::new(0);
+                NEXT.fetch_add(1, Relaxed)
+            },
         }
     }
 
     /// The word as it is now.
     #[inline]
     pub(crate) fn word(&self) -> Word {
+        freed::check(NonNull::from(self));
         // Acquire: pairs with the release store of `publish`, so that the version's fields are seen.
         Word(self.word.load(Ordering::Acquire))
     }

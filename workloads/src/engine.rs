@@ -3,6 +3,8 @@
 //! A workload is generic over [`Engine`], so each engine runs the very same code, compiled for it: no dynamic dispatch and no
 //! copy of a row stands between the workload and the engine.
 
+mod tplock;
+
 use std::hash::Hash;
 use std::ops::RangeBounds;
 
@@ -48,8 +50,8 @@ pub trait Engine: Clone + Send + Sync + 'static {
     /// What the closure returns, after an abort.
     fn run<T, E>(&self, body: impl FnMut(&Self::Transaction<'_>) -> Result<T, E>) -> Result<T, E>;
 
-    /// Runs a short read-only transaction.
-    fn view<T>(&self, body: impl FnOnce(&Self::View<'_>) -> T) -> T;
+    /// Runs a short read-only transaction. An engine whose readers can be in conflict runs the closure once for each attempt.
+    fn view<T>(&self, body: impl FnMut(&Self::View<'_>) -> T) -> T;
 
     /// The state that is committed now.
     fn snapshot(&self) -> Self::Snapshot;

@@ -1,10 +1,11 @@
 //! `workloads tpcc`.
 
-use super::{Clock, Failure, JsonFile, database, duration, known_engine, positive};
+use super::{Clock, Failure, JsonFile, OnEngine, duration, on_engine, positive};
 use clap::Args;
 use std::path::PathBuf;
 use std::time::Duration;
 use workloads::InputError;
+use workloads::engine::Engine;
 use workloads::tpcc::schema::{Scale, key};
 use workloads::tpcc::transactions::Profile;
 use workloads::tpcc::{self, Mix, Settings};
@@ -35,10 +36,10 @@ pub(super) struct Tpcc {
     /// How inputs are drawn.
     #[arg(long, value_enum, default_value_t = Profile::Spec)]
     profile: Profile,
-    /// The transaction engine.
+    /// The transaction engine: mvcc or tplock.
     #[arg(long, default_value = "mvcc")]
     engine: String,
-    /// The engine's clock.
+    /// The clock of engine mvcc.
     #[arg(long, value_enum, default_value_t = Clock::Auto)]
     clock: Clock,
     /// For the random numbers.
@@ -52,13 +53,7 @@ pub(super) struct Tpcc {
 impl Tpcc {
     pub(super) fn run(&self) -> Result<(), Failure> {
         let settings = self.settings()?;
-        known_engine(&self.engine)?;
-        let engine = database(self.clock)?;
-        let json = self.json.as_deref().map(JsonFile::create).transpose()?;
-        let report = tpcc::run(&engine, &settings).map_err(Failure::Run)?;
-        println!("{report}");
-        json.map_or(Ok(()), |json| json.write(&report))
-            .map_err(Failure::Run)
+        on_engine(&self.engine, self.clock, &(self, settings))
     }
 
     fn settings(&self) -> Result<Settings, InputError> {
@@ -84,5 +79,16 @@ impl Tpcc {
             profile: self.profile,
             seed: self.seed,
         })
+    }
+}
+
+impl OnEngine for (&Tpcc, Settings) {
+    fn run_on<E: Engine>(&self, engine: &E) -> Result<(), Failure> {
+        let (command, settings) = self;
+        let json = command.json.as_deref().map(JsonFile::create).transpose()?;
+        let report = tpcc::run(engine, settings).map_err(Failure::Run)?;
+        println!("{report}");
+        json.map_or(Ok(()), |json| json.write(&report))
+            .map_err(Failure::Run)
     }
 }

@@ -296,8 +296,10 @@ impl<E: Engine> Worker<'_, E> {
             Kind::OrderStatus => {
                 let input = OrderStatus::draw(random, scale, self.at);
                 start = Instant::now();
-                black_box(engine.view(|view| input.run(view, tables)));
-                attempts = 1;
+                black_box(engine.view(|view| {
+                    attempts += 1;
+                    input.run(view, tables)
+                }));
             }
             Kind::Delivery => {
                 let input = Delivery::draw(random, self.at);
@@ -311,8 +313,10 @@ impl<E: Engine> Worker<'_, E> {
             Kind::StockLevel => {
                 let input = StockLevel::draw(random, self.at);
                 start = Instant::now();
-                black_box(engine.view(|view| input.run(view, tables)));
-                attempts = 1;
+                black_box(engine.view(|view| {
+                    attempts += 1;
+                    input.run(view, tables)
+                }));
             }
         }
         tally.latency.record(start.elapsed());

@@ -5,7 +5,7 @@ use super::transactions::{
     Delivery, NewOrder, OrderStatus, Payment, Profile, StockLevel, Terminal,
 };
 use super::{Mix, Report, Settings, Text, load, random, run};
-use crate::engine::Read;
+use crate::engine::{Engine, Read};
 use mvcc::Database;
 use std::convert::Infallible;
 use std::thread::sleep;
@@ -34,7 +34,11 @@ fn settings() -> Settings {
 }
 
 fn report(settings: &Settings) -> Report {
-    run(&Database::new(), settings).unwrap_or_else(|error| panic!("{error}"))
+    report_on(&Database::new(), settings)
+}
+
+fn report_on<E: Engine>(engine: &E, settings: &Settings) -> Report {
+    run(engine, settings).unwrap_or_else(|error| panic!("{error}"))
 }
 
 #[test]
@@ -68,6 +72,27 @@ fn all_conditions_hold_under_contention() {
         ..settings()
     });
     assert!(report.skipped_districts > 0, "{report}");
+}
+
+#[test]
+fn all_conditions_hold_with_two_phase_locking() {
+    for (warehouses, mix) in [(2, "45,43,4,4,4"), (1, "30,30,5,30,5")] {
+        let db = tplock::Database::new();
+        let report = report_on(
+            &db,
+            &Settings {
+                warehouses,
+                mix: mix.parse().expect("a mix"),
+                stock_scan_interval: Some(Duration::from_millis(50)),
+                ..settings()
+            },
+        );
+        let counts = report.transactions.values().map(|kind| kind.count);
+        assert!(counts.clone().all(|count| count > 0), "{report}");
+        assert!(report.checks >= 3, "{report}");
+        assert!(report.stock_scans.is_some_and(|scans| scans > 0));
+        assert_eq!(db.stats().locks, 0);
+    }
 }
 
 #[test]

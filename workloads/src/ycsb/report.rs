@@ -23,6 +23,35 @@ impl Samples {
     }
 }
 
+/// What threads have done.
+#[derive(Default)]
+pub(super) struct Outcome {
+    pub(super) committed: u64,
+    pub(super) aborted: u64,
+    /// Reads that found no record.
+    pub(super) missing: u64,
+    pub(super) scanned: Scanned,
+    pub(super) samples: Samples,
+}
+
+/// What the scans of committed transactions have done.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Scanned {
+    pub(super) scans: u64,
+    pub(super) rows: u64,
+}
+
+impl Outcome {
+    pub(super) fn add(&mut self, other: &Self) {
+        self.committed += other.committed;
+        self.aborted += other.aborted;
+        self.missing += other.missing;
+        self.scanned.scans += other.scanned.scans;
+        self.scanned.rows += other.scanned.rows;
+        self.samples.add(&other.samples);
+    }
+}
+
 /// The outcome of a run. Serialises to the JSON of `--json`; displays as the command's table.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
@@ -50,8 +79,10 @@ pub struct Report {
     pub clock: String,
     /// Records loaded.
     pub records: u64,
-    /// Bytes of a record.
+    /// Bytes of a record, of the largest if the fields differ.
     pub record_bytes: usize,
+    /// The distribution of the lengths of fields.
+    pub field_lengths: String,
     /// Operations of a transaction.
     pub ops_per_txn: u64,
     /// The distribution of the records, and its exponent.
@@ -62,6 +93,10 @@ pub struct Report {
     pub long_readers: usize,
     /// Long reads done: 10,000 records from one snapshot each.
     pub long_reads: u64,
+    /// Scans of the committed transactions.
+    pub scans: u64,
+    /// Records that these read.
+    pub scanned_rows: u64,
     /// By kind of transaction.
     pub operations: BTreeMap<String, Latency>,
 }
@@ -71,11 +106,16 @@ impl Report {
         engine: &E,
         settings: &Settings,
         seconds: f64,
-        committed: u64,
-        aborted: u64,
+        outcome: &Outcome,
         long_reads: u64,
-        samples: &Samples,
     ) -> Self {
+        let &Outcome {
+            committed,
+            aborted,
+            scanned,
+            ref samples,
+            ..
+        } = outcome;
         let mut all = Histogram::default();
         for histogram in samples.0.values() {
             all.add(histogram);
@@ -93,14 +133,17 @@ impl Report {
             latency_us: Latency::of(&all),
             peak_rss_bytes: peak_rss_bytes(),
             clock: engine.clock(),
-            records: properties.records,
+            records: properties.loaded(),
             record_bytes: properties.fields * properties.field_length,
+            field_lengths: format!("{:?}", properties.field_length_distribution).to_lowercase(),
             ops_per_txn: settings.ops_per_txn,
             distribution: format!("{:?} {}", properties.distribution, settings.theta)
                 .to_lowercase(),
             seed: settings.seed,
             long_readers: settings.long_readers,
             long_reads,
+            scans: scanned.scans,
+            scanned_rows: scanned.rows,
             operations: samples
                 .0
                 .iter()
@@ -114,11 +157,16 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "ycsb {} on {} (clock {}): {} records of {} bytes, {}, {} operations per transaction, {} threads, seed {}",
+            "ycsb {} on {} (clock {}): {} records of {}{} bytes, {}, {} operations per transaction, {} threads, seed {}",
             self.workload,
             self.engine,
             self.clock,
             self.records,
+            if self.field_lengths == "constant" {
+                ""
+            } else {
+                "up to "
+            },
             self.record_bytes,
             self.distribution,
             self.ops_per_txn,
@@ -141,6 +189,15 @@ impl fmt::Display for Report {
                 f,
                 "{:<14}{:>16} by {} threads, 10,000 records each",
                 "long reads", self.long_reads, self.long_readers
+            )?;
+        }
+        if self.scans > 0 {
+            writeln!(
+                f,
+                "{:<14}{:>16} of {:.1} records on average",
+                "scans",
+                self.scans,
+                self.scanned_rows as f64 / self.scans as f64
             )?;
         }
         write!(
