@@ -1,3 +1,7 @@
-//! Schedules, a history recorder, serializability checkers and seeded bugs for `mvcc` and `tplock`.
-//!
-//! Nothing is implemented yet; the crate only holds its place in the workspace.
+pub mod blackbox;
+pub mod exact;
+pub mod history;
+pub mod operation;
+pub mod recorder;
+pub mod replay;
+pub mod verdict;
