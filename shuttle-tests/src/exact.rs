@@ -5,7 +5,7 @@
 //! timestamp is not known must have *some* place in the order at which they do (opacity). Places must agree with real time.
 
 use crate::history::{History, Outcome, Transaction};
-use crate::replay::{Mismatch, State, replay};
+use crate::replay::{Mismatch, State, apply, replay};
 use crate::verdict::{Anomaly, Verdict, Violation};
 
 /// Checks a history against its timestamps.
@@ -23,7 +23,7 @@ type Placed = (usize, usize);
 
 struct Order<'h> {
     transactions: &'h [Transaction],
-    /// The commits with writes, in timestamp order.
+    /// The commits that changed something, in timestamp order.
     commits: Vec<usize>,
     /// Commits and timed readers, by place.
     timed: Vec<Placed>,
@@ -59,18 +59,14 @@ fn order(history: &History) -> Result<Order<'_>, Verdict> {
         }
     }
     commits.sort_unstable();
-    if let Some(&[(timestamp, a), (_, b)]) = commits.array_windows().find(|[a, b]| a.0 == b.0) {
-        return Err(Verdict::Rejected(Violation::new(
-            Anomaly::SharedTimestamp,
-            format!("T{a} and T{b} both wrote and committed at {timestamp}"),
-        )));
-    }
+    let commits = effective(transactions, &commits).map_err(Verdict::Rejected)?;
     let (mut timed, mut untimed) = (Vec::new(), Vec::new());
     for (index, tx) in transactions.iter().enumerate() {
         match tx.timestamp {
             Some(timestamp) if tx.outcome != Outcome::Aborted => {
                 let before = commits.partition_point(|commit| commit.0 < timestamp);
-                timed.push((index, 2 * before + usize::from(tx.writes())));
+                let is_commit = commits.get(before) == Some(&(timestamp, index));
+                timed.push((index, 2 * before + usize::from(is_commit)));
             }
             _ => untimed.push(index),
         }
@@ -83,6 +79,40 @@ fn order(history: &History) -> Result<Order<'_>, Verdict> {
         timed,
         untimed,
     })
+}
+
+/// Those of the commits, which are sorted by timestamp, that change something. What only removes keys that are absent has written nothing, so
+/// it may share its timestamp with another, as a reader may.
+fn effective(
+    transactions: &[Transaction],
+    commits: &[(u64, usize)],
+) -> Result<Vec<(u64, usize)>, Violation> {
+    let mut state = State::new();
+    let mut effective = Vec::new();
+    for same_time in commits.chunk_by(|a, b| a.0 == b.0) {
+        let mut changing = same_time.iter().filter(|commit| {
+            let mut writes = transactions[commit.1].ops.iter();
+            writes.any(|op| match op.written() {
+                Some(key) => op.new_value().is_some() || state.contains_key(&key),
+                None => false,
+            })
+        });
+        let (first, second) = (changing.next(), changing.next());
+        if let (Some(&(timestamp, a)), Some(&(_, b))) = (first, second) {
+            let (one, other) = (&transactions[a], &transactions[b]);
+            return Err(Violation::new(
+                Anomaly::SharedTimestamp,
+                format!(
+                    "T{a} and T{b} both wrote and committed at {timestamp}\n  T{a} {one}\n  T{b} {other}"
+                ),
+            ));
+        }
+        if let Some(&commit) = first {
+            apply(&transactions[commit.1].ops, &mut state);
+            effective.push(commit);
+        }
+    }
+    Ok(effective)
 }
 
 impl Order<'_> {
@@ -186,9 +216,8 @@ impl Order<'_> {
         );
         if let Some((place, Mismatch { op, expected })) = best {
             let operation = &transaction.ops[*op];
-            text += &format!(
-                "; after commit {place} it should have seen {expected} in `{operation}`"
-            );
+            text +=
+                &format!("; after commit {place} it should have seen {expected} in `{operation}`");
         }
         text += &format!("\n  T{tx} {transaction}");
         Violation::new(Anomaly::NoConsistentState, text)
@@ -206,7 +235,9 @@ struct RealTime {
 impl RealTime {
     fn new(transactions: &[Transaction], timed: &[Placed]) -> Self {
         let with_tick = |tick: fn(&Transaction) -> u64| {
-            let with_tick = timed.iter().map(|timed| (tick(&transactions[timed.0]), *timed));
+            let with_tick = timed
+                .iter()
+                .map(|timed| (tick(&transactions[timed.0]), *timed));
             let mut with_tick: Vec<_> = with_tick.collect();
             with_tick.sort_unstable_by_key(|&(tick, _)| tick);
             with_tick

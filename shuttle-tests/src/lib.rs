@@ -1,7 +1,12 @@
 pub mod blackbox;
+pub mod engine;
+pub mod enumerate;
 pub mod exact;
+pub mod execute;
 pub mod history;
 pub mod operation;
+pub mod program;
 pub mod recorder;
 pub mod replay;
+pub mod report;
 pub mod verdict;

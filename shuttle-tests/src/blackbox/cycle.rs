@@ -13,7 +13,9 @@ pub(super) fn find(history: &History, edges: &[Edge]) -> Option<Violation> {
     let kinds: [&[Dependency]; 4] = [&[Ww], &[Ww, Wr], &[Ww, Wr, Rw], &[Ww, Wr, Rw, RealTime]];
     let nodes = history.transactions.len();
     let cycle = kinds.iter().find_map(|kinds| {
-        let edges = edges.iter().filter(|edge| kinds.contains(&edge.reason.dependency()));
+        let edges = edges
+            .iter()
+            .filter(|edge| kinds.contains(&edge.reason.dependency()));
         shortest(nodes, &edges.collect::<Vec<_>>())
     })?;
     Some(Violation::new(classify(&cycle), explain(history, &cycle)))
@@ -28,17 +30,21 @@ fn shortest<'e>(nodes: usize, edges: &[&'e Edge]) -> Option<Vec<&'e Edge>> {
         graph.add_edge(NodeIndex::new(edge.from), NodeIndex::new(edge.to), index);
     }
     let components = petgraph::algo::tarjan_scc(&graph).into_iter();
-    let cycles = components.filter(|component| component.len() > 1).flat_map(|component| {
-        let component: BTreeSet<_> = component.into_iter().map(NodeIndex::index).collect();
-        let mut leaving = vec![Vec::new(); nodes];
-        for edge in edges {
-            if component.contains(&edge.from) && component.contains(&edge.to) {
-                leaving[edge.from].push(*edge);
+    let cycles = components
+        .filter(|component| component.len() > 1)
+        .flat_map(|component| {
+            let component: BTreeSet<_> = component.into_iter().map(NodeIndex::index).collect();
+            let mut leaving = vec![Vec::new(); nodes];
+            for edge in edges {
+                if component.contains(&edge.from) && component.contains(&edge.to) {
+                    leaving[edge.from].push(*edge);
+                }
             }
-        }
-        let shortest = component.iter().filter_map(|&start| shortest_from(start, &leaving));
-        shortest.min_by_key(Vec::len)
-    });
+            let shortest = component
+                .iter()
+                .filter_map(|&start| shortest_from(start, &leaving));
+            shortest.min_by_key(Vec::len)
+        });
     cycles.min_by_key(Vec::len)
 }
 
@@ -70,7 +76,9 @@ fn shortest_from<'e>(start: usize, leaving: &[Vec<&'e Edge>]) -> Option<Vec<&'e 
 
 fn classify(cycle: &[&Edge]) -> Anomaly {
     let count = |dependency| {
-        let same = cycle.iter().filter(|edge| edge.reason.dependency() == dependency);
+        let same = cycle
+            .iter()
+            .filter(|edge| edge.reason.dependency() == dependency);
         same.count()
     };
     if count(Dependency::RealTime) > 0 {

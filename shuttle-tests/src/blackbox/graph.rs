@@ -321,13 +321,22 @@ impl fmt::Display for Edge {
         write!(f, "T{from} is before T{to} ({}): ", reason.dependency())?;
         match reason {
             Reason::Replaced(key, value) => {
-                write!(f, "T{to} wrote {key} directly after T{from} wrote {value} there")
+                write!(
+                    f,
+                    "T{to} wrote {key} directly after T{from} wrote {value} there"
+                )
             }
             Reason::Unseen(key, value) => {
-                write!(f, "T{to} appended to {key} what nobody saw, and {value} of T{from} was the last that was seen")
+                write!(
+                    f,
+                    "T{to} appended to {key} what nobody saw, and {value} of T{from} was the last that was seen"
+                )
             }
             Reason::SeenLater(key, value, reader) => {
-                write!(f, "both wrote {key}; T{reader}, which is after T{from}, saw {value} of T{to}")
+                write!(
+                    f,
+                    "both wrote {key}; T{reader}, which is after T{from}, saw {value} of T{to}"
+                )
             }
             Reason::Saw(key, value) => write!(f, "T{to} saw {key} = {value} of T{from}"),
             Reason::SawReplaced(key, Some(value)) => {
@@ -337,7 +346,10 @@ impl fmt::Display for Edge {
                 write!(f, "T{from} saw {key} absent, before T{to} wrote it")
             }
             Reason::SawOlder(key, value, writer) => {
-                write!(f, "T{from} saw {key} = {value} of T{writer}; T{to}, which is after T{writer}, wrote it too")
+                write!(
+                    f,
+                    "T{from} saw {key} = {value} of T{writer}; T{to}, which is after T{writer}, wrote it too"
+                )
             }
             Reason::RealTime => write!(f, "T{from} ended before T{to} began"),
         }

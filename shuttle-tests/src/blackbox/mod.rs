@@ -43,7 +43,10 @@ pub fn check(history: &History) -> Verdict {
         Search::Found(_) | Search::GaveUp => Verdict::Accepted,
         Search::None { explained } => Verdict::Rejected(Violation::new(
             Anomaly::NoOrder,
-            format!("no order of the transactions explains all that was read; at best {}\n{history}", show(&explained)),
+            format!(
+                "no order of the transactions explains all that was read; at best {}\n{history}",
+                show(&explained)
+            ),
         )),
     }
 }

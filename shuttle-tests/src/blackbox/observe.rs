@@ -161,8 +161,11 @@ impl Observer<'_, '_> {
         let range = scan.from..scan.to;
         let ordered = |keys: [u32; 2]| (keys[0] < keys[1]) != scan.reverse && keys[0] != keys[1];
         let keys: Vec<_> = scan.rows.iter().map(|row| row.0).collect();
-        if !keys.iter().all(|key| range.contains(key)) || !keys.array_windows().all(|k| ordered(*k)) {
-            return Err(self.internal(&format!("the rows of `{op}` are not in its range and order")));
+        if !keys.iter().all(|key| range.contains(key)) || !keys.array_windows().all(|k| ordered(*k))
+        {
+            return Err(self.internal(&format!(
+                "the rows of `{op}` are not in its range and order"
+            )));
         }
         let covered = self.keys_in(scan.table, &scan.covered());
         for key in covered {

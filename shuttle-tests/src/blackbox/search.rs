@@ -99,7 +99,9 @@ impl Orders<'_> {
                 let tx = &self.history.transactions[index];
                 tx.outcome == Outcome::Aborted || !tx.writes()
             });
-            let fitting: Vec<_> = readers.filter(|&index| self.explains(index, state)).collect();
+            let fitting: Vec<_> = readers
+                .filter(|&index| self.explains(index, state))
+                .collect();
             if fitting.is_empty() {
                 return;
             }
