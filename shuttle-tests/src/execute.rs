@@ -60,6 +60,9 @@ pub trait Threads: Sync {
     /// Runs each task on a thread of its own, and returns when all have ended.
     fn run(&self, tasks: Vec<Box<dyn FnOnce() + Send + '_>>);
 
+    /// Waits for other threads.
+    fn wait_until(&self, condition: &dyn Fn() -> bool);
+
     /// Lets some time pass: 0 is none, 255 a lot.
     fn pause(&self, amount: u8);
 }
@@ -70,31 +73,38 @@ pub struct StdThreads;
 
 impl Threads for StdThreads {
     fn run(&self, tasks: Vec<Box<dyn FnOnce() + Send + '_>>) {
-        let waiting = AtomicUsize::new(tasks.len());
         std::thread::scope(|scope| {
             for task in tasks {
-                let waiting = &waiting;
-                scope.spawn(move || {
-                    // Transactions are shorter than the start of a thread: without this, they would hardly ever meet.
-                    waiting.fetch_sub(1, Ordering::Relaxed);
-                    while waiting.load(Ordering::Relaxed) > 0 {
-                        std::thread::yield_now();
-                    }
-                    task();
-                });
+                scope.spawn(task);
             }
         });
     }
 
+    fn wait_until(&self, condition: &dyn Fn() -> bool) {
+        // Woken from a yield one is late, so it comes second; but the other thread may be waiting for this very core.
+        for _ in 0..SPINS {
+            if condition() {
+                return;
+            }
+            std::hint::spin_loop();
+        }
+        while !condition() {
+            std::thread::yield_now();
+        }
+    }
+
     fn pause(&self, amount: u8) {
         match amount {
-            // Most operations follow at once; a few are preempted.
-            0..160 => {}
-            160..250 => (160..amount).for_each(|_| std::hint::spin_loop()),
-            250.. => std::thread::yield_now(),
+            0..128 => {}
+            128..224 => (64..amount).for_each(|_| std::hint::spin_loop()),
+            // Gives the others the time of whole transactions, also if they have no other core.
+            224.. => std::thread::yield_now(),
         }
     }
 }
+
+/// Some microseconds: the time in which another thread on another core gets ready.
+const SPINS: u32 = 200;
 
 /// After so many attempts that lost, a transaction that is committed by hand is given up, which bounds the history.
 const ATTEMPTS: u64 = 8;
@@ -102,31 +112,74 @@ const ATTEMPTS: u64 = 8;
 /// Runs a program on an empty engine. The history begins with the initial rows, and ends with a snapshot of everything, so that no write
 /// goes unseen.
 pub fn execute(program: &Program, subject: &dyn Subject, threads: &dyn Threads) -> History {
-    let recorder = Recorder::new();
-    let run = |bodies: &[(u64, &Body)], seed: u64| {
-        let handle = recorder.handle();
+    let histories = execute_all(&[(program, subject)], threads);
+    histories.into_iter().next().unwrap_or_default()
+}
+
+/// Runs programs one after the other, each on its empty engine, with the same threads for all of them.
+///
+/// Threads that have just been started are often run one after the other, and transactions are far shorter than that: threads that go on for some
+/// milliseconds have a core each, and what they do at the same time overlaps.
+pub fn execute_all(runs: &[(&Program, &dyn Subject)], threads: &dyn Threads) -> Vec<History> {
+    let stage = |&(program, subject)| Stage {
+        program,
+        subject,
+        recorder: Recorder::new(),
+        arrived: AtomicUsize::new(0),
+    };
+    let stages: Vec<Stage<'_>> = runs.iter().map(stage).collect();
+    for stage in &stages {
+        stage.run(threads, 0, &[(0, &first(stage.program))]);
+    }
+    let thread_count = runs.iter().map(|(program, _)| program.threads.len()).max();
+    let tasks = (0..thread_count.unwrap_or(0)).map(|thread| {
+        let stages = &stages;
+        Box::new(move || stages.iter().for_each(|stage| stage.run_thread(threads, thread)))
+            as Box<dyn FnOnce() + Send + '_>
+    });
+    threads.run(tasks.collect());
+    let finish = |stage: Stage<'_>| {
+        stage.run(threads, 0, &[(0, &last(stage.program))]);
+        stage.recorder.finish()
+    };
+    stages.into_iter().map(finish).collect()
+}
+
+/// A program on its way.
+struct Stage<'r> {
+    program: &'r Program,
+    subject: &'r dyn Subject,
+    recorder: Recorder,
+    /// Threads that are ready for it: they start together.
+    arrived: AtomicUsize,
+}
+
+impl Stage<'_> {
+    fn run_thread(&self, threads: &dyn Threads, thread: usize) {
+        let count = self.program.threads.len();
+        let Some(bodies) = self.program.threads.get(thread) else {
+            return;
+        };
+        let number = |index| (1 + thread + index * count) as u64;
+        let bodies = bodies.iter().enumerate();
+        let bodies: Vec<_> = bodies.map(|(index, body)| (number(index), body)).collect();
+        self.arrived.fetch_add(1, Ordering::Relaxed);
+        threads.wait_until(&|| self.arrived.load(Ordering::Relaxed) == count);
+        self.run(threads, self.program.seed ^ (thread as u64) << 32, &bodies);
+    }
+
+    fn run(&self, threads: &dyn Threads, pauses: u64, bodies: &[(u64, &Body)]) {
+        let handle = self.recorder.handle();
         let mut runner = Runner {
-            subject,
+            subject: self.subject,
             threads,
             handle: &handle,
-            pauses: Rng::with_seed(seed),
+            pauses: Rng::with_seed(pauses),
         };
         for (number, body) in bodies {
             runner.run(*number, body);
         }
-    };
-    run(&[(0, &first(program))], 0);
-    let tasks = program.threads.iter().enumerate().map(|(thread, bodies)| {
-        let number = move |index| (1 + thread + index * program.threads.len()) as u64;
-        let bodies = bodies.iter().enumerate();
-        let bodies: Vec<_> = bodies.map(|(index, body)| (number(index), body)).collect();
-        let seed = program.seed ^ (thread as u64) << 32;
-        let run = &run;
-        Box::new(move || run(&bodies, seed)) as Box<dyn FnOnce() + Send + '_>
-    });
-    threads.run(tasks.collect());
-    run(&[(0, &last(program))], 0);
-    recorder.finish()
+    }
 }
 
 /// Writes the initial rows.

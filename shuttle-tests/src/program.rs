@@ -199,12 +199,12 @@ impl Draw<'_> {
             key: self.rng.u32(..self.keys),
         };
         match self.rng.u8(..12) {
-            0..4 if self.shape.lists && !read_only => Step::Append(key),
+            ..4 if self.shape.lists && !read_only => Step::Append(key),
             _ if self.shape.lists => Step::Get(key),
-            0..2 if !read_only => Step::Insert(key),
-            2 if !read_only => Step::Remove(key),
-            3..6 if !read_only => Step::Update(key),
-            0..9 => Step::Get(key),
+            ..2 if !read_only => Step::Insert(key),
+            ..3 if !read_only => Step::Remove(key),
+            ..6 if !read_only => Step::Update(key),
+            ..9 => Step::Get(key),
             _ => Step::Scan(self.range(table)),
         }
     }

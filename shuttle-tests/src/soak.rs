@@ -5,7 +5,7 @@ use crate::progress::Progress;
 use fastrand::Rng;
 use serde::{Deserialize, Serialize};
 use shuttle_tests::engine::Engine;
-use shuttle_tests::execute::{StdThreads, execute};
+use shuttle_tests::execute::{StdThreads, Subject, execute_all};
 use shuttle_tests::history::{History, Outcome};
 use shuttle_tests::program::{Program, Shape};
 use shuttle_tests::report::Report;
@@ -58,6 +58,9 @@ pub(crate) struct Counts {
 /// One program in so many is a long one on lists. It takes as long as some dozens of the others.
 const LONG: u64 = 128;
 
+/// Programs that the same threads run. Together they take long enough for the threads to get a core each.
+const BATCH: usize = 512;
+
 fn program(seed: u64, threads: usize) -> Program {
     let shape = if seed.is_multiple_of(LONG) {
         Shape::long(threads)
@@ -76,23 +79,32 @@ pub(crate) fn run(settings: &Settings) -> Result<(), Failure> {
     let progress = Progress::start(settings.duration);
     let start = Instant::now();
     while start.elapsed() < settings.duration {
-        let seed = match settings.programs {
-            Programs::Random(_) => seeds.u64(..),
-            Programs::Same(seed) => seed,
-        };
-        let program = program(seed, settings.threads);
-        let engine = Engine::new().map_err(|error| Failure::Input(error.to_string()))?;
-        let history = execute(&program, &engine, &StdThreads);
-        let report = Report::of(&history);
-        counts.add(&history, &report);
-        progress.show(&counts);
-        if report.is_rejected() {
-            progress.finish(&counts);
-            return Err(keep(settings, &program, history, &report));
+        let programs = std::iter::repeat_with(|| match settings.programs {
+            Programs::Random(_) => program(seeds.u64(..), settings.threads),
+            Programs::Same(seed) => program(seed, settings.threads),
+        });
+        for (program, history) in execute_batch(programs.take(BATCH).collect())? {
+            let report = Report::of(&history);
+            counts.add(&history, &report);
+            if report.is_rejected() {
+                progress.finish(&counts);
+                return Err(keep(settings, &program, history, &report));
+            }
         }
+        progress.show(&counts);
     }
     progress.finish(&counts);
     Ok(())
+}
+
+fn execute_batch(programs: Vec<Program>) -> Result<Vec<(Program, History)>, Failure> {
+    let engines = programs.iter().map(|_| Engine::new());
+    let engines = engines.collect::<Result<Vec<_>, _>>();
+    let engines = engines.map_err(|error| Failure::Input(error.to_string()))?;
+    let runs = programs.iter().zip(&engines);
+    let runs: Vec<_> = runs.map(|(program, engine)| (program, engine as &dyn Subject)).collect();
+    let histories = execute_all(&runs, &StdThreads);
+    Ok(programs.into_iter().zip(histories).collect())
 }
 
 /// Writes the file of a violation, and says how to go on from it.
