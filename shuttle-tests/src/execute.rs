@@ -134,8 +134,11 @@ pub fn execute_all(runs: &[(&Program, &dyn Subject)], threads: &dyn Threads) -> 
     let thread_count = runs.iter().map(|(program, _)| program.threads.len()).max();
     let tasks = (0..thread_count.unwrap_or(0)).map(|thread| {
         let stages = &stages;
-        Box::new(move || stages.iter().for_each(|stage| stage.run_thread(threads, thread)))
-            as Box<dyn FnOnce() + Send + '_>
+        Box::new(move || {
+            stages
+                .iter()
+                .for_each(|stage| stage.run_thread(threads, thread))
+        }) as Box<dyn FnOnce() + Send + '_>
     });
     threads.run(tasks.collect());
     let finish = |stage: Stage<'_>| {

@@ -102,7 +102,9 @@ fn execute_batch(programs: Vec<Program>) -> Result<Vec<(Program, History)>, Fail
     let engines = engines.collect::<Result<Vec<_>, _>>();
     let engines = engines.map_err(|error| Failure::Input(error.to_string()))?;
     let runs = programs.iter().zip(&engines);
-    let runs: Vec<_> = runs.map(|(program, engine)| (program, engine as &dyn Subject)).collect();
+    let runs: Vec<_> = runs
+        .map(|(program, engine)| (program, engine as &dyn Subject))
+        .collect();
     let histories = execute_all(&runs, &StdThreads);
     Ok(programs.into_iter().zip(histories).collect())
 }

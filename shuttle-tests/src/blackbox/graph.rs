@@ -77,13 +77,18 @@ pub(super) fn check(
         graph.add_reads(*key, accesses);
     }
     graph.add_real_time();
-    while graph.added {
+    loop {
         if let Some(violation) = cycle::find(history, &graph.edges) {
             return Err(violation);
         }
-        graph.infer(&accesses);
+        // The second rule only once the first one gives nothing: it takes for granted that R saw the newest version, and would call a stale
+        // read a cycle of overwritings.
+        let closure = Closure::of(history.transactions.len(), &graph.edges);
+        let new = graph.infer_rw(&accesses, &closure) || graph.infer_ww(&accesses, &closure);
+        if !new {
+            return Ok(());
+        }
     }
-    Ok(())
 }
 
 fn accesses(
@@ -160,8 +165,6 @@ struct Graph<'h> {
     history: &'h History,
     edges: Vec<Edge>,
     known: HashSet<(usize, usize, Dependency)>,
-    /// Whether there is an edge since it was last asked.
-    added: bool,
 }
 
 impl<'h> Graph<'h> {
@@ -170,14 +173,12 @@ impl<'h> Graph<'h> {
             history,
             edges: Vec::new(),
             known: HashSet::new(),
-            added: false,
         }
     }
 
     fn add(&mut self, from: usize, to: usize, reason: Reason) {
         if from != to && self.known.insert((from, to, reason.dependency())) {
             self.edges.push(Edge { from, to, reason });
-            self.added = true;
         }
     }
 
@@ -239,28 +240,43 @@ impl<'h> Graph<'h> {
         }
     }
 
-    /// Applies the two rules once.
-    fn infer(&mut self, of_keys: &BTreeMap<Key, Accesses>) {
-        self.added = false;
-        let before = Closure::of(self.history.transactions.len(), &self.edges);
+    /// Applies the first rule once; whether that gave anything new.
+    fn infer_rw(&mut self, of_keys: &BTreeMap<Key, Accesses>, before: &Closure) -> bool {
+        self.infer(of_keys, |key, (reader, seen, value), other| {
+            let new = before.has(seen, other) && !before.has(reader, other);
+            new.then_some((reader, other, Reason::SawOlder(key, value, seen)))
+        })
+    }
+
+    /// Applies the second rule once; whether that gave anything new.
+    fn infer_ww(&mut self, of_keys: &BTreeMap<Key, Accesses>, before: &Closure) -> bool {
+        self.infer(of_keys, |key, (reader, seen, value), other| {
+            let new = before.has(other, reader) && !before.has(other, seen);
+            new.then_some((other, seen, Reason::SeenLater(key, value, reader)))
+        })
+    }
+
+    /// Applies a rule to each read, which is given by reader, writer and value, and each other writer of the key.
+    fn infer(
+        &mut self,
+        of_keys: &BTreeMap<Key, Accesses>,
+        rule: impl Fn(Key, (usize, usize, u64), usize) -> Option<(usize, usize, Reason)>,
+    ) -> bool {
+        let count = self.edges.len();
         for (&key, accesses) in of_keys {
             for (reader, version) in accesses.certain_reads() {
                 let Some((seen, value)) = version else {
                     continue;
                 };
-                for &other in &accesses.writers {
-                    if other == seen || other == reader {
-                        continue;
-                    }
-                    if before.has(seen, other) && !before.has(reader, other) {
-                        self.add(reader, other, Reason::SawOlder(key, value, seen));
-                    }
-                    if before.has(other, reader) && !before.has(other, seen) {
-                        self.add(other, seen, Reason::SeenLater(key, value, reader));
+                let others = accesses.writers.iter();
+                for &other in others.filter(|&&other| other != seen && other != reader) {
+                    if let Some((from, to, reason)) = rule(key, (reader, seen, value), other) {
+                        self.add(from, to, reason);
                     }
                 }
             }
         }
+        self.edges.len() > count
     }
 }
 
