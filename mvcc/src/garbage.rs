@@ -14,10 +14,11 @@
 
 use crate::index::Replaced;
 use crate::local::Local;
+use crate::protected::Protected;
 use crate::shared::{Horizon, Shared, Worker};
-use crate::sync::{Ordering, fence};
+use crate::sync::{Ordering, Wait, bug, fence};
 use crate::table::{DeadTuple, TableCore};
-use crate::tuple::Tuple;
+use crate::tuple::{Order, Tuple, order_of};
 use crate::version::{OwnedVersion, Version};
 use crossbeam_epoch::Guard;
 use std::collections::{BTreeMap, VecDeque};
@@ -32,16 +33,19 @@ pub(crate) struct Retired {
     pub(crate) version: Option<NonNull<Version>>,
     /// When: the successor's timestamp.
     pub(crate) timestamp: u64,
+    /// The tuple's place in the order of locking, for those who must not look at the tuple any more.
+    order: Order,
 }
 
 // SAFETY: an entry owns its version, whose value is `Send`; tables and tuples are shared between threads anyway.
 unsafe impl Send for Retired {}
 
 /// What has left an index. Dropping it frees it.
-#[expect(dead_code, reason = "only their drops matter")]
-pub(crate) enum Unlinked {
+pub enum Unlinked {
     Tuple(DeadTuple),
     Array(Replaced),
+    /// A node of a tree, or the content of one.
+    Node(Box<dyn Send>),
 }
 
 /// A worker's garbage.
@@ -58,9 +62,11 @@ pub(crate) struct Garbage {
 }
 
 /// A collection scans every slot: it should find this many entries to pay for that.
-const BATCH: usize = if cfg!(test) { 2 } else { 32 };
+const BATCH: usize = if cfg!(any(test, shuttle)) { 2 } else { 32 };
 /// Entries that wait in the queue before those between two snapshots are unlinked, which costs a lock each.
-const PATIENCE: usize = if cfg!(test) { 4 } else { 256 };
+const PATIENCE: usize = if cfg!(any(test, shuttle)) { 4 } else { 256 };
+/// Turns that [`flush`] waits for threads that are pinned: some 64 µs of spinning, then giving the processor away.
+const FLUSH_TURNS: u32 = if cfg!(shuttle) { 2 } else { 1024 };
 /// Entries disposed of between two times that the queue is locked.
 const PORTION: usize = 64;
 
@@ -77,7 +83,8 @@ impl Garbage {
 
     /// Takes what only pinned threads can still use.
     fn take_unlinked(&mut self, horizon: &Horizon) -> impl Iterator<Item = Unlinked> + use<> {
-        let closed = self.unlinked.partition_point(|(at, _)| *at < horizon.open);
+        let is_closed = |at| at < horizon.open || bug!("unlinked-freed-at-once");
+        let closed = self.unlinked.partition_point(|(at, _)| is_closed(*at));
         let taken: Vec<_> = self.unlinked.drain(..closed).collect();
         self.enough = self.queue.len() + self.unlinked.len() + BATCH;
         taken.into_iter().map(|(_, unlinked)| unlinked)
@@ -86,10 +93,10 @@ impl Garbage {
     /// Takes up to a portion of what nobody can reach any more.
     fn take_expired(&mut self, horizon: &Horizon, taken: &mut Vec<Retired>) {
         while taken.len() < PORTION
-            && self
-                .queue
-                .front()
-                .is_some_and(|entry| entry.timestamp < horizon.watermark)
+            && self.queue.front().is_some_and(|entry| {
+                entry.timestamp < horizon.watermark
+                    || bug!("expired-at-watermark") && entry.timestamp == horizon.watermark
+            })
         {
             taken.extend(self.queue.pop_front());
         }
@@ -134,6 +141,24 @@ impl Garbage {
 }
 
 impl Retired {
+    /// # Safety
+    /// The caller is protected since it found the tuple.
+    pub(crate) unsafe fn new(
+        table: NonNull<TableCore>,
+        tuple: NonNull<Tuple>,
+        version: Option<NonNull<Version>>,
+        timestamp: u64,
+    ) -> Self {
+        Self {
+            table,
+            tuple,
+            version,
+            timestamp,
+            // SAFETY: the caller's promise.
+            order: unsafe { order_of(tuple) },
+        }
+    }
+
     /// A snapshot that keeps the entry from being disposed of; 0 stands for some open transaction.
     fn seen_by(&self, horizon: &Horizon) -> Option<u64> {
         if self.timestamp < horizon.watermark {
@@ -148,6 +173,9 @@ impl Retired {
             // A tombstone waits for every snapshot below it.
             None => 0,
         };
+        if bug!("middle-snapshot-ignored") && self.version.is_some() {
+            return None;
+        }
         horizon.first_to_see(from, self.timestamp)
     }
 
@@ -182,14 +210,15 @@ pub(crate) fn collect(local: &Local, worker: &Worker, horizon: &Horizon, patienc
         .lock()
         .take_unseen(horizon, patience, &mut taken);
     // Tuple by tuple.
-    taken.sort_unstable_by_key(|entry| (entry.tuple, entry.timestamp));
+    taken.sort_unstable_by_key(|entry| (entry.order, entry.timestamp));
     let taken = Taken {
         worker,
         entries: &mut taken,
     };
     while let Some(last) = taken.entries.last() {
-        let tuple = last.tuple;
-        let first = taken.entries.partition_point(|entry| entry.tuple < tuple);
+        let order = last.order;
+        let before = |entry: &Retired| entry.order < order;
+        let first = taken.entries.partition_point(before);
         unlink(local, worker, taken.entries.split_off(first));
     }
     let unlinked = worker.garbage.lock().take_unlinked(horizon);
@@ -259,16 +288,20 @@ pub(crate) fn collect_all(local: &Local) {
 /// Frees what waits for the epoch, as far as nobody is pinned.
 pub(crate) fn flush(local: &Local) {
     let shared = local.shared();
-    // Each flush moves the epoch on by one and runs a few bags; nothing moves while some other guard stays pinned.
-    let mut idle = 0;
-    while shared.deferred.load(Ordering::Relaxed) > 0 && idle < 8 {
+    // Each flush moves the epoch on by one and runs a few bags; nothing moves while some other guard stays pinned. Guards are held for a way through an
+    // index only, but a thread may have been preempted there, or at its end: give it the time to go on.
+    let mut wait = Wait::new();
+    loop {
         let before = shared.deferred.load(Ordering::Relaxed);
+        if before == 0 {
+            return;
+        }
         local.pin().flush();
-        idle = if shared.deferred.load(Ordering::Relaxed) < before {
-            0
-        } else {
-            idle + 1
-        };
+        if shared.deferred.load(Ordering::Relaxed) < before {
+            wait = Wait::new();
+        } else if wait.turn() > FLUSH_TURNS {
+            return;
+        }
     }
 }
 
@@ -348,33 +381,60 @@ pub(crate) fn bury(local: &Local, table: NonNull<TableCore>, tuple: NonNull<Tupl
     let shared = local.shared();
     // SAFETY: the database keeps the table; we have been protected since the tuple was held.
     let (core, head) = unsafe { (table.as_ref(), tuple.as_ref()) };
-    let Ok(newest) = head.lock(u32::MAX) else {
-        return;
+    let is_absent = |newest| {
+        NonNull::new(newest).is_none_or(|newest: NonNull<Version>| {
+            // SAFETY: the newest version of a tuple that we have locked.
+            let (timestamp, tombstone) = unsafe {
+                (
+                    newest.as_ref().timestamp,
+                    (core.versions.is_tombstone)(newest),
+                )
+            };
+            tombstone && timestamp < shared.watermark()
+        })
     };
-    let absent = NonNull::new(newest).is_none_or(|newest| {
-        // SAFETY: the newest version of a tuple that we have locked.
-        let (timestamp, tombstone) = unsafe {
-            (
-                newest.as_ref().timestamp,
-                (core.versions.is_tombstone)(newest),
-            )
+    // SAFETY: see above.
+    let protected = unsafe { Protected::open() };
+    let mut wait = Wait::new();
+    let replaced = loop {
+        // Before the lock: finding a tuple in a tree compares keys (I8).
+        let Some(removal) = core.index.prepare_removal(tuple, protected) else {
+            return;
         };
-        tombstone && timestamp < shared.watermark()
-    });
-    // Under the lock: who holds it later sees it dead (see `Tuple::hold`).
-    if !absent || head.is_held() {
+        let Ok(newest) = head.lock(u32::MAX) else {
+            return;
+        };
+        // Under the lock: who holds it later sees it dead (see `Tuple::hold`).
+        if !is_absent(newest) || head.is_held() && !bug!("held-is-removed") {
+            head.publish(newest);
+            return;
+        }
+        let removed = if bug!("dead-left-in-index") {
+            Some(None)
+        } else {
+            removal.apply()
+        };
+        if let Some(replaced) = removed {
+            if bug!("dead-not-marked") {
+                head.publish(newest);
+            } else {
+                head.bury(newest);
+            }
+            if !newest.is_null() {
+                local.worker().count_versions(-1);
+            }
+            break replaced;
+        }
         head.publish(newest);
-        return;
-    }
-    let replaced = core.index.remove(tuple);
-    head.bury(newest);
-    if !newest.is_null() {
-        local.worker().count_versions(-1);
-    }
+        wait.turn();
+    };
+    local.worker().count_tuples(-1);
     unlinked(local, Unlinked::Tuple(core.dead(tuple)));
     if let Some(replaced) = replaced {
-        unlinked(local, Unlinked::Array(replaced));
+        unlinked(local, replaced);
     }
+    core.index
+        .shrink(tuple, protected, &mut |node| unlinked(local, node));
 }
 
 /// Runs `free` once everyone who is pinned now no longer is.

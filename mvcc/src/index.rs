@@ -18,7 +18,7 @@ compile_error!(
     "tsc-mvcc keeps 16 bits of a hash in the upper bits of a pointer and needs 64-bit pointers"
 );
 
-const SHARD_BITS: u32 = if cfg!(test) { 1 } else { 6 };
+const SHARD_BITS: u32 = if cfg!(any(test, shuttle)) { 1 } else { 6 };
 const MIN_CAPACITY: usize = 8;
 const TAG_SHIFT: u32 = 48;
 
@@ -28,7 +28,7 @@ const REMOVED: usize = 1;
 
 /// The parts of a key's 64-bit hash.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Hash(u64);
+pub struct Hash(u64);
 
 impl Hash {
     pub(crate) fn new(hash: u64) -> Self {
@@ -87,10 +87,14 @@ impl Array<'_> {
     #[expect(clippy::cast_ptr_alignment, reason = "the layout is aligned to more")]
     fn allocate(capacity: usize) -> *mut Slot {
         let layout = Self::layout(capacity);
-        // SAFETY: the layout is not empty. Null pointers are all zeros.
-        let array = unsafe { std::alloc::alloc_zeroed(layout) }.cast::<Slot>();
+        // SAFETY: the layout is not empty.
+        let array = unsafe { std::alloc::alloc(layout) }.cast::<Slot>();
         if array.is_null() {
             std::alloc::handle_alloc_error(layout);
+        }
+        for at in 0..capacity {
+            // SAFETY: within what was just allocated.
+            unsafe { array.add(at).write(AtomicPtr::new(ptr::null_mut())) };
         }
         array.map_addr(|address| address | capacity.ilog2() as usize)
     }
@@ -149,7 +153,7 @@ impl Shard {
 
 /// An array that the index has no more use for. To be dropped, which frees it, once nobody uses it any more.
 #[must_use = "readers may still use it"]
-pub(crate) struct Replaced(*mut Slot);
+pub struct Replaced(*mut Slot);
 
 // SAFETY: slots of memory; whoever drops it has it to itself.
 unsafe impl Send for Replaced {}
@@ -217,7 +221,7 @@ pub(crate) struct Outdated;
 
 /// What a shard's insert counter said before the shard was searched or walked.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Inserts(u64);
+pub struct Inserts(u64);
 
 impl HashIndex {
     pub(crate) fn new() -> Self {
@@ -452,7 +456,7 @@ mod tests {
             if self.find(key).is_some() {
                 return;
             }
-            let tuple = KeyedTuple::boxed(key, Hash::new(key)).cast();
+            let tuple = KeyedTuple::boxed(key, Hash::new(key).position()).into_raw();
             let seen = self.index.inserts(Hash::new(key).position());
             assert!(self.index.insert(Hash::new(key), tuple, seen).is_ok());
             assert!(

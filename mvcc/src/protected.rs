@@ -9,7 +9,7 @@ use std::marker::PhantomData;
 
 /// A proof that what is reachable from an index stays allocated for `'p`.
 #[derive(Clone, Copy)]
-pub(crate) struct Protected<'p>(PhantomData<&'p ()>);
+pub struct Protected<'p>(PhantomData<&'p ()>);
 
 impl<'p> Protected<'p> {
     #[inline]

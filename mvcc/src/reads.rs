@@ -5,6 +5,7 @@
 //! cost more than the clock, and when it finds nothing where it looks.
 
 use crate::clock::Clock;
+use crate::sync::bug;
 use crate::tuple::Tuple;
 use crate::version::{ValueVersion, Version};
 use arrayvec::ArrayVec;
@@ -90,7 +91,7 @@ impl Reads {
         };
         let mut known = false;
         for read in &self.entries {
-            if !read.is_current() {
+            if !bug!("untimed-unchecked") && !read.is_current() {
                 self.take_timestamp_of_overwriters(u64::MAX);
                 return None;
             }
@@ -132,7 +133,8 @@ impl Reads {
                 unsafe { above.as_ref() }.timestamp
             })
         });
-        let timestamp = overwriters.fold(limit, u64::min);
+        let smallest = overwriters.fold(limit, u64::min);
+        let timestamp = smallest + u64::from(bug!("overwriter-is-visible"));
         self.timestamp = NonZeroU64::new(timestamp);
         timestamp
     }

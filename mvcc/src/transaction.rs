@@ -1,23 +1,26 @@
 //! Read-write transactions.
 
-use crate::commit::{AbsentRead, Conflict, Footprint, ScanRead};
+use crate::commit::{Conflict, Footprint, ScanRead};
 use crate::database::Inner;
-use crate::garbage::{self, Unlinked};
-use crate::index::Hash;
+use crate::garbage;
 use crate::local::Local;
 use crate::protected::Protected;
-use crate::read;
+use crate::range::{Direction, RangeRead, Rows, last_key, walk};
+use crate::read::{self, RowReader};
 use crate::reads::{Reads, Seen, read_at};
 use crate::shared::Worker;
 use crate::slots::SlotRef;
+use crate::sync::bug;
 use crate::table::{AnyTable, Lookup, TableCore, key_of};
 use crate::timestamp::Timestamp;
-use crate::tuple::{KeyedTuple, Tuple};
+use crate::tree::TreeKey;
+use crate::tuple::Tuple;
 use crate::version::{OwnedVersion, Version};
 use crate::writes::Writes;
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::marker::PhantomData;
+use std::ops::Bound;
 use std::ptr::NonNull;
 use std::rc::Rc;
 
@@ -64,6 +67,7 @@ impl<'db> Transaction<'db> {
             timed: local.take_reads(),
             absent: Vec::new(),
             scans: Vec::new(),
+            ranges: Vec::new(),
             writes: Writes::default(),
         };
         Self {
@@ -84,13 +88,7 @@ impl<'db> Transaction<'db> {
         self.get_tuple(table, key).map(|(_, value)| value)
     }
 
-    /// Whether a key has a value.
-    ///
-    /// # Panics
-    /// If the table belongs to another database.
-    pub fn contains_key<T: Lookup<Q>, Q: ?Sized>(&self, table: &T, key: &Q) -> bool {
-        self.get(table, key).is_some()
-    }
+    read::inherent_reads!();
 
     /// Gives a key a value, whether or not it has one (an upsert).
     ///
@@ -98,29 +96,26 @@ impl<'db> Transaction<'db> {
     /// If the table belongs to another database.
     pub fn insert<T: AnyTable>(&self, table: &T, key: T::Key, value: T::Value) {
         let core = self.core(table);
-        let hash = Hash::new(table.hash_key(&key));
         let version = self.version(table, Some(value));
         let mut key = key;
         loop {
-            let inserts = core.index.inserts(hash.position());
-            // SAFETY: found in this table by a protected thread.
-            let is_it = |tuple| T::equal(unsafe { key_of(tuple) }, &key);
-            let found = core.index.find(hash, self.protected(), is_it);
-            if let Some(tuple) = found {
-                if let Some(held) = self.hold(core, tuple) {
-                    return self.write(core, tuple, version, held);
+            let vacancy = match table.locate(&key, self.protected()) {
+                Ok(tuple) => {
+                    if let Some(held) = self.hold(core, tuple) {
+                        return self.write(core, tuple, version, held);
+                    }
+                    continue;
                 }
-                continue;
-            }
-            let tuple = KeyedTuple::boxed(key, hash);
-            if let Ok(replaced) = core.index.insert(hash, tuple.cast(), inserts) {
-                if let Some(replaced) = replaced {
-                    garbage::unlinked(&self.local, Unlinked::Array(replaced));
+                Err(vacancy) => vacancy,
+            };
+            let unlinked = |unlinked| garbage::unlinked(&self.local, unlinked);
+            match table.add(vacancy, key, self.protected(), unlinked) {
+                Ok(tuple) => {
+                    self.local.worker().count_tuples(1);
+                    return self.write(core, tuple, version, true);
                 }
-                return self.write(core, tuple.cast(), version, true);
+                Err(back) => key = back,
             }
-            // SAFETY: just made, and nobody else has seen it.
-            key = unsafe { Box::from_raw(tuple.as_ptr()) }.key;
         }
     }
 
@@ -130,9 +125,8 @@ impl<'db> Transaction<'db> {
     /// If the table belongs to another database.
     pub fn remove<T: Lookup<Q>, Q: ?Sized>(&self, table: &T, key: &Q) {
         let core = self.core(table);
-        let hash = Hash::new(table.hash_lookup(key));
         loop {
-            let Some(tuple) = read::find(table, hash, key, self.protected()) else {
+            let Some(tuple) = table.find(key, self.protected()) else {
                 // Nothing to remove, as long as it stays so until the commit: an absent read.
                 if self.get(table, key).is_none() {
                     return;
@@ -166,21 +160,6 @@ impl<'db> Transaction<'db> {
             .expect("a tuple whose value was read is not removed");
         self.write(core, tuple, version, held);
         true
-    }
-
-    /// All keys with their values as this transaction sees them, in no particular order.
-    ///
-    /// The whole of each part of the table that the iteration has reached is protected against changes until the commit, new keys
-    /// included.
-    ///
-    /// # Panics
-    /// If the table belongs to another database.
-    pub fn iter<'r, T: AnyTable>(
-        &'r self,
-        table: &'r T,
-    ) -> impl Iterator<Item = (&'r T::Key, &'r T::Value)> {
-        let core = self.core(table);
-        (0..core.index.shards()).flat_map(move |shard| self.read_shard(table, shard))
     }
 
     /// Commits: all writes take effect at one instant, or none does.
@@ -217,7 +196,7 @@ impl<'db> Transaction<'db> {
     fn commit_writes(&self) -> Result<u64, Conflict> {
         let shared = &self.database.shared;
         let mut footprint = self.footprint.borrow_mut();
-        let committed = footprint.commit(&shared.clock, self.protected());
+        let committed = footprint.commit(shared, self.local.is_inside(), self.protected());
         let worker = self.local.worker();
         let Ok(timestamp) = committed else {
             Worker::count(&worker.conflicts);
@@ -243,6 +222,7 @@ impl<'db> Transaction<'db> {
     }
 
     #[inline]
+    #[expect(clippy::unused_self, reason = "it keeps the slot open")]
     fn protected(&self) -> Protected<'_> {
         // SAFETY: the slot is open as long as the transaction lives.
         unsafe { Protected::open() }
@@ -250,13 +230,17 @@ impl<'db> Transaction<'db> {
 
     /// The table's core, checked to be of this database.
     fn core<'t, T: AnyTable>(&self, table: &'t T) -> &'t TableCore {
-        let core = &table.typed().core;
-        core.check_database(self.database.id);
-        core
+        self.check(table.core());
+        table.core()
+    }
+
+    #[inline]
+    fn check(&self, table: &TableCore) {
+        table.check_database(self.database.id);
     }
 
     fn version<T: AnyTable>(&self, table: &T, value: Option<T::Value>) -> OwnedVersion {
-        let core = &table.typed().core;
+        let core = table.core();
         let version = self.local.new_version(core.id, value);
         // SAFETY: new, and of the table's type.
         unsafe { OwnedVersion::new(version, core.versions) }
@@ -300,18 +284,9 @@ impl<'db> Transaction<'db> {
         key: &Q,
     ) -> Option<(NonNull<Tuple>, &T::Value)> {
         let core = self.core(table);
-        let hash = Hash::new(table.hash_lookup(key));
         loop {
             let timestamp = self.footprint.borrow().reads.timestamp();
-            let mut others = Vec::new();
-            let found = core.index.find(hash, self.protected(), |tuple| {
-                // SAFETY: found in this table by a protected thread.
-                let matches = T::matches(unsafe { key_of(tuple) }, key);
-                if !matches {
-                    others.push(tuple);
-                }
-                matches
-            });
+            let found = table.find(key, self.protected());
             let mut footprint = self.footprint.borrow_mut();
             if let Some(tuple) = found {
                 let Some(seen) = self.read(&mut footprint, tuple, PhantomData::<T::Value>) else {
@@ -327,24 +302,23 @@ impl<'db> Transaction<'db> {
                 if !seen.at_timestamp {
                     return None;
                 }
-                let matches = core.index.matches(hash, self.protected());
-                others = matches.filter(|&other| other != tuple).collect();
-                // SAFETY: protected since it was found.
-                if unsafe { tuple.as_ref() }.word().is_dead() {
-                    // One of the others may be its successor.
-                    continue;
-                }
             } else if timestamp.is_none() {
                 // A key is absent only if it is looked up after the timestamp was taken.
                 footprint.reads.take_timestamp(&self.database.shared.clock);
                 continue;
             }
-            footprint.absent.push(AbsentRead {
-                table: NonNull::from(core),
-                hash,
-                others,
-            });
-            return None;
+            drop(footprint);
+            // Looks the key up once more, after the timestamp, and compares keys.
+            let absence = table.absence(key, found, self.protected());
+            // SAFETY: protected since it was found. A dead one may have a successor.
+            let is_dead = found.is_some_and(|tuple| unsafe { tuple.as_ref() }.word().is_dead());
+            if bug!("tombstone-is-no-absence") && found.is_some() {
+                return None;
+            }
+            if let (Some(absence), false) = (absence, is_dead) {
+                self.footprint.borrow_mut().record_absence(core, absence);
+                return None;
+            }
         }
     }
 
@@ -360,7 +334,8 @@ impl<'db> Transaction<'db> {
             version,
             at_timestamp: false,
         };
-        if !footprint.writes.is_empty()
+        if !bug!("own-write-unseen")
+            && !footprint.writes.is_empty()
             && let Some(version) = footprint.writes.get(tuple)
         {
             return Some(untimed(version.as_ptr()));
@@ -387,24 +362,25 @@ impl<'db> Transaction<'db> {
             self.doomed.set(!footprint.extend(clock, self.protected()));
         }
     }
+}
 
-    /// The rows of one shard. From here on, the shard is protected against changes.
-    fn read_shard<'r, T: AnyTable>(
+impl RowReader for Transaction<'_> {
+    /// From here on, the shard is protected against changes.
+    unsafe fn read_shard<'r, K, V>(
         &'r self,
-        table: &'r T,
+        table: &TableCore,
         shard: usize,
-    ) -> Vec<(&'r T::Key, &'r T::Value)> {
-        let core = self.core(table);
+    ) -> Vec<(&'r K, &'r V)> {
         let mut footprint = self.footprint.borrow_mut();
         footprint.reads.take_timestamp(&self.database.shared.clock);
-        let (inserts, tuples) = core.index.walk(shard, self.protected());
+        let (inserts, tuples) = table.index.hash().walk(shard, self.protected());
         footprint.scans.push(ScanRead {
-            table: NonNull::from(core),
+            table: NonNull::from(table),
             shard,
             inserts,
         });
         let row = |tuple| {
-            let seen = self.read(&mut footprint, tuple, PhantomData::<T::Value>)?;
+            let seen = self.read(&mut footprint, tuple, PhantomData::<V>)?;
             if seen.at_timestamp {
                 footprint.record(tuple, seen.version);
             }
@@ -413,18 +389,61 @@ impl<'db> Transaction<'db> {
         };
         tuples.filter_map(row).collect()
     }
+
+    /// From here on, what was read of the range is protected against changes.
+    unsafe fn read_range<'r, K: TreeKey, V>(
+        &'r self,
+        table: &TableCore,
+        (start, end): (&Bound<K>, &Bound<K>),
+        direction: Direction,
+        limit: usize,
+    ) -> Rows<'r, K, V> {
+        let clock = &self.database.shared.clock;
+        self.footprint.borrow_mut().reads.take_timestamp(clock);
+        // SAFETY: the caller's promise.
+        let tree = unsafe { table.index.tree::<K>() };
+        let walked = walk(tree, (start, end), direction, limit, self.protected());
+        let last = last_key::<K>(&walked);
+        let stop = last.clone().map(Bound::Included);
+        let bounds = match direction {
+            Direction::Up => (start.clone(), stop.unwrap_or_else(|| end.clone())),
+            Direction::Down => (stop.unwrap_or_else(|| start.clone()), end.clone()),
+        };
+        let read = RangeRead::new(table, direction, walked.nodes.clone(), bounds);
+        let mut footprint = self.footprint.borrow_mut();
+        let number = footprint.ranges.len();
+        footprint.ranges.push(read);
+        Rows::new(&walked, last, Some(number), |tuple| {
+            let seen = self.read(&mut footprint, tuple, PhantomData::<V>)?;
+            // SAFETY: as in `get_tuple`.
+            unsafe { read::value_of(seen.version) }
+        })
+    }
+
+    unsafe fn stop_range<K: TreeKey>(
+        &self,
+        read: usize,
+        direction: Direction,
+        last: NonNull<Tuple>,
+    ) {
+        self.footprint.borrow_mut().ranges[read].stop(direction, last);
+    }
 }
 
 impl Drop for Transaction<'_> {
-    /// Gives everything back before any user code (the drop of buffered values) runs.
+    /// Gives everything back before any user code (the drop of buffered values) runs. What was added for nothing is collected later.
     fn drop(&mut self) {
+        if bug!("slot-kept-on-panic") && std::thread::panicking() {
+            return;
+        }
         let footprint = self.footprint.get_mut();
         let writes = footprint.writes.take_entries();
-        for write in writes.iter().filter(|write| write.held) {
-            // SAFETY: held until now.
-            if unsafe { write.tuple.as_ref() }.release() {
-                garbage::bury(&self.local, write.table, write.tuple);
-            }
+        if writes.iter().any(|write| write.held) {
+            // Tuples that may have been added for nothing. Not removed here: that can compare keys, and we may be unwinding.
+            let now = self.database.shared.clock.now();
+            let held = writes.iter().filter(|write| write.held);
+            let mut garbage = self.local.worker().garbage.lock();
+            garbage.retire(held.map(|write| write.given_up(now)));
         }
         self.local
             .return_reads(std::mem::take(&mut footprint.timed));

@@ -1,15 +1,17 @@
 //! Short read-only transactions.
 
 use crate::database::Inner;
-use crate::index::Hash;
 use crate::local::Local;
 use crate::protected::Protected;
-use crate::read;
+use crate::range::{Direction, Rows};
+use crate::read::{self, RowReader};
 use crate::reads::Reads;
-use crate::slots::{Bound, SlotRef};
-use crate::table::{AnyTable, Lookup};
+use crate::slots::{self, SlotRef};
+use crate::table::{AnyTable, Lookup, TableCore};
+use crate::tree::TreeKey;
 use crate::version::ValueVersion;
 use std::cell::{Cell, RefCell};
+use std::ops::Bound;
 use std::ptr::NonNull;
 use std::rc::Rc;
 
@@ -62,16 +64,14 @@ impl<'db> View<'db> {
     /// If the table belongs to another database.
     #[inline]
     pub fn get<T: Lookup<Q>, Q: ?Sized>(&self, table: &T, key: &Q) -> Option<&T::Value> {
-        let core = &table.typed().core;
-        core.check_database(self.database.id);
-        let hash = Hash::new(table.hash_lookup(key));
+        self.check(table.core());
         if self.reads.borrow().timestamp().is_none()
-            && let Some(version) = self.get_untimed(table, hash, key)
+            && let Some(version) = self.get_untimed(table, key)
         {
             // SAFETY: the slot protects it as long as `self` lives.
             return unsafe { version.as_ref() }.value.as_ref();
         }
-        self.get_timed(table, hash, key)
+        self.get_timed(table, key)
     }
 
     /// The newest version of a key, if there is one and no timestamp is needed to read it.
@@ -79,14 +79,12 @@ impl<'db> View<'db> {
     fn get_untimed<T: Lookup<Q>, Q: ?Sized>(
         &self,
         table: &T,
-        hash: Hash,
         key: &Q,
     ) -> Option<NonNull<ValueVersion<T::Value>>> {
         // Comparing keys is user code, which may use this view: it must not narrow the slot meanwhile.
         let outer = self.searching.replace(true);
         // SAFETY: the slot is open: it was without a timestamp, and is not narrowed while we search.
-        let protected = unsafe { Protected::open() };
-        let tuple = read::find(table, hash, key, protected);
+        let tuple = table.find(key, unsafe { Protected::open() });
         let mut reads = self.reads.borrow_mut();
         let clock = &self.database.shared.clock;
         // SAFETY: as above; found in this table.
@@ -96,46 +94,49 @@ impl<'db> View<'db> {
     }
 
     #[inline(never)]
-    fn get_timed<T: Lookup<Q>, Q: ?Sized>(
-        &self,
-        table: &T,
-        hash: Hash,
-        key: &Q,
-    ) -> Option<&T::Value> {
+    fn get_timed<T: Lookup<Q>, Q: ?Sized>(&self, table: &T, key: &Q) -> Option<&T::Value> {
         let guard = self.local.pin();
         let timestamp = self.fix();
         // SAFETY: the slot protects the timestamp as long as `self` lives.
-        unsafe { read::get_hashed_at(table, hash, key, timestamp, Protected::pinned(&guard)) }
+        unsafe { read::get_at(table, key, timestamp, Protected::pinned(&guard)) }
     }
 
-    /// Whether a key has a value.
-    ///
-    /// # Panics
-    /// If the table belongs to another database.
-    pub fn contains_key<T: Lookup<Q>, Q: ?Sized>(&self, table: &T, key: &Q) -> bool {
-        self.get(table, key).is_some()
-    }
+    read::inherent_reads!();
+}
 
-    /// All keys with their values, in no particular order.
-    ///
-    /// # Panics
-    /// If the table belongs to another database.
-    pub fn iter<'r, T: AnyTable>(
+impl RowReader for View<'_> {
+    unsafe fn read_shard<'r, K, V>(
         &'r self,
-        table: &'r T,
-    ) -> impl Iterator<Item = (&'r T::Key, &'r T::Value)> {
-        let index = &table.typed().core.index;
-        table.typed().core.check_database(self.database.id);
+        table: &TableCore,
+        shard: usize,
+    ) -> Vec<(&'r K, &'r V)> {
+        let guard = self.local.pin();
         let timestamp = self.fix();
-        (0..index.shards()).flat_map(move |shard| {
-            let guard = self.local.pin();
-            // SAFETY: the slot protects the timestamp as long as `self` lives.
-            unsafe { read::shard_at(table, shard, timestamp, Protected::pinned(&guard)) }
-        })
+        // SAFETY: the slot protects the timestamp as long as `self` lives; the caller's promise.
+        unsafe { read::shard_at(table, shard, timestamp, Protected::pinned(&guard)) }
+    }
+
+    unsafe fn read_range<'r, K: TreeKey, V>(
+        &'r self,
+        table: &TableCore,
+        bounds: (&Bound<K>, &Bound<K>),
+        direction: Direction,
+        limit: usize,
+    ) -> Rows<'r, K, V> {
+        let guard = self.local.pin();
+        let timestamp = self.fix();
+        let protected = Protected::pinned(&guard);
+        // SAFETY: as above.
+        unsafe { read::range_at(table, bounds, direction, limit, timestamp, protected) }
     }
 }
 
 impl View<'_> {
+    #[inline]
+    fn check(&self, table: &TableCore) {
+        table.check_database(self.database.id);
+    }
+
     /// The timestamp, taken now if there is none yet. The slot is narrowed to it: all that was read is visible there.
     #[cold]
     fn fix(&self) -> u64 {
@@ -143,7 +144,7 @@ impl View<'_> {
         let timestamp = reads.take_timestamp(&self.database.shared.clock);
         if !self.searching.get() {
             let slots = &self.database.shared.slots;
-            slots.set_released(self.slot, Bound::Fixed(timestamp));
+            slots.set_released(self.slot, slots::Bound::Fixed(timestamp));
             reads.entries.clear();
         }
         timestamp

@@ -135,9 +135,9 @@ pub fn execute_all(runs: &[(&Program, &dyn Subject)], threads: &dyn Threads) -> 
     let tasks = (0..thread_count.unwrap_or(0)).map(|thread| {
         let stages = &stages;
         Box::new(move || {
-            stages
-                .iter()
-                .for_each(|stage| stage.run_thread(threads, thread))
+            for stage in stages {
+                stage.run_thread(threads, thread);
+            }
         }) as Box<dyn FnOnce() + Send + '_>
     });
     threads.run(tasks.collect());
@@ -275,16 +275,13 @@ impl Runner<'_> {
         let mut left_at = 0;
         self.subject.run(&mut |tx| {
             // The engine began this attempt at some time since the closure was left.
-            let log = match attempt {
-                0 => log.as_mut(),
-                _ => {
-                    if let Some(lost) = log.take() {
-                        lost.end(Outcome::Aborted, None);
-                    }
-                    log.insert(self.handle.begin_at(Kind::Run, left_at)).into()
+            if attempt > 0 {
+                if let Some(lost) = log.take() {
+                    lost.end(Outcome::Aborted, None);
                 }
-            };
-            if let Some(log) = log {
+                log = Some(self.handle.begin_at(Kind::Run, left_at));
+            }
+            if let Some(log) = &mut log {
                 self.write(number, attempt, body, tx, log);
             }
             attempt += 1;
@@ -309,11 +306,11 @@ impl Runner<'_> {
     fn read(&mut self, body: &Body, reads: &dyn Reads, log: &mut Log<'_>) {
         for &step in &body.steps {
             self.pause();
-            self.read_step(step, reads, log);
+            Self::read_step(step, reads, log);
         }
     }
 
-    fn read_step(&mut self, step: Step, reads: &dyn Reads, log: &mut Log<'_>) {
+    fn read_step(step: Step, reads: &dyn Reads, log: &mut Log<'_>) {
         match step {
             Step::Get(key) if key.table == LISTS => log.list(key, reads.list(key)),
             Step::Get(key) => log.read(key, reads.get(key)),
@@ -365,7 +362,7 @@ impl Runner<'_> {
                     tx.append(key, value);
                     log.append(key, value);
                 }
-                Step::Get(_) | Step::Scan(_) => self.read_step(step, tx, log),
+                Step::Get(_) | Step::Scan(_) => Self::read_step(step, tx, log),
             }
         }
     }

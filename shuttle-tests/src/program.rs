@@ -70,8 +70,6 @@ pub struct Shape {
     pub steps: usize,
     /// At most so many keys of each table, and at least one.
     pub keys: u32,
-    /// Whether there are steps on the ordered table. Ranges are read from the other one else.
-    pub ordered: bool,
     /// Only lists.
     pub lists: bool,
 }
@@ -104,7 +102,6 @@ impl Shape {
             transactions: 4,
             steps: 4,
             keys: 3,
-            ordered: cfg!(feature = "ordered"),
             lists: false,
         }
     }
@@ -116,7 +113,6 @@ impl Shape {
             transactions: 100,
             steps: 4,
             keys: 3,
-            ordered: false,
             lists: true,
         }
     }
@@ -133,11 +129,7 @@ impl Program {
             shape,
             rng,
         };
-        let tables: &[u8] = match (shape.lists, shape.ordered) {
-            (true, _) => &[],
-            (false, true) => &[POINTS, ORDERED],
-            (false, false) => &[POINTS],
-        };
+        let tables: &[u8] = if shape.lists { &[] } else { &[POINTS, ORDERED] };
         let keys = tables.iter().flat_map(|&table| {
             let keys = 0..draw.keys;
             keys.map(move |key| Key { table, key })
@@ -189,10 +181,10 @@ impl Draw<'_> {
     }
 
     fn step(&mut self, read_only: bool) -> Step {
-        let table = match (self.shape.lists, self.shape.ordered && self.rng.bool()) {
-            (true, _) => LISTS,
-            (false, true) => ORDERED,
-            (false, false) => POINTS,
+        let table = if self.shape.lists {
+            LISTS
+        } else {
+            *choose(&mut self.rng, &[POINTS, ORDERED])
         };
         let key = Key {
             table,

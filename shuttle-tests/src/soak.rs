@@ -111,7 +111,7 @@ fn execute_batch(programs: Vec<Program>) -> Result<Vec<(Program, History)>, Fail
 
 /// Writes the file of a violation, and says how to go on from it.
 fn keep(settings: &Settings, program: &Program, history: History, report: &Report) -> Failure {
-    let mut text = format!("{program}\n{history}{report}\n");
+    let said = format!("{program}\n{history}{report}");
     let seed = program.seed;
     let evidence = Evidence {
         program_seed: seed,
@@ -122,15 +122,14 @@ fn keep(settings: &Settings, program: &Program, history: History, report: &Repor
     };
     let file = settings.output.join(format!("violation-{seed}.json"));
     let json = serde_json::to_string_pretty(&evidence).expect("numbers and strings");
-    text += &match std::fs::write(&file, json) {
-        Ok(()) => format!("to check this history again: --replay {}\n", file.display()),
-        Err(error) => format!("cannot write {}: {error}\n", file.display()),
+    let kept = match std::fs::write(&file, json) {
+        Ok(()) => format!("to check this history again: --replay {}", file.display()),
+        Err(error) => format!("cannot write {}: {error}", file.display()),
     };
-    text += &format!(
-        "to run its program again: --program-seed {seed} --threads {}",
+    Failure::Violation(format!(
+        "{said}\n{kept}\nto run its program again: --program-seed {seed} --threads {}",
         settings.threads
-    );
-    Failure::Violation(text)
+    ))
 }
 
 impl Counts {

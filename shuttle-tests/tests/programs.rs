@@ -42,10 +42,7 @@ fn a_seed_makes_one_program_and_seeds_make_many() {
 
 #[test]
 fn random_programs_have_their_shape_and_all_kinds_of_steps() {
-    let shape = Shape {
-        ordered: true,
-        ..Shape::small(3)
-    };
+    let shape = Shape::small(3);
     let mut steps = HashSet::new();
     for program in (0..1000).map(|seed| Program::random(seed, &shape)) {
         let bodies: Vec<_> = program.threads.iter().flatten().collect();
@@ -94,13 +91,7 @@ fn the_enumeration_is_complete_and_has_no_doubles() {
 
 #[test]
 fn a_program_prints_on_one_line() {
-    let program = Program::random(
-        13,
-        &Shape {
-            ordered: true,
-            ..Shape::small(2)
-        },
-    );
+    let program = Program::random(13, &Shape::small(2));
     let text = program.to_string();
     assert!(
         text.starts_with("#13 ") && text.contains(" | ") && !text.contains('\n'),
@@ -249,7 +240,7 @@ fn a_recording_keeps_order_outcome_and_cut_off_transactions() {
             recorder
                 .handle()
                 .begin(Kind::View)
-                .end(Outcome::Committed, None)
+                .end(Outcome::Committed, None);
         });
     });
     drop(handle);

@@ -32,7 +32,7 @@ fn shortest<'e>(nodes: usize, edges: &[&'e Edge]) -> Option<Vec<&'e Edge>> {
     let components = petgraph::algo::tarjan_scc(&graph).into_iter();
     let cycles = components
         .filter(|component| component.len() > 1)
-        .flat_map(|component| {
+        .filter_map(|component| {
             let component: BTreeSet<_> = component.into_iter().map(NodeIndex::index).collect();
             let mut leaving = vec![Vec::new(); nodes];
             for edge in edges {

@@ -80,11 +80,10 @@ impl Orders<'_> {
                     self.order.pop();
                 }
             }
-            if !self.place_unknown(placed, &state)? {
-                self.dead_ends.insert((placed, state));
-            } else {
+            if self.place_unknown(placed, &state)? {
                 return Some(true);
             }
+            self.dead_ends.insert((placed, state));
         }
         self.order.truncate(length);
         (self.dead_ends.len() < BUDGET).then_some(false)

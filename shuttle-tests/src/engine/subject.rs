@@ -1,23 +1,19 @@
 //! The engine over a library with the names of `mvcc`.
 
-use super::library::{Database, Read, Snapshot, Table, TableError, Transaction, View};
+use super::library::{
+    Database, OrderedTable, Read, Snapshot, Table, TableError, Transaction, View,
+};
 use crate::execute::{Begun, Reads, Subject, Writes};
 use crate::operation::{Key, ORDERED};
 use crate::program::Range;
 use std::ops::Deref;
-
-#[cfg(feature = "ordered")]
-type Ordered = super::library::OrderedTable<u32, u64>;
-/// Rows are sorted after they were read.
-#[cfg(not(feature = "ordered"))]
-type Ordered = Table<u32, u64>;
 
 /// A database with the tables that programs use.
 #[derive(Debug)]
 pub struct Engine {
     db: Database,
     points: Table<u32, u64>,
-    ordered: Ordered,
+    ordered: OrderedTable<u32, u64>,
     lists: Table<u32, Vec<u64>>,
 }
 
@@ -43,10 +39,7 @@ impl Engine {
     pub fn on(db: Database) -> Result<Self, TableError> {
         Ok(Self {
             points: db.table("points")?,
-            #[cfg(feature = "ordered")]
             ordered: db.ordered_table("ordered")?,
-            #[cfg(not(feature = "ordered"))]
-            ordered: db.table("ordered")?,
             lists: db.table("lists")?,
             db,
         })
@@ -69,10 +62,9 @@ impl Subject for Engine {
 
     fn run(&self, body: &mut dyn FnMut(&dyn Writes) -> bool) {
         // An error only means that the closure gave up.
-        let _: Result<(), ()> = self.db.run(|tx| match body(&self.reader(tx)) {
-            true => Ok(()),
-            false => Err(()),
-        });
+        let _ = self
+            .db
+            .run(|tx| body(&self.reader(tx)).then_some(()).ok_or(()));
     }
 
     fn view(&self, body: &mut dyn FnMut(&dyn Reads)) {
@@ -105,14 +97,14 @@ impl<R: Read, D: Deref<Target = R>> Reads for Reader<'_, D> {
         if range.table == ORDERED {
             self.scan_ordered(range)
         } else {
-            self.scan_unordered(&self.engine.points, range)
+            self.scan_points(range)
         }
     }
 }
 
 impl<R: Read, D: Deref<Target = R>> Reader<'_, D> {
-    fn scan_unordered(&self, table: &Table<u32, u64>, range: &Range) -> Vec<(u32, u64)> {
-        let rows = self.read.iter(table);
+    fn scan_points(&self, range: &Range) -> Vec<(u32, u64)> {
+        let rows = self.read.iter(&self.engine.points);
         let rows = rows.filter(|(key, _)| (range.from..range.to).contains(key));
         let mut rows: Vec<_> = rows.map(|(key, value)| (*key, *value)).collect();
         rows.sort_unstable();
@@ -123,12 +115,6 @@ impl<R: Read, D: Deref<Target = R>> Reader<'_, D> {
         rows
     }
 
-    #[cfg(not(feature = "ordered"))]
-    fn scan_ordered(&self, range: &Range) -> Vec<(u32, u64)> {
-        self.scan_unordered(&self.engine.ordered, range)
-    }
-
-    #[cfg(feature = "ordered")]
     fn scan_ordered(&self, range: &Range) -> Vec<(u32, u64)> {
         let rows = self.read.range(&self.engine.ordered, range.from..range.to);
         let rows = rows.map(|(key, value)| (*key, *value));
