@@ -10,11 +10,12 @@ mod tests;
 use super::schema::{HistoryKey, Order, OrderLine, Tables, key};
 use super::transactions::MAX_LINES;
 use crate::engine::{Engine, Read};
+use serde::Serialize;
 use std::collections::HashMap;
 use std::fmt;
 
 /// A condition that does not hold.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Violation {
     /// Its number, from 1.
     pub condition: u8,
