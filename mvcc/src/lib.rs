@@ -20,7 +20,8 @@
 //! # Ok::<(), mvcc::TableError>(())
 //! ```
 //!
-//! - [`Database::run`]: a read-write transaction as a closure, run until it commits; [`Database::begin`]: one by hand
+//! - [`Database::run`]: a read-write transaction as a closure, run until it commits; [`Database::run_with`]: until a policy says that it is enough;
+//!   [`Database::begin`]: one by hand
 //! - [`Database::view`]: short reads; [`Database::snapshot`]: a state to keep
 //! - [`Table`]: point access; [`OrderedTable`]: ranges as well
 //!
@@ -73,6 +74,7 @@
 
 mod clock;
 mod commit;
+mod conflict;
 mod database;
 mod garbage;
 mod index;
@@ -81,6 +83,7 @@ mod protected;
 mod range;
 mod read;
 mod reads;
+mod retry;
 mod shared;
 mod slots;
 mod snapshot;
@@ -96,9 +99,10 @@ mod view;
 mod writes;
 
 pub use clock::{Audit, AuditError, Clock, ClockChoice, ClockError, ClockKind};
-pub use commit::Conflict;
+pub use conflict::{Conflict, ConflictCause};
 pub use database::{Builder, Database};
 pub use read::Read;
+pub use retry::{Exhausted, RetryPolicy, RunError};
 pub use snapshot::Snapshot;
 pub use stats::Stats;
 pub use table::{AnyTable, Lookup, OrderedTable, Table, TableError};
