@@ -189,10 +189,13 @@ impl Database {
         let mut inside = None;
         let mut attempt = 1;
         loop {
-            let tx = Transaction::new(self.inner(), attempt);
-            let value = transaction(&tx).map_err(RunError::Aborted)?;
-            let Err(lost) = tx.commit_untimed() else {
-                return Ok(value);
+            let lost = {
+                let tx = Transaction::new(self.inner(), attempt);
+                let value = transaction(&tx).map_err(RunError::Aborted)?;
+                match tx.commit_untimed() {
+                    Ok(()) => return Ok(value),
+                    Err(lost) => lost,
+                }
             };
             if policy.is_over(attempt, started) {
                 return Err(RunError::Exhausted(Exhausted {

@@ -201,9 +201,9 @@ impl<'db> Transaction<'db> {
         Ok(Timestamp::new(timestamp))
     }
 
-    /// Commits for those who need no timestamp: if nothing was written, all that was read was current together already.
+    /// Commits for those who need no timestamp, and end the transaction next: if nothing was written, all that was read was current together already.
     #[inline]
-    pub(crate) fn commit_untimed(self) -> Result<(), Lost> {
+    pub(crate) fn commit_untimed(&self) -> Result<(), Lost> {
         if self.footprint.borrow().writes.is_empty() {
             Worker::count(&self.local.worker().commits);
             return Ok(());
