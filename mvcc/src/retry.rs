@@ -179,6 +179,7 @@ impl Database {
     /// }
     /// # Ok::<(), mvcc::TableError>(())
     /// ```
+    #[cfg_attr(debug_assertions, track_caller)]
     pub fn run_with<T, E>(
         &self,
         policy: &RetryPolicy,

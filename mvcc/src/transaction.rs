@@ -61,6 +61,7 @@ struct SeenVersion {
 
 impl<'db> Transaction<'db> {
     #[inline]
+    #[cfg_attr(debug_assertions, track_caller)]
     pub(crate) fn new(database: &'db Inner, attempt: u32) -> Self {
         let local = database.local();
         let slot = local.begin();
