@@ -8,7 +8,7 @@ use workloads::ycsb::{Chooser, Distribution, fnv1a};
 
 /// Keys that a scan reads.
 pub(super) const SCAN: usize = 100;
-/// Operations, and scans, that are drawn ahead for each thread and run in a circle.
+/// Operations, and scans, that are drawn ahead for each thread and run in a circle; full transactions.
 const DRAWN: usize = 1 << 20;
 const DRAWN_SCANS: usize = 1 << 16;
 /// Of the first values.
@@ -186,7 +186,7 @@ impl Row {
         let random = |thread| SmallRng::seed_from_u64(seed << 16 | thread as u64);
         let draw = |thread| match self.kind {
             Kind::Mix { reads, ops, choice } => {
-                Plan::Circle(keys.mix(reads, choice, &mut random(thread)), ops)
+                Plan::Circle(keys.mix(reads, ops, choice, &mut random(thread)), ops)
             }
             Kind::Scans => Plan::Scans(keys.ranges(&mut random(thread))),
             Kind::Inserts => {
@@ -220,26 +220,31 @@ impl Keys {
         }
     }
 
-    fn mix(&self, reads: u8, choice: Choice, random: &mut SmallRng) -> Vec<Op> {
+    /// Transactions of so many operations, on keys that differ within one.
+    fn mix(&self, reads: u8, ops: usize, choice: Choice, random: &mut SmallRng) -> Vec<Op> {
         let records = self.unordered.len() as u64;
         let (distribution, theta) = match choice {
             Choice::Uniform | Choice::One => (Distribution::Uniform, 0.0),
             Choice::Zipfian(theta) => (Distribution::Zipfian, theta),
         };
         let chooser = Chooser::new(distribution, records, theta);
-        let mut op = || {
-            let record = match choice {
-                Choice::One => 0,
-                Choice::Uniform | Choice::Zipfian(_) => chooser.choose(random, records),
+        let mut drawn: Vec<Op> = Vec::with_capacity(DRAWN);
+        while drawn.len() < DRAWN {
+            let key = match choice {
+                Choice::One => self.unordered[0],
+                Choice::Uniform | Choice::Zipfian(_) => fnv1a(chooser.choose(random, records)),
             };
-            let key = fnv1a(record);
-            if random.random_range(0..100) < reads {
+            let transaction = &drawn[drawn.len() / ops * ops..];
+            if transaction.iter().any(|op| op.key == key) {
+                continue;
+            }
+            drawn.push(if random.random_range(0..100) < reads {
                 Op::read(key)
             } else {
                 Op::update(key, random.random())
-            }
-        };
-        (0..DRAWN).map(|_| op()).collect()
+            });
+        }
+        drawn
     }
 
     fn ranges(&self, random: &mut SmallRng) -> Vec<RangeInclusive<u64>> {

@@ -57,7 +57,7 @@ impl<const INDEXED: bool> Versioned for Record<INDEXED> {
 }
 
 /// An isolation level, and what the database is called at it.
-trait Level: IsolationLevel {
+pub(super) trait Level: IsolationLevel {
     const PEER: &'static str;
     const ISOLATION: &'static str;
 }
