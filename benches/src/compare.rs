@@ -72,6 +72,11 @@ pub(crate) fn main(options: &Options) -> Result<(), Failure> {
     };
     let (json, html) = (create(&options.json)?, create(&options.html)?);
 
+    if options.peers.is_empty()
+        && let Some(more) = peers::MORE
+    {
+        eprintln!("{more}");
+    }
     let samples = measure(options, &engines, &rows);
     let report = report(options, &engines, &rows, &samples);
     print!("{}", report.tables(options.markdown));
@@ -106,12 +111,7 @@ impl Options {
         let mut engines = peers::all();
         let names: Vec<&str> = engines.iter().map(|engine| engine.about.name).collect();
         let mut chosen = choose(&self.peers, &names).map_err(|unknown| {
-            let features = peers::missing_features();
-            let more = if features.is_empty() {
-                String::new()
-            } else {
-                format!("; more with --features {}", features.join(","))
-            };
+            let more = peers::MORE.map_or_else(String::new, |more| format!("; {more}"));
             format!("--peers {unknown}: accepted are {}{more}", names.join(", "))
         })?;
         // What everything is compared with.

@@ -12,7 +12,7 @@ mod source;
 
 pub use audit::{Audit, AuditError};
 
-use crate::sync::{Arc, AtomicU64, Ordering};
+use crate::sync::{Arc, AtomicU64, Ordering, bug, spin_loop};
 use crossbeam_utils::CachePadded;
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -124,12 +124,21 @@ impl Clock {
         let reading = self.read();
         // A clock that is already strict needs no more. Otherwise: once ours is more than `skew` past the reading,
         // every other core's is past it too.
-        if self.skew > 0 || self.kind == ClockKind::GenericTimer {
-            while self.read() <= reading + self.skew {
-                std::hint::spin_loop();
+        if (self.skew > 0 || self.kind == ClockKind::GenericTimer) && !bug!("no-settling") {
+            let skew = if bug!("settling-too-short") {
+                0
+            } else {
+                self.skew
+            };
+            while self.read() <= reading + skew {
+                spin_loop();
             }
         }
-        reading
+        if bug!("clock-rounded-down") {
+            reading & !3
+        } else {
+            reading
+        }
     }
 
     #[inline]
@@ -137,7 +146,10 @@ impl Clock {
         match self.kind {
             // SeqCst: a read-modify-write is strict by itself; the ordering puts it after earlier and before later accesses.
             ClockKind::Counter => self.counter.fetch_add(1, Ordering::SeqCst),
+            #[cfg(not(shuttle))]
             ClockKind::Tsc | ClockKind::GenericTimer => source::read(),
+            #[cfg(shuttle)]
+            ClockKind::Tsc | ClockKind::GenericTimer => source::read(&self.counter, self.skew),
         }
     }
 

@@ -2,12 +2,15 @@
 
 use crate::clock::Clock;
 use crate::index::{Hash, Inserts};
+use crate::protected::Protected;
+use crate::range::RangeRead;
 use crate::reads::{Read, Reads};
-use crate::sync::back_off;
+use crate::shared::Shared;
+use crate::sync::{back_off, bug};
 use crate::table::TableCore;
 use crate::tuple::Tuple;
+use crate::version::Version;
 use crate::writes::{Write, Writes};
-use crossbeam_epoch::Guard;
 use std::fmt;
 use std::ptr::NonNull;
 
@@ -40,12 +43,23 @@ impl fmt::Display for Conflict {
 
 impl std::error::Error for Conflict {}
 
-/// A key that was looked up and had no value, or not even a tuple.
+/// How a commit can tell whether a key is still absent that had no value, or not even a tuple.
+pub enum Absence {
+    /// It looks the hash up again.
+    Hash {
+        hash: Hash,
+        /// The tuples of other keys with the same hash.
+        others: Vec<NonNull<Tuple>>,
+    },
+    /// It looks at the place in the order of keys.
+    Range(RangeRead),
+}
+
+/// A key of a hashed table that was absent.
 pub(crate) struct AbsentRead {
-    pub(crate) table: NonNull<TableCore>,
-    pub(crate) hash: Hash,
-    /// The tuples of other keys with the same hash.
-    pub(crate) others: Vec<NonNull<Tuple>>,
+    table: NonNull<TableCore>,
+    hash: Hash,
+    others: Vec<NonNull<Tuple>>,
 }
 
 /// A shard of a table that was walked through.
@@ -58,8 +72,11 @@ pub(crate) struct ScanRead {
 /// What a read-write transaction has read and is going to write.
 pub(crate) struct Footprint {
     pub(crate) reads: Reads,
+    /// What was read at the timestamp.
+    pub(crate) timed: Vec<Read>,
     pub(crate) absent: Vec<AbsentRead>,
     pub(crate) scans: Vec<ScanRead>,
+    pub(crate) ranges: Vec<RangeRead>,
     pub(crate) writes: Writes,
 }
 
@@ -69,18 +86,85 @@ const TURNS: u32 = 256;
 const ATTEMPTS: u32 = 4;
 
 impl Footprint {
-    /// Commits and returns the timestamp. On a conflict, no tuple is locked and nothing is installed.
+    /// Remembers what was read at the timestamp.
+    pub(crate) fn record(&mut self, tuple: NonNull<Tuple>, version: *mut Version) {
+        let read = Read { tuple, version };
+        if self.timed.last() != Some(&read) {
+            self.timed.push(read);
+        }
+    }
+
+    /// Remembers that a key was absent.
+    pub(crate) fn record_absence(&mut self, table: &TableCore, absence: Absence) {
+        let table = NonNull::from(table);
+        match absence {
+            Absence::Hash { hash, others } => self.absent.push(AbsentRead {
+                table,
+                hash,
+                others,
+            }),
+            Absence::Range(read) => self.ranges.push(read),
+        }
+    }
+
+    /// Commits and returns the timestamp. `inside`: this is the transaction inside the gate, or one within it. On a conflict, no tuple is locked and nothing is installed.
     ///
-    /// No user code runs in here, so locks are held for as long as this takes and no panic can leave one behind.
-    pub(crate) fn commit(&mut self, clock: &Clock, guard: &Guard) -> Result<u64, Conflict> {
+    /// No user code runs while tuples are locked, so locks are held for as long as this takes and no panic can leave one behind.
+    pub(crate) fn commit(
+        &mut self,
+        shared: &Shared,
+        inside: bool,
+        protected: Protected<'_>,
+    ) -> Result<u64, Conflict> {
+        for _ in 0..ATTEMPTS {
+            // Compares keys: before anything is locked.
+            self.walk_changed_ranges(protected);
+            let committed = self.try_commit(shared, inside, protected);
+            if committed.is_ok() || self.ranges.iter().all(RangeRead::is_unchanged) {
+                return committed;
+            }
+        }
+        Err(Conflict)
+    }
+
+    /// Walks once more through ranges in which nodes have changed since, so that it is known which tuples are there now.
+    fn walk_changed_ranges(&mut self, protected: Protected<'_>) {
+        for range in &mut self.ranges {
+            if !range.is_unchanged() {
+                range.walk_again(protected);
+            }
+        }
+    }
+
+    fn try_commit(
+        &mut self,
+        shared: &Shared,
+        inside: bool,
+        protected: Protected<'_>,
+    ) -> Result<u64, Conflict> {
+        let too_early = bug!("clock-before-locks").then(|| shared.clock.now());
         if !lock(self.writes.sort()) {
             return Err(Conflict);
         }
+        while !inside && !bug!("gate-ignored") && shared.is_closed_to_commits() {
+            unlock(self.writes.sort());
+            shared.wait_for_gate();
+            if !lock(self.writes.sort()) {
+                return Err(Conflict);
+            }
+        }
         // The clock is read when all locks are held: whoever reads one of these tuples unlocked and at an earlier timestamp has
         // read it before, and is right not to see this commit.
-        let timestamp = clock.now();
-        if !self.is_valid_at(timestamp, Locks::Ours, guard) {
-            unlock(self.writes.sort());
+        let checked_early =
+            bug!("validation-before-clock") && self.is_valid_at(u64::MAX, Locks::Ours, protected);
+        let timestamp = too_early.unwrap_or_else(|| shared.clock.now());
+        if !checked_early
+            && !bug!("no-validation")
+            && !self.is_valid_at(timestamp, Locks::Ours, protected)
+        {
+            if !bug!("lock-kept-on-abort") {
+                unlock(self.writes.sort());
+            }
             return Err(Conflict);
         }
         for write in self.writes.sort() {
@@ -90,9 +174,11 @@ impl Footprint {
     }
 
     /// Moves the transaction's timestamp on, if all that it has read is still current after a clock reading.
-    pub(crate) fn extend(&mut self, clock: &Clock, guard: &Guard) -> bool {
+    pub(crate) fn extend(&mut self, clock: &Clock, protected: Protected<'_>) -> bool {
+        self.walk_changed_ranges(protected);
         let timestamp = clock.now();
-        let valid = self.is_valid_at(timestamp, Locks::None, guard);
+        let valid =
+            bug!("extension-unchecked") || self.is_valid_at(timestamp, Locks::None, protected);
         if valid {
             self.reads.extend_to(timestamp);
         }
@@ -100,19 +186,26 @@ impl Footprint {
     }
 
     /// Whether all that was read is still current; `timestamp` is a clock reading taken before this.
-    fn is_valid_at(&self, timestamp: u64, locks: Locks, guard: &Guard) -> bool {
-        self.reads
-            .entries
-            .iter()
-            .all(|read| self.is_current(read, locks))
-            && self
-                .absent
-                .iter()
-                .all(|read| self.is_absent_at(read, timestamp, locks, guard))
-            && self
-                .scans
-                .iter()
-                .all(|scan| self.is_unchanged(scan, locks, guard))
+    fn is_valid_at(&self, timestamp: u64, locks: Locks, protected: Protected<'_>) -> bool {
+        (self.reads.entries.iter().chain(&self.timed)).all(|read| self.is_current(read, locks))
+            && (self.absent.iter()).all(|read| {
+                bug!("absence-unchecked") || self.is_absent_at(read, timestamp, locks, protected)
+            })
+            && (self.scans.iter())
+                .all(|scan| bug!("scan-unchecked") || self.is_unchanged(scan, locks, protected))
+            && self.ranges.iter().all(|range| {
+                let has_same_keys = bug!("range-nodes-unchecked") || range.is_unchanged();
+                bug!("range-unchecked")
+                    || has_same_keys && range.tuples().all(|tuple| self.is_old(tuple, locks))
+            })
+    }
+
+    /// Whether a tuple that a scan came by has no newer version than the scan saw, and nobody else is about to change that.
+    fn is_old(&self, tuple: NonNull<Tuple>, locks: Locks) -> bool {
+        let since = self.reads.timestamp().unwrap_or(0);
+        // SAFETY: the newest version of its tuple; our slot is open.
+        let is_old = |newest: NonNull<Version>| unsafe { newest.as_ref() }.timestamp < since;
+        self.newest_is(tuple, locks, is_old)
     }
 
     /// Whether the version that was read is the newest, and nobody else is about to replace it.
@@ -123,47 +216,50 @@ impl Footprint {
         match locks {
             Locks::None => read.is_current(),
             Locks::Ours => {
-                // SAFETY: the transaction is pinned since it found the tuple.
+                // SAFETY: the transaction has an open slot since it found the tuple.
                 let word = unsafe { read.tuple.as_ref() }.word();
                 word.is_dead()
                     || word.newest() == read.version
-                        && (!word.is_locked() || self.writes.contains(read.tuple))
+                        && (!word.is_locked()
+                            || bug!("locked-is-current")
+                            || self.writes.contains(read.tuple))
             }
         }
     }
 
     /// Looks an absent key up again: whatever has the same hash now must have been there then, or still be without a value.
-    fn is_absent_at(&self, read: &AbsentRead, timestamp: u64, locks: Locks, guard: &Guard) -> bool {
+    fn is_absent_at(
+        &self,
+        read: &AbsentRead,
+        timestamp: u64,
+        locks: Locks,
+        protected: Protected<'_>,
+    ) -> bool {
         // SAFETY: the database keeps the table.
         let table = unsafe { read.table.as_ref() };
-        table.index.matches(read.hash, guard).all(|tuple| {
-            read.others.contains(&tuple)
-                || self.newest_is(tuple, locks, |newest| {
-                    // A tombstone later than `timestamp` may stand above a value from before it.
-                    // SAFETY: the newest version of its tuple; our slot is open.
-                    let at = unsafe { newest.as_ref() }.timestamp;
-                    // SAFETY: as above.
-                    at < timestamp && unsafe { (table.versions.is_tombstone)(newest) }
-                })
-        })
+        table
+            .index
+            .hash()
+            .matches(read.hash, protected)
+            .all(|tuple| {
+                read.others.contains(&tuple)
+                    || self.newest_is(tuple, locks, |newest| {
+                        // A tombstone later than `timestamp` may stand above a value from before it.
+                        // SAFETY: the newest version of its tuple; our slot is open.
+                        let at = unsafe { newest.as_ref() }.timestamp;
+                        // SAFETY: as above.
+                        at < timestamp && unsafe { (table.versions.is_tombstone)(newest) }
+                    })
+            })
     }
 
     /// Whether a shard that was walked through has had no new tuples, or only such as still have no value. The tuples that were
     /// there are among the reads.
-    fn is_unchanged(&self, scan: &ScanRead, locks: Locks, guard: &Guard) -> bool {
+    fn is_unchanged(&self, scan: &ScanRead, locks: Locks, protected: Protected<'_>) -> bool {
         // SAFETY: the database keeps the table.
         let table = unsafe { scan.table.as_ref() };
-        let (inserts, mut tuples) = table.index.walk(scan.shard, guard);
-        let since = self.reads.timestamp().unwrap_or(0);
-        inserts == scan.inserts
-            || tuples.all(|tuple| {
-                // SAFETY: the newest version of its tuple; our slot is open.
-                self.newest_is(
-                    tuple,
-                    locks,
-                    |newest| unsafe { newest.as_ref() }.timestamp < since,
-                )
-            })
+        let (inserts, mut tuples) = table.index.hash().walk(scan.shard, protected);
+        inserts == scan.inserts || tuples.all(|tuple| self.is_old(tuple, locks))
     }
 
     /// Whether a tuple that nobody else is about to change has no version, or a newest one like this.
@@ -171,9 +267,9 @@ impl Footprint {
         &self,
         tuple: NonNull<Tuple>,
         locks: Locks,
-        like: impl Fn(NonNull<crate::version::Version>) -> bool,
+        like: impl Fn(NonNull<Version>) -> bool,
     ) -> bool {
-        // SAFETY: found in the index by a pinned transaction.
+        // SAFETY: found in the index by a protected transaction.
         let head = unsafe { tuple.as_ref() };
         let word = match locks {
             Locks::None => head.unlocked_word(),
@@ -200,7 +296,7 @@ fn lock(writes: &mut [Write]) -> bool {
     for attempt in 0..ATTEMPTS {
         let busy = (0..writes.len()).find(|&i| {
             let write = &mut writes[i];
-            // SAFETY: the transaction is pinned since it found the tuple.
+            // SAFETY: the transaction has an open slot since it found the tuple.
             match unsafe { write.tuple.as_ref() }.lock(TURNS) {
                 Ok(newest) => {
                     write.locked = newest;

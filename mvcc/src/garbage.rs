@@ -8,12 +8,17 @@
 //! - No live snapshot lies between the version and its successor, though older ones live: it is unlinked under its tuple's lock and
 //!   freed through the epoch, since an older snapshot's walk may be passing (I5).
 //! - A snapshot sees it: it is put by until that snapshot has gone.
+//!
+//! What is unlinked from an index (dead tuples, replaced arrays) may still be in use by whoever found it there. It waits until no slot is open from
+//! before it was unlinked, and then for the epoch, since those whose slot is fixed pin instead.
 
+use crate::index::Replaced;
 use crate::local::Local;
+use crate::protected::Protected;
 use crate::shared::{Horizon, Shared, Worker};
-use crate::sync::Ordering;
-use crate::table::TableCore;
-use crate::tuple::Tuple;
+use crate::sync::{Ordering, Wait, bug, fence};
+use crate::table::{DeadTuple, TableCore};
+use crate::tuple::{Order, Tuple, order_of};
 use crate::version::{OwnedVersion, Version};
 use crossbeam_epoch::Guard;
 use std::collections::{BTreeMap, VecDeque};
@@ -28,26 +33,40 @@ pub(crate) struct Retired {
     pub(crate) version: Option<NonNull<Version>>,
     /// When: the successor's timestamp.
     pub(crate) timestamp: u64,
+    /// The tuple's place in the order of locking, for those who must not look at the tuple any more.
+    order: Order,
 }
 
 // SAFETY: an entry owns its version, whose value is `Send`; tables and tuples are shared between threads anyway.
 unsafe impl Send for Retired {}
 
+/// What has left an index. Dropping it frees it.
+pub enum Unlinked {
+    Tuple(DeadTuple),
+    Array(Replaced),
+    /// A node of a tree, or the content of one.
+    Node(Box<dyn Send>),
+}
+
 /// A worker's garbage.
 #[derive(Default)]
 pub(crate) struct Garbage {
+    /// What left an index, with the coarse clock's reading afterwards, ascending.
+    unlinked: VecDeque<(u64, Unlinked)>,
     /// In the order of their timestamps.
     queue: VecDeque<Retired>,
     /// By a snapshot that sees them.
     seen: BTreeMap<u64, Vec<Retired>>,
-    /// The length of `queue` at which the next collection pays.
+    /// The number of entries, but for those that wait for a snapshot, at which the next collection pays.
     enough: usize,
 }
 
 /// A collection scans every slot: it should find this many entries to pay for that.
-const BATCH: usize = if cfg!(test) { 2 } else { 32 };
+const BATCH: usize = if cfg!(any(test, shuttle)) { 2 } else { 32 };
 /// Entries that wait in the queue before those between two snapshots are unlinked, which costs a lock each.
-const PATIENCE: usize = if cfg!(test) { 4 } else { 256 };
+const PATIENCE: usize = if cfg!(any(test, shuttle)) { 4 } else { 256 };
+/// Turns that [`flush`] waits for threads that are pinned: some 64 µs of spinning, then giving the processor away.
+const FLUSH_TURNS: u32 = if cfg!(shuttle) { 2 } else { 1024 };
 /// Entries disposed of between two times that the queue is locked.
 const PORTION: usize = 64;
 
@@ -55,24 +74,32 @@ impl Garbage {
     /// Adds entries of one commit. True if a collection is due.
     pub(crate) fn retire(&mut self, entries: impl Iterator<Item = Retired>) -> bool {
         self.queue.extend(entries);
-        self.queue.len() >= self.enough.max(BATCH)
+        self.queue.len() + self.unlinked.len() >= self.enough.max(BATCH)
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.queue.len() + self.seen.values().map(Vec::len).sum::<usize>()
+        self.unlinked.len() + self.queue.len() + self.seen.values().map(Vec::len).sum::<usize>()
+    }
+
+    /// Takes what only pinned threads can still use.
+    fn take_unlinked(&mut self, horizon: &Horizon) -> impl Iterator<Item = Unlinked> + use<> {
+        let is_closed = |at| at < horizon.open || bug!("unlinked-freed-at-once");
+        let closed = self.unlinked.partition_point(|(at, _)| is_closed(*at));
+        let taken: Vec<_> = self.unlinked.drain(..closed).collect();
+        self.enough = self.queue.len() + self.unlinked.len() + BATCH;
+        taken.into_iter().map(|(_, unlinked)| unlinked)
     }
 
     /// Takes up to a portion of what nobody can reach any more.
     fn take_expired(&mut self, horizon: &Horizon, taken: &mut Vec<Retired>) {
         while taken.len() < PORTION
-            && self
-                .queue
-                .front()
-                .is_some_and(|entry| entry.timestamp < horizon.watermark)
+            && self.queue.front().is_some_and(|entry| {
+                entry.timestamp < horizon.watermark
+                    || bug!("expired-at-watermark") && entry.timestamp == horizon.watermark
+            })
         {
             taken.extend(self.queue.pop_front());
         }
-        self.enough = self.queue.len() + BATCH;
     }
 
     /// Looks again at what waits behind snapshots, and takes what none of them sees.
@@ -95,7 +122,6 @@ impl Garbage {
                 None => taken.push(entry),
             }
         }
-        self.enough = self.queue.len() + BATCH;
     }
 
     /// Puts an entry by that is to be looked at again next time.
@@ -104,13 +130,35 @@ impl Garbage {
     }
 
     /// Everything, for a database that is being dropped.
-    pub(crate) fn drain(&mut self) -> impl Iterator<Item = Retired> {
+    pub(crate) fn drain(&mut self) -> (Vec<Retired>, Vec<(u64, Unlinked)>) {
         let seen = std::mem::take(&mut self.seen).into_values().flatten();
-        std::mem::take(&mut self.queue).into_iter().chain(seen)
+        let queue = std::mem::take(&mut self.queue).into_iter();
+        (
+            queue.chain(seen).collect(),
+            std::mem::take(&mut self.unlinked).into(),
+        )
     }
 }
 
 impl Retired {
+    /// # Safety
+    /// The caller is protected since it found the tuple.
+    pub(crate) unsafe fn new(
+        table: NonNull<TableCore>,
+        tuple: NonNull<Tuple>,
+        version: Option<NonNull<Version>>,
+        timestamp: u64,
+    ) -> Self {
+        Self {
+            table,
+            tuple,
+            version,
+            timestamp,
+            // SAFETY: the caller's promise.
+            order: unsafe { order_of(tuple) },
+        }
+    }
+
     /// A snapshot that keeps the entry from being disposed of; 0 stands for some open transaction.
     fn seen_by(&self, horizon: &Horizon) -> Option<u64> {
         if self.timestamp < horizon.watermark {
@@ -125,6 +173,9 @@ impl Retired {
             // A tombstone waits for every snapshot below it.
             None => 0,
         };
+        if bug!("middle-snapshot-ignored") && self.version.is_some() {
+            return None;
+        }
         horizon.first_to_see(from, self.timestamp)
     }
 
@@ -159,16 +210,34 @@ pub(crate) fn collect(local: &Local, worker: &Worker, horizon: &Horizon, patienc
         .lock()
         .take_unseen(horizon, patience, &mut taken);
     // Tuple by tuple.
-    taken.sort_unstable_by_key(|entry| (entry.tuple, entry.timestamp));
+    taken.sort_unstable_by_key(|entry| (entry.order, entry.timestamp));
     let taken = Taken {
         worker,
         entries: &mut taken,
     };
     while let Some(last) = taken.entries.last() {
-        let tuple = last.tuple;
-        let first = taken.entries.partition_point(|entry| entry.tuple < tuple);
+        let order = last.order;
+        let before = |entry: &Retired| entry.order < order;
+        let first = taken.entries.partition_point(before);
         unlink(local, worker, taken.entries.split_off(first));
     }
+    let unlinked = worker.garbage.lock().take_unlinked(horizon);
+    let guard = local.pin();
+    for unlinked in unlinked {
+        defer(local.shared(), &guard, move || drop(unlinked));
+    }
+}
+
+/// Retires what has just left an index.
+///
+/// A transaction whose slot is open at a bound above the time that is noted here cannot have found it. For let the transaction have loaded
+/// that bound before its fence, and we unlinked before ours. If its fence came first, our load below would have seen its bound or a later one; so ours
+/// came first, and its search of the index, after its fence, saw the index without this.
+pub(crate) fn unlinked(local: &Local, unlinked: Unlinked) {
+    fence(Ordering::SeqCst);
+    let at = local.shared().recent();
+    let mut garbage = local.worker().garbage.lock();
+    garbage.unlinked.push_back((at, unlinked));
 }
 
 /// Entries being disposed of. Should the drop of a user's value panic, the rest goes back to where it came from.
@@ -204,10 +273,13 @@ pub(crate) fn collect_some(local: &Local) {
 /// Collects everybody's garbage, all that is garbage now.
 pub(crate) fn collect_all(local: &Local) {
     let shared = local.shared();
-    shared.advance(shared.clock.now(), 0);
-    let horizon = Horizon::scan(shared);
-    for worker in shared.workers() {
-        collect(local, &worker, &horizon, 0);
+    // Twice: the first round unlinks dead tuples, which can go when the coarse clock has moved on.
+    for _ in 0..2 {
+        shared.advance(shared.clock.now(), 0);
+        let horizon = Horizon::scan(shared);
+        for worker in shared.workers() {
+            collect(local, &worker, &horizon, 0);
+        }
     }
     local.free_recycled();
     flush(local);
@@ -216,16 +288,20 @@ pub(crate) fn collect_all(local: &Local) {
 /// Frees what waits for the epoch, as far as nobody is pinned.
 pub(crate) fn flush(local: &Local) {
     let shared = local.shared();
-    // Each flush moves the epoch on by one and runs a few bags; nothing moves while some other guard stays pinned.
-    let mut idle = 0;
-    while shared.deferred.load(Ordering::Relaxed) > 0 && idle < 8 {
+    // Each flush moves the epoch on by one and runs a few bags; nothing moves while some other guard stays pinned. Guards are held for a way through an
+    // index only, but a thread may have been preempted there, or at its end: give it the time to go on.
+    let mut wait = Wait::new();
+    loop {
         let before = shared.deferred.load(Ordering::Relaxed);
+        if before == 0 {
+            return;
+        }
         local.pin().flush();
-        idle = if shared.deferred.load(Ordering::Relaxed) < before {
-            0
-        } else {
-            idle + 1
-        };
+        if shared.deferred.load(Ordering::Relaxed) < before {
+            wait = Wait::new();
+        } else if wait.turn() > FLUSH_TURNS {
+            return;
+        }
     }
 }
 
@@ -240,10 +316,10 @@ fn dispose(local: &Local, entry: Retired) {
             local.recycle(table, version);
         }
     } else {
-        let guard = local.pin();
+        let _guard = local.pin();
         // SAFETY: the entry holds the tuple.
         if unsafe { entry.tuple.as_ref() }.release() {
-            bury(local, entry.table, entry.tuple, &guard);
+            bury(local, entry.table, entry.tuple);
         }
     }
 }
@@ -300,37 +376,65 @@ fn unlink(local: &Local, worker: &Worker, mut entries: Vec<Retired>) {
 /// Removes a tuple that nobody holds from its index, if its key is absent for every live and every later transaction:
 /// it never had a version, or its newest is a tombstone below the watermark.
 ///
-/// The guard was pinned before the last hold was given back.
-pub(crate) fn bury(local: &Local, table: NonNull<TableCore>, tuple: NonNull<Tuple>, guard: &Guard) {
+/// The caller has been pinned, or its slot open, since before the last hold was given back.
+pub(crate) fn bury(local: &Local, table: NonNull<TableCore>, tuple: NonNull<Tuple>) {
     let shared = local.shared();
-    // SAFETY: the database keeps the table; we were pinned while the tuple was held.
+    // SAFETY: the database keeps the table; we have been protected since the tuple was held.
     let (core, head) = unsafe { (table.as_ref(), tuple.as_ref()) };
-    let Ok(newest) = head.lock(u32::MAX) else {
-        return;
+    let is_absent = |newest| {
+        NonNull::new(newest).is_none_or(|newest: NonNull<Version>| {
+            // SAFETY: the newest version of a tuple that we have locked.
+            let (timestamp, tombstone) = unsafe {
+                (
+                    newest.as_ref().timestamp,
+                    (core.versions.is_tombstone)(newest),
+                )
+            };
+            tombstone && timestamp < shared.watermark()
+        })
     };
-    let absent = NonNull::new(newest).is_none_or(|newest| {
-        // SAFETY: the newest version of a tuple that we have locked.
-        let (timestamp, tombstone) = unsafe {
-            (
-                newest.as_ref().timestamp,
-                (core.versions.is_tombstone)(newest),
-            )
+    // SAFETY: see above.
+    let protected = unsafe { Protected::open() };
+    let mut wait = Wait::new();
+    let replaced = loop {
+        // Before the lock: finding a tuple in a tree compares keys (I8).
+        let Some(removal) = core.index.prepare_removal(tuple, protected) else {
+            return;
         };
-        tombstone && timestamp < shared.watermark()
-    });
-    // Under the lock: who holds it later sees it dead (see `Tuple::hold`).
-    if !absent || head.is_held() {
+        let Ok(newest) = head.lock(u32::MAX) else {
+            return;
+        };
+        // Under the lock: who holds it later sees it dead (see `Tuple::hold`).
+        if !is_absent(newest) || head.is_held() && !bug!("held-is-removed") {
+            head.publish(newest);
+            return;
+        }
+        let removed = if bug!("dead-left-in-index") {
+            Some(None)
+        } else {
+            removal.apply()
+        };
+        if let Some(replaced) = removed {
+            if bug!("dead-not-marked") {
+                head.publish(newest);
+            } else {
+                head.bury(newest);
+            }
+            if !newest.is_null() {
+                local.worker().count_versions(-1);
+            }
+            break replaced;
+        }
         head.publish(newest);
-        return;
+        wait.turn();
+    };
+    local.worker().count_tuples(-1);
+    unlinked(local, Unlinked::Tuple(core.dead(tuple)));
+    if let Some(replaced) = replaced {
+        unlinked(local, replaced);
     }
-    core.index.remove(tuple, guard);
-    head.bury(newest);
-    if !newest.is_null() {
-        local.worker().count_versions(-1);
-    }
-    // SAFETY: the index has let go of it; who found it there before is pinned.
-    let free = unsafe { core.freeing(tuple) };
-    defer(shared, guard, free);
+    core.index
+        .shrink(tuple, protected, &mut |node| unlinked(local, node));
 }
 
 /// Runs `free` once everyone who is pinned now no longer is.

@@ -7,9 +7,9 @@
 //! empty. So a probe that runs from a key's first slot to an empty one has passed every slot where an insert that came
 //! before can have put the key; one that it missed came after some load of the probe (I7).
 
+use crate::protected::Protected;
 use crate::sync::{AtomicPtr, AtomicU64, AtomicUsize, Mutex, Ordering};
 use crate::tuple::Tuple;
-use crossbeam_epoch::Guard;
 use crossbeam_utils::CachePadded;
 use std::ptr::{self, NonNull};
 
@@ -18,7 +18,7 @@ compile_error!(
     "tsc-mvcc keeps 16 bits of a hash in the upper bits of a pointer and needs 64-bit pointers"
 );
 
-const SHARD_BITS: u32 = if cfg!(test) { 1 } else { 6 };
+const SHARD_BITS: u32 = if cfg!(any(test, shuttle)) { 1 } else { 6 };
 const MIN_CAPACITY: usize = 8;
 const TAG_SHIFT: u32 = 48;
 
@@ -28,7 +28,7 @@ const REMOVED: usize = 1;
 
 /// The parts of a key's 64-bit hash.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Hash(u64);
+pub struct Hash(u64);
 
 impl Hash {
     pub(crate) fn new(hash: u64) -> Self {
@@ -87,10 +87,14 @@ impl Array<'_> {
     #[expect(clippy::cast_ptr_alignment, reason = "the layout is aligned to more")]
     fn allocate(capacity: usize) -> *mut Slot {
         let layout = Self::layout(capacity);
-        // SAFETY: the layout is not empty. Null pointers are all zeros.
-        let array = unsafe { std::alloc::alloc_zeroed(layout) }.cast::<Slot>();
+        // SAFETY: the layout is not empty.
+        let array = unsafe { std::alloc::alloc(layout) }.cast::<Slot>();
         if array.is_null() {
             std::alloc::handle_alloc_error(layout);
+        }
+        for at in 0..capacity {
+            // SAFETY: within what was just allocated.
+            unsafe { array.add(at).write(AtomicPtr::new(ptr::null_mut())) };
         }
         array.map_addr(|address| address | capacity.ilog2() as usize)
     }
@@ -109,9 +113,9 @@ impl Array<'_> {
 }
 
 impl Shard {
-    /// The current array. The guard keeps it allocated.
+    /// The current array.
     #[inline]
-    fn array<'g>(&self, _guard: &'g Guard) -> Option<Array<'g>> {
+    fn array<'g>(&self, _protected: Protected<'g>) -> Option<Array<'g>> {
         // Acquire: pairs with the release store in `rebuild`.
         let word = self.array.load(Ordering::Acquire);
         if word.is_null() {
@@ -119,16 +123,16 @@ impl Shard {
         }
         let capacity = 1 << (word.addr() % ARRAY_ALIGN);
         let array = word.map_addr(|address| address & !(ARRAY_ALIGN - 1));
-        // SAFETY: a word that is not null stands for an array of this capacity. Replaced arrays are freed through the
-        // epoch, and the caller is pinned.
+        // SAFETY: a word that is not null stands for an array of this capacity, and the caller is protected from its being freed.
         let slots = unsafe { std::slice::from_raw_parts(array, capacity) };
         Some(Array { slots })
     }
 
-    /// The array of `capacity` slots with all tuples of the old one. Under the writer's lock.
-    fn rebuild(&self, writer: &mut Writer, capacity: usize, guard: &Guard) {
+    /// Moves all tuples to a new array of `capacity` slots and returns the old one. Under the writer's lock.
+    fn rebuild(&self, writer: &mut Writer, capacity: usize) -> Option<Replaced> {
         let word = Array::allocate(capacity);
-        let old = self.array(guard);
+        // SAFETY: only the holder of the writer's lock replaces it.
+        let old = self.array(unsafe { Protected::open() });
         let array = word.map_addr(|address| address & !(ARRAY_ALIGN - 1));
         // SAFETY: just allocated, not shared yet.
         let slots = unsafe { std::slice::from_raw_parts(array, capacity) };
@@ -143,19 +147,23 @@ impl Shard {
         let old = self.array.load(Ordering::Relaxed);
         // Release: the copied slots are seen by whoever sees the array.
         self.array.store(word, Ordering::Release);
-        let old = SendPtr(old);
-        // SAFETY: readers that still use the old array are pinned; nobody finds it any more.
-        unsafe { guard.defer_unchecked(move || Array::free({ old }.0)) };
-        // Arrays can be large: not to be left with a thread that may do nothing more.
-        guard.flush();
+        (!old.is_null()).then_some(Replaced(old))
     }
 }
 
-/// A pointer that a deferred destruction may carry to another thread.
-struct SendPtr<T>(*mut T);
+/// An array that the index has no more use for. To be dropped, which frees it, once nobody uses it any more.
+#[must_use = "readers may still use it"]
+pub struct Replaced(*mut Slot);
 
-// SAFETY: only used for memory that its destruction has to itself.
-unsafe impl<T> Send for SendPtr<T> {}
+// SAFETY: slots of memory; whoever drops it has it to itself.
+unsafe impl Send for Replaced {}
+
+impl Drop for Replaced {
+    fn drop(&mut self) {
+        // SAFETY: whoever drops it knows that nobody uses it.
+        unsafe { Array::free(self.0) };
+    }
+}
 
 fn pointer(entry: *mut Tuple) -> Option<NonNull<Tuple>> {
     if entry.addr() == REMOVED {
@@ -183,7 +191,7 @@ impl<'g> Array<'g> {
             .take_while(|entry| !entry.is_null())
             .filter(move |entry| entry.addr() >> TAG_SHIFT == hash.tag())
             .filter_map(pointer)
-            // SAFETY: found by a pinned reader, so it is freed later.
+            // SAFETY: found by a protected reader, so it is freed later.
             .filter(move |tuple| unsafe { tuple.as_ref() }.hash == hash.position())
     }
 
@@ -207,9 +215,13 @@ impl<'g> Array<'g> {
     }
 }
 
+/// The shard has had another insert since it was looked at.
+#[derive(Debug)]
+pub(crate) struct Outdated;
+
 /// What a shard's insert counter said before the shard was searched or walked.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Inserts(u64);
+pub struct Inserts(u64);
 
 impl HashIndex {
     pub(crate) fn new() -> Self {
@@ -235,10 +247,10 @@ impl HashIndex {
     pub(crate) fn matches<'g>(
         &self,
         hash: Hash,
-        guard: &'g Guard,
+        protected: Protected<'g>,
     ) -> impl Iterator<Item = NonNull<Tuple>> + use<'g> {
         self.shard(hash.position())
-            .array(guard)
+            .array(protected)
             .into_iter()
             .flat_map(move |array| array.matches(hash))
     }
@@ -249,10 +261,10 @@ impl HashIndex {
     pub(crate) fn find(
         &self,
         hash: Hash,
-        guard: &Guard,
+        protected: Protected<'_>,
         mut is_it: impl FnMut(NonNull<Tuple>) -> bool,
     ) -> Option<NonNull<Tuple>> {
-        let slots = self.shard(hash.position()).array(guard)?.slots;
+        let slots = self.shard(hash.position()).array(protected)?.slots;
         let mask = slots.len() - 1;
         let mut position = hash.position() as usize & mask;
         loop {
@@ -263,7 +275,7 @@ impl HashIndex {
             }
             if entry.addr() >> TAG_SHIFT == hash.tag()
                 && let Some(tuple) = pointer(entry)
-                // SAFETY: found by a pinned reader, so it is freed later.
+                // SAFETY: found by a protected reader, so it is freed later.
                 && unsafe { tuple.as_ref() }.hash == hash.position()
                 && is_it(tuple)
             {
@@ -278,15 +290,14 @@ impl HashIndex {
         self.shard(position).counter()
     }
 
-    /// Adds a tuple whose key was found missing after `seen` was read. False, and nothing happens, if the shard has had
-    /// another insert since: the caller looks again.
+    /// Adds a tuple whose key was found missing after `seen` was read. May replace an array. An error, and nothing happens, if the
+    /// shard has had another insert since: the caller looks again.
     pub(crate) fn insert(
         &self,
         hash: Hash,
         tuple: NonNull<Tuple>,
         seen: Inserts,
-        guard: &Guard,
-    ) -> bool {
+    ) -> Result<Option<Replaced>, Outdated> {
         let address = tuple.as_ptr().addr();
         assert!(
             address >> TAG_SHIFT == 0,
@@ -295,16 +306,19 @@ impl HashIndex {
         let shard = self.shard(hash.position());
         let mut writer = shard.writer.lock();
         if shard.counter() != seen {
-            return false;
+            return Err(Outdated);
         }
-        let capacity = shard.array(guard).map_or(0, |array| array.slots.len());
+        // SAFETY: we hold the writer's lock, without which no array is replaced.
+        let protected = unsafe { Protected::open() };
+        let mut replaced = None;
+        let capacity = shard.array(protected).map_or(0, |array| array.slots.len());
         let len = shard.len.load(Ordering::Relaxed) + 1;
         if writer.used + 1 > capacity / 4 * 3 {
             // Half of the new array stays empty; a shard full of removed slots keeps its size.
             let wanted = (2 * len).next_power_of_two().max(MIN_CAPACITY);
-            shard.rebuild(&mut writer, wanted, guard);
+            replaced = shard.rebuild(&mut writer, wanted);
         }
-        let array = shard.array(guard).expect("just made");
+        let array = shard.array(protected).expect("just made");
         let entry = tuple
             .as_ptr()
             .map_addr(|address| address | hash.tag() << TAG_SHIFT);
@@ -314,16 +328,18 @@ impl HashIndex {
         shard.len.store(len, Ordering::Relaxed);
         // Release, after the slot: who reads the new count finds the tuple.
         shard.inserts.store(seen.0 + 1, Ordering::Release);
-        true
+        Ok(replaced)
     }
 
-    /// Takes a tuple out. The caller has locked it and retires it afterwards.
-    pub(crate) fn remove(&self, tuple: NonNull<Tuple>, guard: &Guard) {
+    /// Takes a tuple out. The caller has locked it and retires it afterwards. May replace an array.
+    pub(crate) fn remove(&self, tuple: NonNull<Tuple>) -> Option<Replaced> {
         // SAFETY: the caller has it locked, so it is allocated.
         let position = unsafe { tuple.as_ref() }.hash;
         let shard = self.shard(position);
         let mut writer = shard.writer.lock();
-        let array = shard.array(guard).expect("the tuple is in it");
+        // SAFETY: we hold the writer's lock, without which no array is replaced.
+        let array = shard.array(unsafe { Protected::open() });
+        let array = array.expect("the tuple is in it");
         let slot = array
             .probe(position)
             .find(|slot| pointer(slot.load(Ordering::Relaxed)) == Some(tuple))
@@ -334,12 +350,14 @@ impl HashIndex {
         shard.len.store(len, Ordering::Relaxed);
         let capacity = array.slots.len();
         if len == 0 {
-            let old = SendPtr(shard.array.swap(ptr::null_mut(), Ordering::AcqRel));
             writer.used = 0;
-            // SAFETY: as in `rebuild`.
-            unsafe { guard.defer_unchecked(move || Array::free({ old }.0)) };
+            Some(Replaced(
+                shard.array.swap(ptr::null_mut(), Ordering::AcqRel),
+            ))
         } else if capacity > MIN_CAPACITY && len < capacity / 8 {
-            shard.rebuild(&mut writer, capacity / 4, guard);
+            shard.rebuild(&mut writer, capacity / 4)
+        } else {
+            None
         }
     }
 
@@ -351,12 +369,12 @@ impl HashIndex {
     pub(crate) fn walk<'g>(
         &self,
         shard: usize,
-        guard: &'g Guard,
+        protected: Protected<'g>,
     ) -> (Inserts, impl Iterator<Item = NonNull<Tuple>> + use<'g>) {
         let shard = &self.shards[shard];
         let inserts = shard.counter();
         let tuples = shard
-            .array(guard)
+            .array(protected)
             .into_iter()
             .flat_map(Array::entries)
             .filter_map(pointer);
@@ -375,12 +393,12 @@ impl HashIndex {
     /// Takes all tuples out, for whoever has the index to itself.
     pub(crate) fn drain(&mut self) -> Vec<NonNull<Tuple>> {
         // SAFETY: `&mut self`: nobody else uses the arrays.
-        let guard = unsafe { crossbeam_epoch::unprotected() };
+        let protected = unsafe { Protected::open() };
         let mut tuples = Vec::with_capacity(self.len());
         for shard in &mut self.shards {
             tuples.extend(
                 shard
-                    .array(guard)
+                    .array(protected)
                     .into_iter()
                     .flat_map(Array::entries)
                     .filter_map(pointer),
@@ -410,7 +428,6 @@ impl Drop for HashIndex {
 mod tests {
     use super::*;
     use crate::tuple::KeyedTuple;
-    use crossbeam_epoch::Collector;
     use proptest::prelude::*;
     use std::collections::BTreeMap;
 
@@ -418,47 +435,49 @@ mod tests {
     struct Subject {
         index: HashIndex,
         tuples: BTreeMap<u64, NonNull<Tuple>>,
-        collector: Collector,
+    }
+
+    /// The test has its index to itself.
+    fn protected() -> Protected<'static> {
+        // SAFETY: see above.
+        unsafe { Protected::open() }
     }
 
     impl Subject {
-        fn find(&self, key: u64, guard: &Guard) -> Option<NonNull<Tuple>> {
+        fn find(&self, key: u64) -> Option<NonNull<Tuple>> {
             let is_it = |tuple: NonNull<Tuple>| {
                 // SAFETY: the test frees no tuple that the index may still have.
                 unsafe { tuple.cast::<KeyedTuple<u64>>().as_ref() }.key == key
             };
-            self.index.find(Hash::new(key), guard, is_it)
+            self.index.find(Hash::new(key), protected(), is_it)
         }
 
         fn insert(&mut self, key: u64) {
-            let guard = self.collector.register().pin();
-            if self.find(key, &guard).is_some() {
+            if self.find(key).is_some() {
                 return;
             }
-            let tuple = KeyedTuple::boxed(key, Hash::new(key)).cast();
+            let tuple = KeyedTuple::boxed(key, Hash::new(key).position()).into_raw();
             let seen = self.index.inserts(Hash::new(key).position());
-            assert!(self.index.insert(Hash::new(key), tuple, seen, &guard));
+            assert!(self.index.insert(Hash::new(key), tuple, seen).is_ok());
             assert!(
-                !self.index.insert(Hash::new(key), tuple, seen, &guard),
+                self.index.insert(Hash::new(key), tuple, seen).is_err(),
                 "an outdated look-up"
             );
             self.tuples.insert(key, tuple);
         }
 
         fn remove(&mut self, key: u64) {
-            let guard = self.collector.register().pin();
             if let Some(tuple) = self.tuples.remove(&key) {
-                self.index.remove(tuple, &guard);
+                drop(self.index.remove(tuple));
                 // SAFETY: out of the index, and nobody else is there.
                 drop(unsafe { Box::from_raw(tuple.cast::<KeyedTuple<u64>>().as_ptr()) });
             }
         }
 
         fn check(&self) {
-            let guard = self.collector.register().pin();
             for key in 0..64 {
-                assert_eq!(self.find(key, &guard), self.tuples.get(&key).copied());
-                let matches: Vec<_> = self.index.matches(Hash::new(key), &guard).collect();
+                assert_eq!(self.find(key), self.tuples.get(&key).copied());
+                let matches: Vec<_> = self.index.matches(Hash::new(key), protected()).collect();
                 assert_eq!(
                     matches,
                     self.tuples
@@ -469,7 +488,7 @@ mod tests {
                 );
             }
             assert_eq!(self.index.len(), self.tuples.len());
-            let walk = |shard| self.index.walk(shard, &guard).1.collect::<Vec<_>>();
+            let walk = |shard| self.index.walk(shard, protected()).1.collect::<Vec<_>>();
             let mut walked: Vec<_> = (0..self.index.shards()).flat_map(walk).collect();
             let mut expected: Vec<_> = self.tuples.values().copied().collect();
             walked.sort_unstable();
@@ -494,7 +513,6 @@ mod tests {
             let mut subject = Subject {
                 index: HashIndex::new(),
                 tuples: BTreeMap::new(),
-                collector: Collector::new(),
             };
             for (insert, key) in steps {
                 if insert { subject.insert(key) } else { subject.remove(key) }

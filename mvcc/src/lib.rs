@@ -22,12 +22,13 @@
 //!
 //! - [`Database::run`]: a read-write transaction as a closure, run until it commits; [`Database::begin`]: one by hand
 //! - [`Database::view`]: short reads; [`Database::snapshot`]: a state to keep
+//! - [`Table`]: point access; [`OrderedTable`]: ranges as well
 //!
 //! # Guarantee
 //!
 //! Every transaction is strictly serializable: one total order explains every read and agrees with real time. Even a transaction that
-//! is going to be aborted only ever sees one consistent state. Reads that write nothing never abort and never block a writer. There is no
-//! bound yet on how often [`Database::run`] retries.
+//! is going to be aborted only ever sees one consistent state. Reads that write nothing never abort and never block a writer. [`Database::run`]
+//! returns: a transaction that keeps losing is run while the commits of all other threads wait.
 //!
 //! # Protocol: locks, then clock
 //!
@@ -54,13 +55,16 @@
 //! - **I6** A tuple leaves its index only if it is locked, held by nobody, and without a value for every live and later transaction. Whoever buffers a write to
 //!   a tuple without a value holds it; for others it stays because of their slot.
 //! - **I7** A probe of the index that ends at an empty slot has passed every slot where an earlier insert can have put the key.
-//! - **I8** No user code (`Hash`, `Eq`, `Drop`, closures) runs while a tuple or an index shard is locked.
+//! - **I8** No user code (`Hash`, `Eq`, `Ord`, `Clone`, `Drop`, closures) runs while a tuple, an index shard or a tree node is locked.
+//! - **I9** What leaves an index (tuples, arrays, nodes) is freed when no slot is open from before, and then through the epoch.
+//! - **I10** A commit knows the exact tuples of each range that it has read: the nodes are unchanged since they were walked through, and none of the tuples in them has a
+//!   version that the transaction has not seen.
 //!
 //! # Costs
 //!
-//! A view of one key costs a store to the thread's own slot, an epoch pin and the lookup; no clock reading. A commit costs one clock reading, and for each
+//! A view of one key costs a store to the thread's own slot, a fence and the lookup; no clock reading. A commit costs one clock reading, and for each
 //! write a compare-and-swap and a store. What a commit supersedes is recycled by the thread's later writes. Creating a key locks a part of
-//! the index.
+//! the index; in an ordered table it copies a node of at most 64 entries.
 //!
 //! # Platforms
 //!
@@ -73,6 +77,8 @@ mod database;
 mod garbage;
 mod index;
 mod local;
+mod protected;
+mod range;
 mod read;
 mod reads;
 mod shared;
@@ -83,6 +89,7 @@ mod sync;
 mod table;
 mod timestamp;
 mod transaction;
+mod tree;
 mod tuple;
 mod version;
 mod view;
@@ -94,7 +101,7 @@ pub use database::{Builder, Database};
 pub use read::Read;
 pub use snapshot::Snapshot;
 pub use stats::Stats;
-pub use table::{AnyTable, Lookup, Table, TableError};
+pub use table::{AnyTable, Lookup, OrderedTable, Table, TableError};
 pub use timestamp::Timestamp;
 pub use transaction::Transaction;
 pub use view::View;

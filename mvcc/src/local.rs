@@ -2,9 +2,9 @@
 //! of collected versions.
 
 use crate::reads::Read;
-use crate::shared::{Shared, Worker};
+use crate::shared::{self, Shared, Worker};
 use crate::slots::{Bound, SlotRef};
-use crate::sync::{Arc, Ordering, fence, thread_local};
+use crate::sync::{Arc, Ordering, fence, freed, thread_local};
 use crate::version::{OwnedVersion, ValueVersion, Version};
 use crossbeam_epoch::{Guard, LocalHandle};
 use crossbeam_utils::CachePadded;
@@ -22,6 +22,8 @@ pub(crate) struct Local {
     /// Tombstones for recycling, by table.
     recycled: RefCell<Vec<Vec<OwnedVersion>>>,
     turn: Cell<usize>,
+    /// Whether this thread has closed the gate to other threads' commits.
+    inside: Cell<bool>,
     /// After the handle: it outlives it.
     shared: Arc<Shared>,
 }
@@ -76,6 +78,7 @@ impl Local {
             spare_reads: Cell::default(),
             recycled: RefCell::default(),
             turn: Cell::new(0),
+            inside: Cell::new(false),
             shared: shared.clone(),
         }
     }
@@ -109,9 +112,26 @@ impl Local {
         self.turn.replace(self.turn.get().wrapping_add(1))
     }
 
-    /// Announces a transaction that may read anything from now on, and pins.
+    /// Lets no other thread commit until the result is dropped; see [`Shared::enter`].
+    pub(crate) fn enter(&self) -> Inside<'_> {
+        let nested = self.inside.get();
+        let gate = (!nested).then(|| self.shared.enter());
+        self.inside.set(true);
+        Inside {
+            local: self,
+            nested,
+            _gate: gate,
+        }
+    }
+
+    /// Whether this thread is the one that may commit although the gate is closed.
+    pub(crate) fn is_inside(&self) -> bool {
+        self.inside.get()
+    }
+
+    /// Announces a transaction that may read anything from now on.
     #[inline]
-    pub(crate) fn begin(&self) -> (SlotRef, Guard) {
+    pub(crate) fn begin(&self) -> SlotRef {
         let slot = self
             .spare_slot
             .take()
@@ -119,14 +139,9 @@ impl Local {
         self.shared
             .slots
             .set_before_fence(slot, self.shared.recent());
-        // The announcement is ordered before all reads by a full fence; partner: the one in `Horizon::scan`. An
-        // outermost pin executes one (on x86 a locked instruction); a nested one does not.
-        let nested = self.handle.is_pinned();
-        let guard = self.handle.pin();
-        if nested {
-            fence(Ordering::SeqCst);
-        }
-        (slot, guard)
+        // The announcement is ordered before all reads. Partners: the fences in `Horizon::scan` and in `garbage::unlinked`.
+        fence(Ordering::SeqCst);
+        slot
     }
 
     /// Ends what `begin` announced.
@@ -158,6 +173,7 @@ impl Local {
             return ValueVersion::boxed(value);
         };
         let version = version.into_raw();
+        freed::set_free(version, false);
         // SAFETY: it came from the same table, so it is of this type, and belongs to us alone. It is a tombstone, so the assignment
         // drops nothing.
         unsafe { (*version.cast::<ValueVersion<V>>().as_ptr()).value = value };
@@ -172,12 +188,26 @@ impl Local {
             recycled.resize_with(table + 1, Vec::new);
         }
         if recycled[table].len() < RECYCLED {
+            freed::set_free(version.as_ptr(), true);
             recycled[table].push(version);
         }
     }
 
     pub(crate) fn free_recycled(&self) {
         drop(self.recycled.take());
+    }
+}
+
+/// A thread's being the only one who may commit.
+pub(crate) struct Inside<'l> {
+    local: &'l Local,
+    nested: bool,
+    _gate: Option<shared::Inside<'l>>,
+}
+
+impl Drop for Inside<'_> {
+    fn drop(&mut self) {
+        self.local.inside.set(self.nested);
     }
 }
 

@@ -1,12 +1,16 @@
 //! Reading, whatever from.
 
-use crate::database::Inner;
+use crate::protected::Protected;
+use crate::range::{Direction, Rows, last_key, walk};
 use crate::reads::{Seen, read_at};
-use crate::table::{AnyTable, Lookup, key_of};
+use crate::sync::freed;
+use crate::table::{AnyTable, Lookup, OrderedTable, TableCore, key_of};
+use crate::tree::TreeKey;
 use crate::tuple::Tuple;
 use crate::version::{ValueVersion, Version};
 use crate::{Snapshot, Transaction, View};
-use crossbeam_epoch::Guard;
+use std::borrow::Borrow;
+use std::ops::{Bound, RangeBounds};
 use std::ptr::NonNull;
 
 /// The reads that a [`Transaction`], a [`View`] and a [`Snapshot`] have in common.
@@ -54,6 +58,44 @@ pub trait Read: sealed::Sealed {
         &'r self,
         table: &'r T,
     ) -> impl Iterator<Item = (&'r T::Key, &'r T::Value)>;
+
+    /// The rows whose keys are in a range, ascending; from both ends.
+    ///
+    /// # Panics
+    /// If the table belongs to another database.
+    fn range<'r, K, V, Q>(
+        &'r self,
+        table: &'r OrderedTable<K, V>,
+        range: impl RangeBounds<Q>,
+    ) -> impl DoubleEndedIterator<Item = (&'r K, &'r V)>
+    where
+        K: Borrow<Q> + Ord + Clone + Send + Sync + 'static,
+        V: Send + Sync + 'static,
+        Q: ToOwned<Owned: Into<K>> + ?Sized;
+
+    /// The row with the smallest key.
+    ///
+    /// # Panics
+    /// If the table belongs to another database.
+    fn first<'r, K, V>(&'r self, table: &'r OrderedTable<K, V>) -> Option<(&'r K, &'r V)>
+    where
+        K: Ord + Clone + Send + Sync + 'static,
+        V: Send + Sync + 'static,
+    {
+        self.range::<K, V, K>(table, ..).next()
+    }
+
+    /// The row with the largest key.
+    ///
+    /// # Panics
+    /// If the table belongs to another database.
+    fn last<'r, K, V>(&'r self, table: &'r OrderedTable<K, V>) -> Option<(&'r K, &'r V)>
+    where
+        K: Ord + Clone + Send + Sync + 'static,
+        V: Send + Sync + 'static,
+    {
+        self.range::<K, V, K>(table, ..).next_back()
+    }
 }
 
 mod sealed {
@@ -62,6 +104,87 @@ mod sealed {
     impl Sealed for crate::View<'_> {}
     impl Sealed for crate::Snapshot {}
 }
+
+/// The inherent methods that are the same for all three. They need `get` and `check`, and that the reader is a [`RowReader`].
+macro_rules! inherent_reads {
+    () => {
+        /// Whether a key has a value.
+        ///
+        /// # Panics
+        /// If the table belongs to another database.
+        pub fn contains_key<T: Lookup<Q>, Q: ?Sized>(&self, table: &T, key: &Q) -> bool {
+            self.get(table, key).is_some()
+        }
+
+        /// All keys with their values: in no particular order, or in the order of keys where the table has one.
+        ///
+        /// In a read-write transaction, what the iteration has reached is protected against changes until the commit, new keys included.
+        ///
+        /// # Panics
+        /// If the table belongs to another database.
+        pub fn iter<'r, T: AnyTable>(
+            &'r self,
+            table: &'r T,
+        ) -> impl Iterator<Item = (&'r T::Key, &'r T::Value)> {
+            self.check(table.core());
+            table.rows(self)
+        }
+
+        /// The rows whose keys are in a range, ascending; from both ends. A range whose end is below its start is empty.
+        ///
+        /// In a read-write transaction, the range is protected against changes until the commit, new keys included, as far as the iteration has
+        /// gone. It may read some rows ahead.
+        ///
+        /// # Panics
+        /// If the table belongs to another database.
+        pub fn range<'r, K, V, Q>(
+            &'r self,
+            table: &'r $crate::OrderedTable<K, V>,
+            range: impl std::ops::RangeBounds<Q>,
+        ) -> impl DoubleEndedIterator<Item = (&'r K, &'r V)>
+        where
+            K: std::borrow::Borrow<Q> + Ord + Clone + Send + Sync + 'static,
+            V: Send + Sync + 'static,
+            Q: ToOwned<Owned: Into<K>> + ?Sized,
+        {
+            self.check(table.core());
+            let owned = |bound: std::ops::Bound<&Q>| bound.map(|key| key.to_owned().into());
+            let bounds = (owned(range.start_bound()), owned(range.end_bound()));
+            $crate::range::RangeRows::new(self, table, bounds)
+        }
+
+        /// The row with the smallest key.
+        ///
+        /// # Panics
+        /// If the table belongs to another database.
+        pub fn first<'r, K, V>(
+            &'r self,
+            table: &'r $crate::OrderedTable<K, V>,
+        ) -> Option<(&'r K, &'r V)>
+        where
+            K: Ord + Clone + Send + Sync + 'static,
+            V: Send + Sync + 'static,
+        {
+            self.range::<K, V, K>(table, ..).next()
+        }
+
+        /// The row with the largest key.
+        ///
+        /// # Panics
+        /// If the table belongs to another database.
+        pub fn last<'r, K, V>(
+            &'r self,
+            table: &'r $crate::OrderedTable<K, V>,
+        ) -> Option<(&'r K, &'r V)>
+        where
+            K: Ord + Clone + Send + Sync + 'static,
+            V: Send + Sync + 'static,
+        {
+            self.range::<K, V, K>(table, ..).next_back()
+        }
+    };
+}
+pub(crate) use inherent_reads;
 
 /// The trait's methods through the inherent ones of the same names.
 macro_rules! impl_read {
@@ -82,6 +205,19 @@ macro_rules! impl_read {
             ) -> impl Iterator<Item = (&'r T::Key, &'r T::Value)> {
                 self.iter(table)
             }
+
+            fn range<'r, K, V, Q>(
+                &'r self,
+                table: &'r OrderedTable<K, V>,
+                range: impl RangeBounds<Q>,
+            ) -> impl DoubleEndedIterator<Item = (&'r K, &'r V)>
+            where
+                K: Borrow<Q> + Ord + Clone + Send + Sync + 'static,
+                V: Send + Sync + 'static,
+                Q: ToOwned<Owned: Into<K>> + ?Sized,
+            {
+                self.range(table, range)
+            }
         }
     };
 }
@@ -90,27 +226,13 @@ impl_read!(Transaction<'_>);
 impl_read!(View<'_>);
 impl_read!(Snapshot);
 
-/// The tuple of a key.
-#[inline]
-pub(crate) fn find<T: Lookup<Q>, Q: ?Sized>(
-    table: &T,
-    hash: crate::index::Hash,
-    key: &Q,
-    guard: &Guard,
-) -> Option<NonNull<Tuple>> {
-    let index = &table.typed().core.index;
-    index.find(hash, guard, |tuple| {
-        // SAFETY: found in this table by a pinned thread.
-        T::matches(unsafe { key_of(tuple) }, key)
-    })
-}
-
 /// The value of a version, if it is one and not a tombstone.
 ///
 /// # Safety
 /// The version is null or of a table with values `V`, and stays allocated for `'r`.
 #[inline]
 pub(crate) unsafe fn value_of<'r, V>(version: *mut Version) -> Option<&'r V> {
+    NonNull::new(version).inspect(|&version| freed::check(version));
     // SAFETY: the caller's promise.
     let version = unsafe { version.cast::<ValueVersion<V>>().as_ref() };
     version.and_then(|version| version.value.as_ref())
@@ -121,17 +243,14 @@ pub(crate) unsafe fn value_of<'r, V>(version: *mut Version) -> Option<&'r V> {
 /// # Safety
 /// The caller's slot protects `timestamp` for `'r`.
 pub(crate) unsafe fn get_at<'r, T: Lookup<Q>, Q: ?Sized>(
-    database: &Inner,
     table: &T,
     key: &Q,
     timestamp: u64,
-    guard: &Guard,
+    protected: Protected<'_>,
 ) -> Option<&'r T::Value> {
-    table.typed().core.check_database(database.id);
-    let hash = crate::index::Hash::new(table.hash_lookup(key));
     loop {
-        let tuple = find(table, hash, key, guard)?;
-        // SAFETY: we are pinned; the caller's promise.
+        let tuple = table.find(key, protected)?;
+        // SAFETY: we are protected; the caller's promise.
         match unsafe { read_at(tuple, timestamp) } {
             // SAFETY: visible at a timestamp that the slot protects.
             Seen::Version(version, _) => return unsafe { value_of(version) },
@@ -140,25 +259,96 @@ pub(crate) unsafe fn get_at<'r, T: Lookup<Q>, Q: ?Sized>(
     }
 }
 
+/// What the kinds of table need of a reader to let it see their rows.
+pub trait RowReader {
+    /// The rows of one shard of a hashed table.
+    ///
+    /// # Safety
+    /// The table has these types.
+    unsafe fn read_shard<'r, K, V>(
+        &'r self,
+        table: &TableCore,
+        shard: usize,
+    ) -> Vec<(&'r K, &'r V)>;
+
+    /// Rows of an ordered table between two bounds, of so many tuples at most from the end where it begins.
+    ///
+    /// # Safety
+    /// The table has these types.
+    unsafe fn read_range<'r, K: TreeKey, V>(
+        &'r self,
+        table: &TableCore,
+        bounds: (&Bound<K>, &Bound<K>),
+        direction: Direction,
+        limit: usize,
+    ) -> Rows<'r, K, V>;
+
+    /// Tells that of what `read_range` returned, only the rows up to this tuple were made use of.
+    ///
+    /// # Safety
+    /// The table's keys are `K`.
+    unsafe fn stop_range<K: TreeKey>(
+        &self,
+        read: usize,
+        direction: Direction,
+        last: NonNull<Tuple>,
+    ) {
+        let _ = (read, direction, last);
+    }
+}
+
 /// The rows of one shard at a timestamp.
 ///
 /// # Safety
-/// The caller's slot protects `timestamp` for `'r`. That goes for the keys as well: a tuple whose visible version has a value is
-/// not removed, for the tombstone that would allow it is not below the watermark.
-pub(crate) unsafe fn shard_at<'r, T: AnyTable>(
-    table: &T,
+/// The caller's slot protects `timestamp` for `'r`, and the table has these types. The slot protects the keys as well: a tuple whose visible version has
+/// a value is not removed, for the tombstone that would allow it is not below the watermark.
+pub(crate) unsafe fn shard_at<'r, K, V>(
+    table: &TableCore,
     shard: usize,
     timestamp: u64,
-    guard: &Guard,
-) -> Vec<(&'r T::Key, &'r T::Value)> {
-    let (_, tuples) = table.typed().core.index.walk(shard, guard);
+    protected: Protected<'_>,
+) -> Vec<(&'r K, &'r V)> {
+    let (_, tuples) = table.index.hash().walk(shard, protected);
     let row = |tuple| {
-        // SAFETY: we are pinned; the caller's promise.
-        let Seen::Version(version, _) = (unsafe { read_at(tuple, timestamp) }) else {
-            return None;
-        };
+        // SAFETY: we are protected; the caller's promise.
+        let value = unsafe { tuple_at(tuple, timestamp) };
         // SAFETY: see above.
-        unsafe { value_of(version).map(|value| (key_of(tuple), value)) }
+        value.map(|value| (unsafe { key_of(tuple) }, value))
     };
     tuples.filter_map(row).collect()
+}
+
+/// Rows of an ordered table at a timestamp.
+///
+/// # Safety
+/// As for [`shard_at`].
+pub(crate) unsafe fn range_at<'r, K: TreeKey, V>(
+    table: &TableCore,
+    bounds: (&Bound<K>, &Bound<K>),
+    direction: Direction,
+    limit: usize,
+    timestamp: u64,
+    protected: Protected<'_>,
+) -> Rows<'r, K, V> {
+    // SAFETY: the caller's promise.
+    let tree = unsafe { table.index.tree::<K>() };
+    let walked = walk(tree, bounds, direction, limit, protected);
+    let last = last_key(&walked);
+    Rows::new(&walked, last, None, |tuple| {
+        // SAFETY: we are protected; the caller's promise.
+        unsafe { tuple_at(tuple, timestamp) }
+    })
+}
+
+/// The value of a tuple at a timestamp.
+///
+/// # Safety
+/// As for [`shard_at`].
+unsafe fn tuple_at<'r, V>(tuple: NonNull<Tuple>, timestamp: u64) -> Option<&'r V> {
+    // SAFETY: the caller's promise.
+    match unsafe { read_at(tuple, timestamp) } {
+        // SAFETY: as above.
+        Seen::Version(version, _) => unsafe { value_of(version) },
+        Seen::Dead => None,
+    }
 }

@@ -5,8 +5,11 @@
 //! cost more than the clock, and when it finds nothing where it looks.
 
 use crate::clock::Clock;
+use crate::sync::bug;
 use crate::tuple::Tuple;
 use crate::version::{ValueVersion, Version};
+use arrayvec::ArrayVec;
+use std::num::NonZeroU64;
 use std::ptr::NonNull;
 
 /// A tuple that was read, and the version that was seen: null or a tombstone only if a scan came by.
@@ -16,10 +19,12 @@ pub(crate) struct Read {
     pub(crate) version: *mut Version,
 }
 
-/// The reads of a transaction. All tuples in it stay allocated because the transaction is pinned, all versions because of its slot.
+/// What a transaction has read without a timestamp, and the timestamp once it has one. All tuples and versions in it stay allocated because the
+/// transaction's slot is open.
+#[derive(Default)]
 pub(crate) struct Reads {
-    pub(crate) entries: Vec<Read>,
-    timestamp: Option<u64>,
+    pub(crate) entries: ArrayVec<Read, UNTIMED>,
+    timestamp: Option<NonZeroU64>,
 }
 
 /// Reads without a timestamp: up to here, checking earlier words (they are in the first-level cache) costs less than a clock reading, which
@@ -46,34 +51,20 @@ impl Read {
 }
 
 impl Reads {
-    pub(crate) fn new(entries: Vec<Read>) -> Self {
-        Self {
-            entries,
-            timestamp: None,
-        }
-    }
-
+    #[inline]
     pub(crate) fn timestamp(&self) -> Option<u64> {
-        self.timestamp
+        self.timestamp.map(NonZeroU64::get)
     }
 
     /// Moves on to a later timestamp at which all reads were checked to be current.
     pub(crate) fn extend_to(&mut self, timestamp: u64) {
-        self.timestamp = Some(timestamp);
-    }
-
-    /// Remembers what was read at the timestamp.
-    pub(crate) fn record(&mut self, tuple: NonNull<Tuple>, version: *mut Version) {
-        let read = Read { tuple, version };
-        if self.entries.last() != Some(&read) {
-            self.entries.push(read);
-        }
+        self.timestamp = NonZeroU64::new(timestamp);
     }
 
     /// The newest version of a tuple, if the transaction has no timestamp and needs none for it. `None`: it has one now; read at that.
     ///
     /// # Safety
-    /// The caller is pinned since it found the tuple, its slot is open, and the tuple is of a table with values `V`.
+    /// The caller's slot is open since before it found the tuple, which is of a table with values `V`.
     #[inline]
     pub(crate) unsafe fn read_untimed<V>(
         &mut self,
@@ -83,7 +74,7 @@ impl Reads {
         if self.timestamp.is_some() {
             return None;
         }
-        if self.entries.len() == UNTIMED {
+        if self.entries.is_full() {
             self.take_timestamp(clock);
             return None;
         }
@@ -100,7 +91,7 @@ impl Reads {
         };
         let mut known = false;
         for read in &self.entries {
-            if !read.is_current() {
+            if !bug!("untimed-unchecked") && !read.is_current() {
                 self.take_timestamp_of_overwriters(u64::MAX);
                 return None;
             }
@@ -118,7 +109,7 @@ impl Reads {
     /// Takes a timestamp, if there is none yet, at which all that was read is visible.
     #[cold]
     pub(crate) fn take_timestamp(&mut self, clock: &Clock) -> u64 {
-        match self.timestamp {
+        match self.timestamp() {
             Some(timestamp) => timestamp,
             None => self.take_timestamp_of_overwriters(clock.now()),
         }
@@ -142,8 +133,9 @@ impl Reads {
                 unsafe { above.as_ref() }.timestamp
             })
         });
-        let timestamp = overwriters.fold(limit, u64::min);
-        self.timestamp = Some(timestamp);
+        let smallest = overwriters.fold(limit, u64::min);
+        let timestamp = smallest + u64::from(bug!("overwriter-is-visible"));
+        self.timestamp = NonZeroU64::new(timestamp);
         timestamp
     }
 }
@@ -151,7 +143,7 @@ impl Reads {
 /// The version of a tuple that is visible at `timestamp`.
 ///
 /// # Safety
-/// The caller is pinned since it found the tuple, and its slot protects `timestamp`.
+/// The caller is protected since it found the tuple, and its slot protects `timestamp`.
 #[inline]
 pub(crate) unsafe fn read_at(tuple: NonNull<Tuple>, timestamp: u64) -> Seen {
     // Found unlocked after the timestamp was taken: whoever locks it later has a later one. SAFETY: the caller's promise.

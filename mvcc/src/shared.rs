@@ -4,7 +4,7 @@ use crate::clock::Clock;
 use crate::garbage::Garbage;
 use crate::slots::{Bound, Slots};
 use crate::sync::{
-    Arc, AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Mutex, MutexGuard, Ordering, fence,
+    Arc, AtomicBool, AtomicU64, Mutex, MutexGuard, Ordering, Wait, bug, counter, fence,
 };
 use crossbeam_epoch::Collector;
 use crossbeam_utils::CachePadded;
@@ -20,9 +20,13 @@ pub(crate) struct Shared {
     still: Mutex<()>,
     workers: Mutex<Workers>,
     /// Tuples and versions that wait for the epoch.
-    pub(crate) deferred: AtomicUsize,
+    pub(crate) deferred: counter::AtomicUsize,
     /// Set when the database is dropped; a thread's cached state is of no more use then.
     pub(crate) closed: AtomicBool,
+    /// Set while one transaction runs that must not lose: other commits wait. See [`Shared::enter`].
+    gate: CachePadded<AtomicBool>,
+    /// Whose turn it is at the gate.
+    turn: Mutex<()>,
     /// The last field: what it still has deferred runs when it goes, and counts down `deferred`.
     pub(crate) collector: Collector,
 }
@@ -31,22 +35,29 @@ pub(crate) struct Shared {
 /// thread ends, so that nothing in it is stranded.
 #[derive(Default)]
 pub(crate) struct Worker {
-    pub(crate) commits: AtomicU64,
-    pub(crate) conflicts: AtomicU64,
+    pub(crate) commits: counter::AtomicU64,
+    pub(crate) conflicts: counter::AtomicU64,
     /// Versions installed minus versions taken out of their chains; the sum over all workers is what lives.
-    pub(crate) versions: AtomicI64,
+    pub(crate) versions: counter::AtomicI64,
+    /// The same for tuples in indexes.
+    pub(crate) tuples: counter::AtomicI64,
     pub(crate) garbage: Mutex<Garbage>,
 }
 
 impl Worker {
     /// Adds to a counter that only this worker's thread writes: a load and a store, no locked instruction.
-    pub(crate) fn count(counter: &AtomicU64) {
+    pub(crate) fn count(counter: &counter::AtomicU64) {
         counter.store(counter.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
     }
 
     pub(crate) fn count_versions(&self, change: i64) {
         let versions = self.versions.load(Ordering::Relaxed);
         self.versions.store(versions + change, Ordering::Relaxed);
+    }
+
+    pub(crate) fn count_tuples(&self, change: i64) {
+        let tuples = self.tuples.load(Ordering::Relaxed);
+        self.tuples.store(tuples + change, Ordering::Relaxed);
     }
 }
 
@@ -66,12 +77,15 @@ impl Shared {
             watermark: CachePadded::new(AtomicU64::new(0)),
             still: Mutex::default(),
             workers: Mutex::default(),
-            deferred: AtomicUsize::new(0),
+            deferred: counter::AtomicUsize::new(0),
             closed: AtomicBool::new(false),
+            gate: CachePadded::new(AtomicBool::new(false)),
+            turn: Mutex::default(),
             collector: Collector::new(),
         }
     }
 
+    #[inline]
     pub(crate) fn recent(&self) -> u64 {
         // Acquire: pairs with `advance`; a reading that is seen precedes all that follows here.
         self.recent.load(Ordering::Acquire)
@@ -104,6 +118,37 @@ impl Shared {
         self.watermark.fetch_max(to, Ordering::SeqCst).max(to)
     }
 
+    /// Lets nobody else commit until the result is dropped.
+    ///
+    /// A commit looks at the gate when it holds all its locks. If it saw the gate open, its locks were there before the gate was closed, so whoever reads
+    /// a tuple of its after that waits for it. So what is read inside the gate is not overwritten any more: the transaction inside cannot
+    /// lose. Readers are not concerned.
+    pub(crate) fn enter(&self) -> Inside<'_> {
+        let turn = self.turn.lock();
+        // SeqCst, as are the locks of a commit and its look at the gate; the fence orders our reads after it.
+        self.gate.store(true, Ordering::SeqCst);
+        fence(Ordering::SeqCst);
+        Inside {
+            shared: self,
+            _turn: turn,
+        }
+    }
+
+    /// Whether commits have to wait. For those who hold all their locks.
+    #[inline]
+    pub(crate) fn is_closed_to_commits(&self) -> bool {
+        self.gate.load(Ordering::SeqCst)
+    }
+
+    /// Waits until commits need not wait. For those who hold no lock.
+    #[cold]
+    pub(crate) fn wait_for_gate(&self) {
+        let mut wait = Wait::new();
+        while self.is_closed_to_commits() {
+            wait.turn();
+        }
+    }
+
     pub(crate) fn join(&self) -> Arc<CachePadded<Worker>> {
         let mut workers = self.workers.lock();
         workers.unused.pop().unwrap_or_else(|| {
@@ -125,6 +170,19 @@ impl Shared {
     pub(crate) fn neighbour(&self, turn: usize) -> Option<Arc<CachePadded<Worker>>> {
         let workers = self.workers.lock();
         workers.all.get(turn % workers.all.len().max(1)).cloned()
+    }
+}
+
+/// Being the only one who may commit.
+pub(crate) struct Inside<'s> {
+    shared: &'s Shared,
+    _turn: MutexGuard<'s, ()>,
+}
+
+impl Drop for Inside<'_> {
+    fn drop(&mut self) {
+        // Release: what was committed inside is seen by those who come next.
+        self.shared.gate.store(false, Ordering::Release);
     }
 }
 
@@ -167,6 +225,15 @@ impl Horizon {
                 Bound::Open(lower) => open = open.min(lower),
                 Bound::Fixed(timestamp) => snapshots.push(timestamp),
             }
+        }
+        if bug!("recent-after-slots") && open == recent {
+            open = shared.recent();
+        }
+        if bug!("idle-is-no-bound") && open == recent {
+            open = u64::MAX;
+        }
+        if bug!("watermark-is-now") {
+            (open, snapshots) = (shared.clock.now(), Vec::new());
         }
         snapshots.retain(|&timestamp| timestamp < open);
         snapshots.sort_unstable();

@@ -1,11 +1,15 @@
 //! Read-only snapshots that may live long.
 
 use crate::database::{Database, Inner};
-use crate::read;
-use crate::slots::{Bound, SlotRef};
-use crate::table::{AnyTable, Lookup};
+use crate::protected::Protected;
+use crate::range::{Direction, Rows};
+use crate::read::{self, RowReader};
+use crate::slots::{self, SlotRef};
+use crate::table::{AnyTable, Lookup, TableCore};
 use crate::timestamp::Timestamp;
+use crate::tree::TreeKey;
 use std::fmt;
+use std::ops::Bound;
 
 /// A consistent state of the whole database, for as long as the handle lives.
 ///
@@ -41,7 +45,7 @@ impl Snapshot {
         inner
             .shared
             .slots
-            .set_released(slot, Bound::Fixed(timestamp));
+            .set_released(slot, slots::Bound::Fixed(timestamp));
         Self {
             database: database.clone(),
             slot,
@@ -63,34 +67,44 @@ impl Snapshot {
     /// # Panics
     /// If the table belongs to another database.
     pub fn get<T: Lookup<Q>, Q: ?Sized>(&self, table: &T, key: &Q) -> Option<&T::Value> {
+        self.check(table.core());
         let local = self.inner().local();
+        let guard = local.pin();
         // SAFETY: the slot protects the timestamp as long as `self` lives.
-        unsafe { read::get_at(self.inner(), table, key, self.timestamp, &local.pin()) }
+        unsafe { read::get_at(table, key, self.timestamp, Protected::pinned(&guard)) }
     }
 
-    /// Whether a key has a value.
-    ///
-    /// # Panics
-    /// If the table belongs to another database.
-    pub fn contains_key<T: Lookup<Q>, Q: ?Sized>(&self, table: &T, key: &Q) -> bool {
-        self.get(table, key).is_some()
+    fn check(&self, table: &TableCore) {
+        table.check_database(self.inner().id);
     }
 
-    /// All keys with their values, in no particular order.
-    ///
-    /// # Panics
-    /// If the table belongs to another database.
-    pub fn iter<'r, T: AnyTable>(
+    read::inherent_reads!();
+}
+
+impl RowReader for Snapshot {
+    unsafe fn read_shard<'r, K, V>(
         &'r self,
-        table: &'r T,
-    ) -> impl Iterator<Item = (&'r T::Key, &'r T::Value)> {
-        let core = &table.typed().core;
-        core.check_database(self.inner().id);
-        (0..core.index.shards()).flat_map(move |shard| {
-            let local = self.inner().local();
-            // SAFETY: the slot protects the timestamp as long as `self` lives.
-            unsafe { read::shard_at(table, shard, self.timestamp, &local.pin()) }
-        })
+        table: &TableCore,
+        shard: usize,
+    ) -> Vec<(&'r K, &'r V)> {
+        let local = self.inner().local();
+        let guard = local.pin();
+        // SAFETY: the slot protects the timestamp as long as `self` lives; the caller's promise.
+        unsafe { read::shard_at(table, shard, self.timestamp, Protected::pinned(&guard)) }
+    }
+
+    unsafe fn read_range<'r, K: TreeKey, V>(
+        &'r self,
+        table: &TableCore,
+        bounds: (&Bound<K>, &Bound<K>),
+        direction: Direction,
+        limit: usize,
+    ) -> Rows<'r, K, V> {
+        let local = self.inner().local();
+        let guard = local.pin();
+        let protected = Protected::pinned(&guard);
+        // SAFETY: as above.
+        unsafe { read::range_at(table, bounds, direction, limit, self.timestamp, protected) }
     }
 }
 

@@ -1,14 +1,145 @@
-//! The only place that knows where the synchronisation primitives come from.
+//! The only place that knows where the synchronisation primitives come from: the standard library and
+//! `parking_lot`, or, with `cfg(shuttle)`, the scheduler that the concurrency tests run everything under.
 //!
-//! Everything else imports atomics, locks, thread-locals and waiting from here, so that a model checker's
-//! versions can stand in for the standard ones.
+//! Everything else imports atomics, locks, thread-locals and waiting from here.
 
-pub(crate) use parking_lot::{Mutex, MutexGuard};
+#[cfg(not(shuttle))]
+pub(crate) use native::*;
+#[cfg(shuttle)]
+pub(crate) use scheduled::*;
 pub(crate) use std::sync::Arc;
-pub(crate) use std::sync::atomic::{
-    AtomicBool, AtomicI64, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
-};
-pub(crate) use std::thread_local;
+pub(crate) use std::sync::atomic::Ordering;
+
+/// Counters that nothing but statistics depends on: no scheduling point.
+pub(crate) mod counter {
+    pub(crate) use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize};
+}
+
+/// Whether a seeded bug is built in. Each stands where the right line stands, and is a constant: false, but in the runs that show
+/// that the tests find it.
+macro_rules! bug {
+    ($name:literal) => {
+        cfg!(mvcc_bug = $name)
+    };
+}
+pub(crate) use bug;
+
+#[cfg(not(shuttle))]
+mod native {
+    pub(crate) use foldhash::fast::RandomState as HashState;
+    pub(crate) use parking_lot::{Mutex, MutexGuard};
+    pub(crate) use std::hint::spin_loop;
+    pub(crate) use std::sync::atomic::{
+        AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, fence,
+    };
+    pub(crate) use std::thread::yield_now;
+    pub(crate) use std::thread_local;
+
+    /// A random number below `limit`.
+    pub(super) fn random(limit: u32) -> u32 {
+        fastrand::u32(..limit)
+    }
+}
+
+#[cfg(shuttle)]
+mod scheduled {
+    /// The same hashes in each run, so that a schedule can be replayed.
+    pub(crate) use foldhash::fast::FixedState as HashState;
+    pub(crate) use shuttle::hint::spin_loop;
+    pub(crate) use shuttle::sync::MutexGuard;
+    pub(crate) use shuttle::sync::atomic::{
+        AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, fence,
+    };
+    pub(crate) use shuttle::thread::yield_now;
+    pub(crate) use shuttle::thread_local;
+
+    /// A mutex without poisoning, as `parking_lot`'s.
+    #[derive(Default)]
+    pub(crate) struct Mutex<T>(shuttle::sync::Mutex<T>);
+
+    impl<T> Mutex<T> {
+        pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
+            self.0
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner)
+        }
+
+        pub(crate) fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
+            match self.0.try_lock() {
+                Ok(guard) => Some(guard),
+                Err(std::sync::TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+                Err(std::sync::TryLockError::WouldBlock) => None,
+            }
+        }
+    }
+
+    /// Waiting longer only makes schedules longer.
+    pub(super) fn random(_limit: u32) -> u32 {
+        1
+    }
+}
+
+/// What has been freed, so that a use of it is a failure that says so, and not whatever the memory holds by then. Only the concurrency tests
+/// pay for it: there, memory is really freed when the next database is made.
+#[cfg(not(shuttle))]
+pub(crate) mod freed {
+    use std::ptr::NonNull;
+
+    #[inline]
+    pub(crate) fn free<T>(_at: NonNull<T>, free: impl FnOnce() + 'static) {
+        free();
+    }
+
+    #[inline]
+    pub(crate) fn set_free<T>(_at: NonNull<T>, _is_free: bool) {}
+
+    #[inline]
+    pub(crate) fn check<T>(_at: NonNull<T>) {}
+
+    pub(crate) fn forget() {}
+}
+
+#[cfg(shuttle)]
+pub(crate) mod freed {
+    use std::cell::RefCell;
+    use std::collections::HashMap;
+    use std::ptr::NonNull;
+
+    type Free = Box<dyn FnOnce()>;
+
+    // All tasks run on one thread of the operating system.
+    std::thread_local! {
+        static FREED: RefCell<HashMap<usize, Option<Free>>> = RefCell::default();
+    }
+
+    pub(crate) fn free<T>(at: NonNull<T>, free: impl FnOnce() + 'static) {
+        let address = at.as_ptr().addr();
+        let before = FREED.with_borrow_mut(|freed| freed.insert(address, Some(Box::new(free))));
+        assert!(!matches!(before, Some(Some(_))), "freed twice");
+    }
+
+    /// Marks memory that is kept for another use.
+    pub(crate) fn set_free<T>(at: NonNull<T>, is_free: bool) {
+        let address = at.as_ptr().addr();
+        FREED.with_borrow_mut(|freed| {
+            if is_free {
+                assert!(freed.insert(address, None).is_none(), "freed twice");
+            } else {
+                assert!(freed.remove(&address).is_some(), "it was kept for reuse");
+            }
+        });
+    }
+
+    pub(crate) fn check<T>(at: NonNull<T>) {
+        let is_free = FREED.with_borrow(|freed| freed.contains_key(&at.as_ptr().addr()));
+        assert!(!is_free, "used after it was freed");
+    }
+
+    pub(crate) fn forget() {
+        let freed = FREED.take();
+        freed.into_values().flatten().for_each(|free| free());
+    }
+}
 
 /// Waiting for another thread to finish a step of a few hundred nanoseconds: spin at first, then give the
 /// processor away, since on a machine with few cores the other thread may not be running.
@@ -18,7 +149,7 @@ pub(crate) struct Wait {
 
 impl Wait {
     /// Turns that spin; later ones yield. A commit of a few writes takes less than this many `pause`s.
-    const SPINS: u32 = 64;
+    const SPINS: u32 = if cfg!(shuttle) { 1 } else { 64 };
 
     pub(crate) fn new() -> Self {
         Self { turns: 0 }
@@ -28,9 +159,9 @@ impl Wait {
     pub(crate) fn turn(&mut self) -> u32 {
         self.turns = self.turns.saturating_add(1);
         if self.turns <= Self::SPINS {
-            std::hint::spin_loop();
+            spin_loop();
         } else {
-            std::thread::yield_now();
+            yield_now();
         }
         self.turns
     }
@@ -40,10 +171,10 @@ impl Wait {
 /// other should not meet again in step.
 pub(crate) fn back_off(attempt: u32) {
     let limit = 16u32 << attempt.min(8);
-    for _ in 0..fastrand::u32(..limit) {
-        std::hint::spin_loop();
+    for _ in 0..random(limit) {
+        spin_loop();
     }
     if attempt > 3 {
-        std::thread::yield_now();
+        yield_now();
     }
 }

@@ -1,15 +1,22 @@
 //! Tables: a typed handle for users, an untyped core for the protocol.
 
-use crate::index::HashIndex;
-use crate::sync::Arc;
-use crate::tuple::{KeyedTuple, Tuple};
+use crate::commit::Absence;
+use crate::garbage::Unlinked;
+use crate::index::{Hash, HashIndex, Inserts};
+use crate::protected::Protected;
+use crate::range::{Direction, RangeRead, RangeRows, walk};
+use crate::read::RowReader;
+use crate::sync::{Arc, HashState, freed};
+use crate::tree::{self, AnyTree, Tree, TreeKey, Vacancy};
+use crate::tuple::{KeyedTuple, OwnedTuple, Tuple};
 use crate::version::{OwnedVersion, VersionType};
 use std::any::{TypeId, type_name};
 use std::borrow::Borrow;
 use std::fmt;
 use std::hash::{BuildHasher, Hash as StdHash};
 use std::marker::PhantomData;
-use std::ptr::NonNull;
+use std::ops::Bound;
+use std::ptr::{self, NonNull};
 
 /// A table for point access: keys are hashed, iteration has no order.
 ///
@@ -54,6 +61,59 @@ impl<K, V> Table<K, V> {
     }
 }
 
+/// A table that is ordered by its keys: point access, ranges in both directions, first and last.
+///
+/// A cheap handle; clones stand for the same table. It is opened by [`Database::ordered_table`](crate::Database::ordered_table) and used
+/// through a transaction, a view or a snapshot of the same database. Point access to a [`Table`] is faster.
+///
+/// ```
+/// let db = mvcc::Database::new();
+/// let orders = db.ordered_table::<(u32, u64), &str>("orders")?;
+/// db.run(|tx| {
+///     for (number, item) in [(1, "nuts"), (2, "bolts"), (3, "screws")] {
+///         tx.insert(&orders, (7, number), item);
+///     }
+///     Ok::<_, ()>(tx.insert(&orders, (8, 1), "nails"))
+/// }).unwrap();
+/// let latest: Vec<_> = db.view(|view| {
+///     view.range(&orders, (7, 0)..(8, 0)).rev().take(2).map(|(_, item)| *item).collect()
+/// });
+/// assert_eq!(latest, ["screws", "bolts"]);
+/// # Ok::<(), mvcc::TableError>(())
+/// ```
+pub struct OrderedTable<K, V> {
+    pub(crate) core: Arc<TableCore>,
+    types: PhantomData<Invariant<K, V>>,
+}
+
+impl<K, V> Clone for OrderedTable<K, V> {
+    fn clone(&self) -> Self {
+        Self::from_core(self.core.clone())
+    }
+}
+
+impl<K, V> fmt::Debug for OrderedTable<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OrderedTable")
+            .field("name", &self.core.name)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<K, V> OrderedTable<K, V> {
+    /// The name that it was opened by.
+    pub fn name(&self) -> &str {
+        &self.core.name
+    }
+
+    pub(crate) fn from_core(core: Arc<TableCore>) -> Self {
+        Self {
+            core,
+            types: PhantomData,
+        }
+    }
+}
+
 /// Why a table could not be opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -62,32 +122,138 @@ pub enum TableError {
     WrongTypes {
         /// The table's name.
         name: String,
+        /// The table's kind.
+        kind: &'static str,
         /// The key and value types that were asked for.
         wanted: (&'static str, &'static str),
         /// The key and value types that the table has.
         found: (&'static str, &'static str),
     },
+    /// The name belongs to a table of the other kind.
+    WrongKind {
+        /// The table's name.
+        name: String,
+        /// The kind that was asked for.
+        wanted: &'static str,
+        /// The kind that the table is of.
+        found: &'static str,
+    },
 }
 
 impl fmt::Display for TableError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self::WrongTypes {
-            name,
-            wanted,
-            found,
-        } = self;
-        write!(
-            f,
-            "cannot open table {name:?} as Table<{}, {}>: it is a Table<{}, {}>; use these types or another name",
-            wanted.0, wanted.1, found.0, found.1
-        )
+        match self {
+            Self::WrongTypes {
+                name,
+                kind,
+                wanted,
+                found,
+            } => write!(
+                f,
+                "cannot open table {name:?} as {kind}<{}, {}>: it is {kind}<{}, {}>; use these types or another name",
+                wanted.0, wanted.1, found.0, found.1
+            ),
+            Self::WrongKind {
+                name,
+                wanted,
+                found,
+            } => write!(
+                f,
+                "cannot open table {name:?} as {wanted}: it is of the kind {found}; open it as that or use another name"
+            ),
+        }
     }
 }
 
 impl std::error::Error for TableError {}
 
+/// How a table finds its tuples.
+pub(crate) enum Index {
+    Hash(HashIndex),
+    Tree(Box<dyn AnyTree>),
+}
+
+impl Index {
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Hash(_) => "Table",
+            Self::Tree(_) => "OrderedTable",
+        }
+    }
+
+    #[inline]
+    pub(crate) fn hash(&self) -> &HashIndex {
+        match self {
+            Self::Hash(index) => index,
+            Self::Tree(_) => unreachable!("the kind was checked when the table was opened"),
+        }
+    }
+
+    /// # Safety
+    /// The table's keys are `K`.
+    #[inline]
+    pub(crate) unsafe fn tree<K>(&self) -> &Tree<K> {
+        match self {
+            // SAFETY: the caller's promise; trees are made with their table's key type.
+            Self::Tree(tree) => unsafe { &*ptr::from_ref(&**tree).cast() },
+            Self::Hash(_) => unreachable!("the kind was checked when the table was opened"),
+        }
+    }
+
+    /// Prepares to take a tuple out of its index. `None`: it is not there any more. May run user code.
+    pub(crate) fn prepare_removal<'p>(
+        &'p self,
+        tuple: NonNull<Tuple>,
+        protected: Protected<'p>,
+    ) -> Option<Removal<'p>> {
+        match self {
+            Self::Hash(index) => Some(Removal::Hash(index, tuple)),
+            Self::Tree(tree) => tree.prepare_removal(tuple, protected).map(Removal::Tree),
+        }
+    }
+
+    /// Gives memory back around a tuple that has been taken out. May run user code.
+    pub(crate) fn shrink(
+        &self,
+        tuple: NonNull<Tuple>,
+        protected: Protected<'_>,
+        unlinked: &mut dyn FnMut(Unlinked),
+    ) {
+        if let Self::Tree(tree) = self {
+            tree.shrink(tuple, protected, unlinked);
+        }
+    }
+
+    fn drain(&mut self) -> Vec<NonNull<Tuple>> {
+        match self {
+            Self::Hash(index) => index.drain(),
+            Self::Tree(tree) => tree.drain(),
+        }
+    }
+}
+
+/// A removal that is ready to be done.
+pub(crate) enum Removal<'p> {
+    Hash(&'p HashIndex, NonNull<Tuple>),
+    Tree(Box<dyn tree::Removal + 'p>),
+}
+
+impl Removal<'_> {
+    /// Takes the tuple out, and returns what that replaced. `None`: prepare again. For whoever has the tuple locked; runs no user code.
+    #[expect(
+        clippy::option_option,
+        reason = "whether it was done, and what it replaced"
+    )]
+    pub(crate) fn apply(self) -> Option<Option<Unlinked>> {
+        match self {
+            Self::Hash(index, tuple) => Some(index.remove(tuple).map(Unlinked::Array)),
+            Self::Tree(removal) => removal.apply().map(Some),
+        }
+    }
+}
+
 /// What a table is to the protocol: an index of tuples, and how to free what it holds.
-pub(crate) struct TableCore {
+pub struct TableCore {
     /// Dense within the database.
     pub(crate) id: usize,
     /// The database that it belongs to.
@@ -95,22 +261,27 @@ pub(crate) struct TableCore {
     name: String,
     types: (TypeId, TypeId),
     type_names: (&'static str, &'static str),
-    pub(crate) index: HashIndex,
-    hasher: foldhash::fast::RandomState,
+    pub(crate) index: Index,
+    hasher: HashState,
     pub(crate) versions: &'static VersionType,
     free_tuple: unsafe fn(NonNull<Tuple>),
 }
 
 impl TableCore {
-    pub(crate) fn new<K: 'static, V: 'static>(id: usize, database: u64, name: &str) -> Self {
+    pub(crate) fn new<K: 'static, V: 'static>(
+        id: usize,
+        database: u64,
+        name: &str,
+        index: Index,
+    ) -> Self {
         Self {
             id,
             database,
             name: name.to_owned(),
             types: (TypeId::of::<K>(), TypeId::of::<V>()),
             type_names: (type_name::<K>(), type_name::<V>()),
-            index: HashIndex::new(),
-            hasher: foldhash::fast::RandomState::default(),
+            index,
+            hasher: HashState::default(),
             versions: const { &VersionType::of::<V>() },
             free_tuple: |tuple| {
                 // SAFETY: made by `KeyedTuple::boxed` with the same key type; the caller gives it up.
@@ -119,13 +290,24 @@ impl TableCore {
         }
     }
 
-    /// Checks that the table has these types.
-    pub(crate) fn check<K: 'static, V: 'static>(&self) -> Result<(), TableError> {
+    /// Checks that the table has these types and is of this kind.
+    pub(crate) fn check<K: 'static, V: 'static>(
+        &self,
+        kind: &'static str,
+    ) -> Result<(), TableError> {
+        if self.index.kind() != kind {
+            return Err(TableError::WrongKind {
+                name: self.name.clone(),
+                wanted: kind,
+                found: self.index.kind(),
+            });
+        }
         if self.types == (TypeId::of::<K>(), TypeId::of::<V>()) {
             return Ok(());
         }
         Err(TableError::WrongTypes {
             name: self.name.clone(),
+            kind,
             wanted: (type_name::<K>(), type_name::<V>()),
             found: self.type_names,
         })
@@ -159,14 +341,34 @@ impl TableCore {
         drop(newest);
     }
 
-    /// A closure that frees a tuple, to be run once nobody can reach it.
-    ///
-    /// # Safety
-    /// As for [`TableCore::free`], at the time when the closure runs.
-    pub(crate) unsafe fn freeing(&self, tuple: NonNull<Tuple>) -> impl FnOnce() + 'static {
-        let (versions, free_tuple) = (self.versions, self.free_tuple);
-        // SAFETY: passed on to the caller.
-        move || unsafe { Self::free(tuple, versions, free_tuple) }
+    /// A tuple that has left the index, with what is needed to free it.
+    pub(crate) fn dead(&self, tuple: NonNull<Tuple>) -> DeadTuple {
+        DeadTuple {
+            tuple,
+            versions: self.versions,
+            free_tuple: self.free_tuple,
+        }
+    }
+}
+
+/// A tuple that is in no index any more. To be dropped, which frees it, once nobody reaches it.
+#[must_use = "readers may still use it"]
+pub struct DeadTuple {
+    tuple: NonNull<Tuple>,
+    versions: &'static VersionType,
+    free_tuple: unsafe fn(NonNull<Tuple>),
+}
+
+// SAFETY: keys and values are `Send`, and whoever drops it has it to itself.
+unsafe impl Send for DeadTuple {}
+
+impl Drop for DeadTuple {
+    fn drop(&mut self) {
+        let (tuple, versions, free_tuple) = (self.tuple, self.versions, self.free_tuple);
+        // SAFETY: whoever drops it knows that nobody reaches the tuple.
+        freed::free(tuple, move || unsafe {
+            TableCore::free(tuple, versions, free_tuple);
+        });
     }
 }
 
@@ -190,6 +392,7 @@ pub(crate) unsafe fn key_of<'a, K>(tuple: NonNull<Tuple>) -> &'a K {
 mod sealed {
     pub trait Sealed {}
     impl<K, V> Sealed for super::Table<K, V> {}
+    impl<K, V> Sealed for super::OrderedTable<K, V> {}
 }
 
 /// The kinds of table that the methods of a transaction take. Sealed: this crate implements it for its own tables.
@@ -200,22 +403,51 @@ pub trait AnyTable: sealed::Sealed {
     type Value: Send + Sync + 'static;
 
     #[doc(hidden)]
-    fn typed(&self) -> &Table<Self::Key, Self::Value>;
+    type Vacancy<'p>;
 
     #[doc(hidden)]
-    fn hash_key(&self, key: &Self::Key) -> u64;
+    fn core(&self) -> &TableCore;
 
+    /// The tuple of a key, or what is needed to add it.
     #[doc(hidden)]
-    fn equal(left: &Self::Key, right: &Self::Key) -> bool;
+    fn locate<'p>(
+        &'p self,
+        key: &Self::Key,
+        protected: Protected<'p>,
+    ) -> Result<NonNull<Tuple>, Self::Vacancy<'p>>;
+
+    /// Adds a tuple for a key, held once, unless the vacancy is out of date.
+    #[doc(hidden)]
+    fn add(
+        &self,
+        vacancy: Self::Vacancy<'_>,
+        key: Self::Key,
+        protected: Protected<'_>,
+        unlinked: impl FnMut(Unlinked),
+    ) -> Result<NonNull<Tuple>, Self::Key>;
+
+    /// All rows as a reader sees them.
+    #[doc(hidden)]
+    fn rows<'r>(
+        &'r self,
+        reader: &'r impl RowReader,
+    ) -> impl Iterator<Item = (&'r Self::Key, &'r Self::Value)>;
 }
 
 /// The tables in which a `Q` can be looked up. Sealed, as [`AnyTable`] is.
 pub trait Lookup<Q: ?Sized>: AnyTable {
+    /// The tuple of a key.
     #[doc(hidden)]
-    fn hash_lookup(&self, key: &Q) -> u64;
+    fn find(&self, key: &Q, protected: Protected<'_>) -> Option<NonNull<Tuple>>;
 
+    /// What a commit needs to know to tell whether a key is still absent, or `None` if it has another tuple than `found`. Looks the key up again.
     #[doc(hidden)]
-    fn matches(key: &Self::Key, wanted: &Q) -> bool;
+    fn absence(
+        &self,
+        key: &Q,
+        found: Option<NonNull<Tuple>>,
+        protected: Protected<'_>,
+    ) -> Option<Absence>;
 }
 
 impl<K, V> AnyTable for Table<K, V>
@@ -225,20 +457,44 @@ where
 {
     type Key = K;
     type Value = V;
+    type Vacancy<'p> = (Hash, Inserts);
 
     #[inline]
-    fn typed(&self) -> &Table<K, V> {
-        self
+    fn core(&self) -> &TableCore {
+        &self.core
     }
 
-    #[inline]
-    fn hash_key(&self, key: &K) -> u64 {
-        self.core.hasher.hash_one(key)
+    fn locate(&self, key: &K, protected: Protected<'_>) -> Result<NonNull<Tuple>, (Hash, Inserts)> {
+        let hash = Hash::new(self.core.hasher.hash_one(key));
+        let index = self.core.index.hash();
+        let inserts = index.inserts(hash.position());
+        // SAFETY: found in this table by a protected thread.
+        let is_it = |tuple| unsafe { key_of::<K>(tuple) } == key;
+        index.find(hash, protected, is_it).ok_or((hash, inserts))
     }
 
-    #[inline]
-    fn equal(left: &K, right: &K) -> bool {
-        left == right
+    fn add(
+        &self,
+        (hash, inserts): (Hash, Inserts),
+        key: K,
+        _protected: Protected<'_>,
+        mut unlinked: impl FnMut(Unlinked),
+    ) -> Result<NonNull<Tuple>, K> {
+        let tuple = KeyedTuple::boxed(key, hash.position());
+        let index = self.core.index.hash();
+        let Ok(replaced) = index.insert(hash, tuple.as_ptr(), inserts) else {
+            return Err(tuple.into_key());
+        };
+        if let Some(replaced) = replaced {
+            unlinked(Unlinked::Array(replaced));
+        }
+        Ok(tuple.into_raw())
+    }
+
+    fn rows<'r>(&'r self, reader: &'r impl RowReader) -> impl Iterator<Item = (&'r K, &'r V)> {
+        let shards = 0..self.core.index.hash().shards();
+        // SAFETY: the table's types.
+        shards.flat_map(move |shard| unsafe { reader.read_shard(&self.core, shard) })
     }
 }
 
@@ -249,12 +505,109 @@ where
     Q: StdHash + Eq + ?Sized,
 {
     #[inline]
-    fn hash_lookup(&self, key: &Q) -> u64 {
-        self.core.hasher.hash_one(key)
+    fn find(&self, key: &Q, protected: Protected<'_>) -> Option<NonNull<Tuple>> {
+        let hash = Hash::new(self.core.hasher.hash_one(key));
+        self.core.index.hash().find(hash, protected, |tuple| {
+            // SAFETY: found in this table by a protected thread.
+            unsafe { key_of::<K>(tuple) }.borrow() == key
+        })
     }
 
+    fn absence(
+        &self,
+        key: &Q,
+        found: Option<NonNull<Tuple>>,
+        protected: Protected<'_>,
+    ) -> Option<Absence> {
+        let hash = Hash::new(self.core.hasher.hash_one(key));
+        let mut others = Vec::new();
+        for tuple in self.core.index.hash().matches(hash, protected) {
+            // SAFETY: found in this table by a protected thread.
+            if unsafe { key_of::<K>(tuple) }.borrow() != key {
+                others.push(tuple);
+            } else if Some(tuple) != found {
+                return None;
+            }
+        }
+        Some(Absence::Hash { hash, others })
+    }
+}
+
+impl<K, V> AnyTable for OrderedTable<K, V>
+where
+    K: TreeKey,
+    V: Send + Sync + 'static,
+{
+    type Key = K;
+    type Value = V;
+    type Vacancy<'p> = Vacancy<'p, K>;
+
     #[inline]
-    fn matches(key: &K, wanted: &Q) -> bool {
-        key.borrow() == wanted
+    fn core(&self) -> &TableCore {
+        &self.core
+    }
+
+    fn locate<'p>(
+        &'p self,
+        key: &K,
+        protected: Protected<'p>,
+    ) -> Result<NonNull<Tuple>, Vacancy<'p, K>> {
+        self.tree().locate(key, protected)
+    }
+
+    fn add(
+        &self,
+        vacancy: Vacancy<'_, K>,
+        key: K,
+        protected: Protected<'_>,
+        unlinked: impl FnMut(Unlinked),
+    ) -> Result<NonNull<Tuple>, K> {
+        self.tree()
+            .add(&vacancy, KeyedTuple::boxed(key, 0), protected, unlinked)
+            .map_err(OwnedTuple::into_key)
+    }
+
+    fn rows<'r>(&'r self, reader: &'r impl RowReader) -> impl Iterator<Item = (&'r K, &'r V)> {
+        RangeRows::new(reader, self, (Bound::Unbounded, Bound::Unbounded))
+    }
+}
+
+impl<K: TreeKey, V> OrderedTable<K, V> {
+    #[inline]
+    pub(crate) fn tree(&self) -> &Tree<K> {
+        // SAFETY: the table's key type.
+        unsafe { self.core.index.tree() }
+    }
+}
+
+impl<K, V, Q> Lookup<Q> for OrderedTable<K, V>
+where
+    K: TreeKey + Borrow<Q>,
+    V: Send + Sync + 'static,
+    Q: Ord + ToOwned<Owned: Into<K>> + ?Sized,
+{
+    #[inline]
+    fn find(&self, key: &Q, protected: Protected<'_>) -> Option<NonNull<Tuple>> {
+        self.tree().find(protected, |other| other.borrow().cmp(key))
+    }
+
+    fn absence(
+        &self,
+        key: &Q,
+        found: Option<NonNull<Tuple>>,
+        protected: Protected<'_>,
+    ) -> Option<Absence> {
+        let owned = || key.to_owned().into();
+        let bounds = (Bound::Included(owned()), Bound::Included(owned()));
+        let walked = walk(
+            self.tree(),
+            (&bounds.0, &bounds.1),
+            Direction::Up,
+            usize::MAX,
+            protected,
+        );
+        let same = walked.tuples.iter().all(|&tuple| Some(tuple) == found);
+        let read = RangeRead::new(&self.core, Direction::Up, walked.nodes, bounds);
+        same.then_some(Absence::Range(read))
     }
 }

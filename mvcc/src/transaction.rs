@@ -1,23 +1,26 @@
 //! Read-write transactions.
 
-use crate::commit::{AbsentRead, Conflict, Footprint, ScanRead};
+use crate::commit::{Conflict, Footprint, ScanRead};
 use crate::database::Inner;
 use crate::garbage;
-use crate::index::Hash;
 use crate::local::Local;
-use crate::read;
+use crate::protected::Protected;
+use crate::range::{Direction, RangeRead, Rows, last_key, walk};
+use crate::read::{self, RowReader};
 use crate::reads::{Reads, Seen, read_at};
 use crate::shared::Worker;
 use crate::slots::SlotRef;
+use crate::sync::bug;
 use crate::table::{AnyTable, Lookup, TableCore, key_of};
 use crate::timestamp::Timestamp;
-use crate::tuple::{KeyedTuple, Tuple};
+use crate::tree::TreeKey;
+use crate::tuple::Tuple;
 use crate::version::{OwnedVersion, Version};
 use crate::writes::Writes;
-use crossbeam_epoch::Guard;
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::marker::PhantomData;
+use std::ops::Bound;
 use std::ptr::NonNull;
 use std::rc::Rc;
 
@@ -43,7 +46,6 @@ pub struct Transaction<'db> {
     /// Set when what was read cannot all be current at one instant any more: a commit with writes will fail.
     doomed: Cell<bool>,
     slot: SlotRef,
-    guard: Guard,
     local: Rc<Local>,
 }
 
@@ -59,11 +61,13 @@ impl<'db> Transaction<'db> {
     #[inline]
     pub(crate) fn new(database: &'db Inner) -> Self {
         let local = database.local();
-        let (slot, guard) = local.begin();
+        let slot = local.begin();
         let footprint = Footprint {
-            reads: Reads::new(local.take_reads()),
+            reads: Reads::default(),
+            timed: local.take_reads(),
             absent: Vec::new(),
             scans: Vec::new(),
+            ranges: Vec::new(),
             writes: Writes::default(),
         };
         Self {
@@ -71,7 +75,6 @@ impl<'db> Transaction<'db> {
             footprint: RefCell::new(footprint),
             doomed: Cell::new(false),
             slot,
-            guard,
             local,
         }
     }
@@ -85,13 +88,7 @@ impl<'db> Transaction<'db> {
         self.get_tuple(table, key).map(|(_, value)| value)
     }
 
-    /// Whether a key has a value.
-    ///
-    /// # Panics
-    /// If the table belongs to another database.
-    pub fn contains_key<T: Lookup<Q>, Q: ?Sized>(&self, table: &T, key: &Q) -> bool {
-        self.get(table, key).is_some()
-    }
+    read::inherent_reads!();
 
     /// Gives a key a value, whether or not it has one (an upsert).
     ///
@@ -99,26 +96,26 @@ impl<'db> Transaction<'db> {
     /// If the table belongs to another database.
     pub fn insert<T: AnyTable>(&self, table: &T, key: T::Key, value: T::Value) {
         let core = self.core(table);
-        let hash = Hash::new(table.hash_key(&key));
         let version = self.version(table, Some(value));
         let mut key = key;
         loop {
-            let inserts = core.index.inserts(hash.position());
-            // SAFETY: found in this table by a pinned thread.
-            let is_it = |tuple| T::equal(unsafe { key_of(tuple) }, &key);
-            let found = core.index.find(hash, &self.guard, is_it);
-            if let Some(tuple) = found {
-                if let Some(held) = self.hold(core, tuple) {
-                    return self.write(core, tuple, version, held);
+            let vacancy = match table.locate(&key, self.protected()) {
+                Ok(tuple) => {
+                    if let Some(held) = self.hold(core, tuple) {
+                        return self.write(core, tuple, version, held);
+                    }
+                    continue;
                 }
-                continue;
+                Err(vacancy) => vacancy,
+            };
+            let unlinked = |unlinked| garbage::unlinked(&self.local, unlinked);
+            match table.add(vacancy, key, self.protected(), unlinked) {
+                Ok(tuple) => {
+                    self.local.worker().count_tuples(1);
+                    return self.write(core, tuple, version, true);
+                }
+                Err(back) => key = back,
             }
-            let tuple = KeyedTuple::boxed(key, hash);
-            if core.index.insert(hash, tuple.cast(), inserts, &self.guard) {
-                return self.write(core, tuple.cast(), version, true);
-            }
-            // SAFETY: just made, and nobody else has seen it.
-            key = unsafe { Box::from_raw(tuple.as_ptr()) }.key;
         }
     }
 
@@ -128,9 +125,8 @@ impl<'db> Transaction<'db> {
     /// If the table belongs to another database.
     pub fn remove<T: Lookup<Q>, Q: ?Sized>(&self, table: &T, key: &Q) {
         let core = self.core(table);
-        let hash = Hash::new(table.hash_lookup(key));
         loop {
-            let Some(tuple) = read::find(table, hash, key, &self.guard) else {
+            let Some(tuple) = table.find(key, self.protected()) else {
                 // Nothing to remove, as long as it stays so until the commit: an absent read.
                 if self.get(table, key).is_none() {
                     return;
@@ -164,21 +160,6 @@ impl<'db> Transaction<'db> {
             .expect("a tuple whose value was read is not removed");
         self.write(core, tuple, version, held);
         true
-    }
-
-    /// All keys with their values as this transaction sees them, in no particular order.
-    ///
-    /// The whole of each part of the table that the iteration has reached is protected against changes until the commit, new keys
-    /// included.
-    ///
-    /// # Panics
-    /// If the table belongs to another database.
-    pub fn iter<'r, T: AnyTable>(
-        &'r self,
-        table: &'r T,
-    ) -> impl Iterator<Item = (&'r T::Key, &'r T::Value)> {
-        let core = self.core(table);
-        (0..core.index.shards()).flat_map(move |shard| self.read_shard(table, shard))
     }
 
     /// Commits: all writes take effect at one instant, or none does.
@@ -215,7 +196,7 @@ impl<'db> Transaction<'db> {
     fn commit_writes(&self) -> Result<u64, Conflict> {
         let shared = &self.database.shared;
         let mut footprint = self.footprint.borrow_mut();
-        let committed = footprint.commit(&shared.clock, &self.guard);
+        let committed = footprint.commit(shared, self.local.is_inside(), self.protected());
         let worker = self.local.worker();
         let Ok(timestamp) = committed else {
             Worker::count(&worker.conflicts);
@@ -240,15 +221,26 @@ impl<'db> Transaction<'db> {
         Ok(timestamp)
     }
 
+    #[inline]
+    #[expect(clippy::unused_self, reason = "it keeps the slot open")]
+    fn protected(&self) -> Protected<'_> {
+        // SAFETY: the slot is open as long as the transaction lives.
+        unsafe { Protected::open() }
+    }
+
     /// The table's core, checked to be of this database.
     fn core<'t, T: AnyTable>(&self, table: &'t T) -> &'t TableCore {
-        let core = &table.typed().core;
-        core.check_database(self.database.id);
-        core
+        self.check(table.core());
+        table.core()
+    }
+
+    #[inline]
+    fn check(&self, table: &TableCore) {
+        table.check_database(self.database.id);
     }
 
     fn version<T: AnyTable>(&self, table: &T, value: Option<T::Value>) -> OwnedVersion {
-        let core = &table.typed().core;
+        let core = table.core();
         let version = self.local.new_version(core.id, value);
         // SAFETY: new, and of the table's type.
         unsafe { OwnedVersion::new(version, core.versions) }
@@ -262,7 +254,7 @@ impl<'db> Transaction<'db> {
         if self.footprint.borrow().writes.contains(tuple) {
             return Some(false);
         }
-        // SAFETY: we are pinned since we found it.
+        // SAFETY: we are protected since we found it.
         let head = unsafe { tuple.as_ref() };
         let word = head.unlocked_word();
         if let (Some(newest), false) = (NonNull::new(word.newest()), word.is_dead())
@@ -292,18 +284,9 @@ impl<'db> Transaction<'db> {
         key: &Q,
     ) -> Option<(NonNull<Tuple>, &T::Value)> {
         let core = self.core(table);
-        let hash = Hash::new(table.hash_lookup(key));
         loop {
             let timestamp = self.footprint.borrow().reads.timestamp();
-            let mut others = Vec::new();
-            let found = core.index.find(hash, &self.guard, |tuple| {
-                // SAFETY: found in this table by a pinned thread.
-                let matches = T::matches(unsafe { key_of(tuple) }, key);
-                if !matches {
-                    others.push(tuple);
-                }
-                matches
-            });
+            let found = table.find(key, self.protected());
             let mut footprint = self.footprint.borrow_mut();
             if let Some(tuple) = found {
                 let Some(seen) = self.read(&mut footprint, tuple, PhantomData::<T::Value>) else {
@@ -312,31 +295,30 @@ impl<'db> Transaction<'db> {
                 // SAFETY: it is buffered by us or protected by our slot, as long as `self` lives.
                 if let Some(value) = unsafe { read::value_of(seen.version) } {
                     if seen.at_timestamp {
-                        footprint.reads.record(tuple, seen.version);
+                        footprint.record(tuple, seen.version);
                     }
                     return Some((tuple, value));
                 }
                 if !seen.at_timestamp {
                     return None;
                 }
-                let matches = core.index.matches(hash, &self.guard);
-                others = matches.filter(|&other| other != tuple).collect();
-                // SAFETY: pinned since it was found.
-                if unsafe { tuple.as_ref() }.word().is_dead() {
-                    // One of the others may be its successor.
-                    continue;
-                }
             } else if timestamp.is_none() {
                 // A key is absent only if it is looked up after the timestamp was taken.
                 footprint.reads.take_timestamp(&self.database.shared.clock);
                 continue;
             }
-            footprint.absent.push(AbsentRead {
-                table: NonNull::from(core),
-                hash,
-                others,
-            });
-            return None;
+            drop(footprint);
+            // Looks the key up once more, after the timestamp, and compares keys.
+            let absence = table.absence(key, found, self.protected());
+            // SAFETY: protected since it was found. A dead one may have a successor.
+            let is_dead = found.is_some_and(|tuple| unsafe { tuple.as_ref() }.word().is_dead());
+            if bug!("tombstone-is-no-absence") && found.is_some() {
+                return None;
+            }
+            if let (Some(absence), false) = (absence, is_dead) {
+                self.footprint.borrow_mut().record_absence(core, absence);
+                return None;
+            }
         }
     }
 
@@ -352,13 +334,14 @@ impl<'db> Transaction<'db> {
             version,
             at_timestamp: false,
         };
-        if !footprint.writes.is_empty()
+        if !bug!("own-write-unseen")
+            && !footprint.writes.is_empty()
             && let Some(version) = footprint.writes.get(tuple)
         {
             return Some(untimed(version.as_ptr()));
         }
         let clock = &self.database.shared.clock;
-        // SAFETY: we are pinned since the tuple was found in a table of this type; our slot is open.
+        // SAFETY: we are protected since the tuple was found in a table of this type; our slot is open.
         if let Some(version) = unsafe { footprint.reads.read_untimed::<V>(tuple, clock) } {
             return Some(untimed(version.as_ptr().cast()));
         }
@@ -376,52 +359,94 @@ impl<'db> Transaction<'db> {
                 });
             }
             // Overwritten since: a commit would fail, unless we can move on to now.
-            self.doomed.set(!footprint.extend(clock, &self.guard));
+            self.doomed.set(!footprint.extend(clock, self.protected()));
         }
     }
+}
 
-    /// The rows of one shard. From here on, the shard is protected against changes.
-    fn read_shard<'r, T: AnyTable>(
+impl RowReader for Transaction<'_> {
+    /// From here on, the shard is protected against changes.
+    unsafe fn read_shard<'r, K, V>(
         &'r self,
-        table: &'r T,
+        table: &TableCore,
         shard: usize,
-    ) -> Vec<(&'r T::Key, &'r T::Value)> {
-        let core = self.core(table);
+    ) -> Vec<(&'r K, &'r V)> {
         let mut footprint = self.footprint.borrow_mut();
         footprint.reads.take_timestamp(&self.database.shared.clock);
-        let (inserts, tuples) = core.index.walk(shard, &self.guard);
+        let (inserts, tuples) = table.index.hash().walk(shard, self.protected());
         footprint.scans.push(ScanRead {
-            table: NonNull::from(core),
+            table: NonNull::from(table),
             shard,
             inserts,
         });
         let row = |tuple| {
-            let seen = self.read(&mut footprint, tuple, PhantomData::<T::Value>)?;
+            let seen = self.read(&mut footprint, tuple, PhantomData::<V>)?;
             if seen.at_timestamp {
-                footprint.reads.record(tuple, seen.version);
+                footprint.record(tuple, seen.version);
             }
-            // SAFETY: the version as in `get_tuple`; the tuple stays allocated while we are pinned.
+            // SAFETY: the version as in `get_tuple`; the tuple stays allocated while we are protected.
             unsafe { read::value_of(seen.version).map(|value| (key_of(tuple), value)) }
         };
         tuples.filter_map(row).collect()
     }
+
+    /// From here on, what was read of the range is protected against changes.
+    unsafe fn read_range<'r, K: TreeKey, V>(
+        &'r self,
+        table: &TableCore,
+        (start, end): (&Bound<K>, &Bound<K>),
+        direction: Direction,
+        limit: usize,
+    ) -> Rows<'r, K, V> {
+        let clock = &self.database.shared.clock;
+        self.footprint.borrow_mut().reads.take_timestamp(clock);
+        // SAFETY: the caller's promise.
+        let tree = unsafe { table.index.tree::<K>() };
+        let walked = walk(tree, (start, end), direction, limit, self.protected());
+        let last = last_key::<K>(&walked);
+        let stop = last.clone().map(Bound::Included);
+        let bounds = match direction {
+            Direction::Up => (start.clone(), stop.unwrap_or_else(|| end.clone())),
+            Direction::Down => (stop.unwrap_or_else(|| start.clone()), end.clone()),
+        };
+        let read = RangeRead::new(table, direction, walked.nodes.clone(), bounds);
+        let mut footprint = self.footprint.borrow_mut();
+        let number = footprint.ranges.len();
+        footprint.ranges.push(read);
+        Rows::new(&walked, last, Some(number), |tuple| {
+            let seen = self.read(&mut footprint, tuple, PhantomData::<V>)?;
+            // SAFETY: as in `get_tuple`.
+            unsafe { read::value_of(seen.version) }
+        })
+    }
+
+    unsafe fn stop_range<K: TreeKey>(
+        &self,
+        read: usize,
+        direction: Direction,
+        last: NonNull<Tuple>,
+    ) {
+        self.footprint.borrow_mut().ranges[read].stop(direction, last);
+    }
 }
 
 impl Drop for Transaction<'_> {
-    /// Gives everything back before any user code (the drop of buffered values) runs.
+    /// Gives everything back before any user code (the drop of buffered values) runs. What was added for nothing is collected later.
     fn drop(&mut self) {
+        if bug!("slot-kept-on-panic") && std::thread::panicking() {
+            return;
+        }
         let footprint = self.footprint.get_mut();
         let writes = footprint.writes.take_entries();
-        for write in writes.iter().filter(|write| write.held) {
-            // SAFETY: held until now.
-            if unsafe { write.tuple.as_ref() }.release() {
-                garbage::bury(&self.local, write.table, write.tuple, &self.guard);
-                // Not to be left with a thread that may do nothing more.
-                self.guard.flush();
-            }
+        if writes.iter().any(|write| write.held) {
+            // Tuples that may have been added for nothing. Not removed here: that can compare keys, and we may be unwinding.
+            let now = self.database.shared.clock.now();
+            let held = writes.iter().filter(|write| write.held);
+            let mut garbage = self.local.worker().garbage.lock();
+            garbage.retire(held.map(|write| write.given_up(now)));
         }
         self.local
-            .return_reads(std::mem::take(&mut footprint.reads.entries));
+            .return_reads(std::mem::take(&mut footprint.timed));
         self.local.end(self.slot);
         drop(writes);
     }
@@ -432,7 +457,10 @@ impl fmt::Debug for Transaction<'_> {
         let footprint = self.footprint.borrow();
         f.debug_struct("Transaction")
             .field("timestamp", &footprint.reads.timestamp())
-            .field("reads", &footprint.reads.entries.len())
+            .field(
+                "reads",
+                &(footprint.reads.entries.len() + footprint.timed.len()),
+            )
             .field("writes", &footprint.writes.entries().len())
             .finish_non_exhaustive()
     }

@@ -1,7 +1,6 @@
 //! Tuples: one word each, an atomic pointer to the newest version whose low bits are a tag.
 
-use crate::index::Hash;
-use crate::sync::{AtomicPtr, AtomicU32, Ordering, Wait};
+use crate::sync::{AtomicPtr, AtomicU32, Ordering, Wait, freed};
 use crate::version::Version;
 use std::ptr::NonNull;
 
@@ -42,13 +41,39 @@ impl Word {
 /// The untyped head of a tuple. Every `NonNull<Tuple>` in this crate points to the head of a
 /// [`KeyedTuple`] and carries the provenance of the whole of it.
 #[repr(C)]
-pub(crate) struct Tuple {
+pub struct Tuple {
     word: AtomicPtr<Version>,
-    /// 32 bits of the key's hash: the position in the index.
+    /// 32 bits of the key's hash: the position in a hash index.
     pub(crate) hash: u32,
     /// How many live transactions and retire-list entries rely on the tuple staying in its index. It is removed
     /// only while this is zero (I6).
     holds: AtomicU32,
+    /// A place in the order of locking that is the same in each run of a schedule, which an address is not.
+    #[cfg(shuttle)]
+    number: Order,
+}
+
+/// A place in the order in which all transactions lock.
+pub(crate) type Order = usize;
+
+/// The place of a tuple in that order.
+///
+/// # Safety
+/// The caller is protected since it found the tuple.
+#[cfg(not(shuttle))]
+#[inline]
+pub(crate) unsafe fn order_of(tuple: NonNull<Tuple>) -> Order {
+    tuple.as_ptr().addr()
+}
+
+/// The same.
+///
+/// # Safety
+/// As above.
+#[cfg(shuttle)]
+pub(crate) unsafe fn order_of(tuple: NonNull<Tuple>) -> Order {
+    // SAFETY: the caller's promise.
+    unsafe { tuple.as_ref() }.number
 }
 
 /// A tuple with its key.
@@ -60,9 +85,42 @@ pub(crate) struct KeyedTuple<K> {
 
 impl<K> KeyedTuple<K> {
     /// A new tuple on the heap, without a version, held once.
-    pub(crate) fn boxed(key: K, hash: Hash) -> NonNull<Self> {
-        let head = Tuple::new_held(hash.position());
-        NonNull::from(Box::leak(Box::new(Self { head, key })))
+    pub(crate) fn boxed(key: K, hash: u32) -> OwnedTuple<K> {
+        let head = Tuple::new_held(hash);
+        OwnedTuple(NonNull::from(Box::leak(Box::new(Self { head, key }))))
+    }
+}
+
+/// A tuple that is in no index yet.
+pub(crate) struct OwnedTuple<K>(NonNull<KeyedTuple<K>>);
+
+impl<K> OwnedTuple<K> {
+    /// For an index to hold; [`OwnedTuple::into_raw`] follows once it does.
+    pub(crate) fn as_ptr(&self) -> NonNull<Tuple> {
+        self.0.cast()
+    }
+
+    pub(crate) fn key(&self) -> &K {
+        // SAFETY: allocated. A key never changes.
+        unsafe { &(*self.0.as_ptr()).key }
+    }
+
+    /// Hands the tuple to its index.
+    pub(crate) fn into_raw(self) -> NonNull<Tuple> {
+        std::mem::ManuallyDrop::new(self).as_ptr()
+    }
+
+    pub(crate) fn into_key(self) -> K {
+        let tuple = std::mem::ManuallyDrop::new(self);
+        // SAFETY: nobody else has it.
+        unsafe { Box::from_raw(tuple.0.as_ptr()) }.key
+    }
+}
+
+impl<K> Drop for OwnedTuple<K> {
+    fn drop(&mut self) {
+        // SAFETY: nobody else has it.
+        drop(unsafe { Box::from_raw(self.0.as_ptr()) });
     }
 }
 
@@ -81,12 +139,19 @@ impl Tuple {
             word: AtomicPtr::new(std::ptr::null_mut()),
             hash,
             holds: AtomicU32::new(1),
+            #[cfg(shuttle)]
+            number: {
+                use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+                static NEXT: AtomicUsize = AtomicUsize::new(0);
+                NEXT.fetch_add(1, Relaxed)
+            },
         }
     }
 
     /// The word as it is now.
     #[inline]
     pub(crate) fn word(&self) -> Word {
+        freed::check(NonNull::from(self));
         // Acquire: pairs with the release store of `publish`, so that the version's fields are seen.
         Word(self.word.load(Ordering::Acquire))
     }

@@ -3,7 +3,7 @@
 //! The protocol never looks at a value, so it works on the untyped head, [`Version`]; the code that does look
 //! at values ([`ValueVersion`]) knows their type from the table.
 
-use crate::sync::{AtomicPtr, Ordering};
+use crate::sync::{AtomicPtr, Ordering, bug, freed};
 use std::ptr::{self, NonNull};
 
 /// The untyped head of a version. Every `NonNull<Version>` in this crate points to the head of a live
@@ -50,7 +50,10 @@ impl Version {
         // SAFETY: `newest` was the tuple's newest version when a pinned and protected reader loaded it, and each step
         // leaves a version that is not below `timestamp`, hence not below the watermark: its successor is allocated.
         while let Some(head) = unsafe { version.as_ref() } {
-            if head.timestamp < timestamp {
+            freed::check(NonNull::from(head));
+            if head.timestamp < timestamp
+                || bug!("visible-at-its-timestamp") && head.timestamp == timestamp
+            {
                 break;
             }
             // Acquire: pairs with the release store that unlinks a middle version.
@@ -70,6 +73,7 @@ impl Version {
         let mut version = newest;
         loop {
             let above = NonNull::new(version).expect("a version that was read stays in its chain");
+            freed::check(above);
             // SAFETY: all versions above one that a live transaction has read are allocated.
             version = unsafe { above.as_ref() }.older.load(Ordering::Acquire);
             if version == below {
@@ -96,7 +100,7 @@ pub(crate) struct VersionType {
 }
 
 impl VersionType {
-    pub(crate) const fn of<V>() -> Self {
+    pub(crate) const fn of<V: 'static>() -> Self {
         Self {
             clear: |version| {
                 // SAFETY: the caller's promise; the version's type is `V` as the table's is.
@@ -104,8 +108,11 @@ impl VersionType {
                 drop(version.value.take());
             },
             free: |version| {
-                // SAFETY: as above; it was made by `ValueVersion::boxed`.
-                drop(unsafe { Box::from_raw(version.cast::<ValueVersion<V>>().as_ptr()) });
+                let version = version.cast::<ValueVersion<V>>();
+                freed::free(version, move || {
+                    // SAFETY: as above; it was made by `ValueVersion::boxed`.
+                    drop(unsafe { Box::from_raw(version.as_ptr()) });
+                });
             },
             is_tombstone: |version| {
                 // SAFETY: as above, for reading.

@@ -1,14 +1,18 @@
 //! Short read-only transactions.
 
 use crate::database::Inner;
-use crate::index::Hash;
 use crate::local::Local;
-use crate::read;
-use crate::reads::{Reads, Seen, read_at};
-use crate::slots::{Bound, SlotRef};
-use crate::table::{AnyTable, Lookup};
-use crossbeam_epoch::Guard;
+use crate::protected::Protected;
+use crate::range::{Direction, Rows};
+use crate::read::{self, RowReader};
+use crate::reads::Reads;
+use crate::slots::{self, SlotRef};
+use crate::table::{AnyTable, Lookup, TableCore};
+use crate::tree::TreeKey;
+use crate::version::ValueVersion;
 use std::cell::{Cell, RefCell};
+use std::ops::Bound;
+use std::ptr::NonNull;
 use std::rc::Rc;
 
 /// A short read-only transaction, lent to the closure of [`Database::view`](crate::Database::view).
@@ -36,25 +40,21 @@ pub struct View<'db> {
     local: Rc<Local>,
     slot: SlotRef,
     reads: RefCell<Reads>,
-    /// Kept until there is a timestamp; from then on the slot protects what was read, and a pin is needed on the way only.
-    guard: Cell<Option<Guard>>,
-    /// Whether the slot is still open.
-    open: Cell<bool>,
+    /// Whether a search of an index relies on the slot's being open.
+    searching: Cell<bool>,
 }
 
 impl<'db> View<'db> {
     #[inline]
     pub(crate) fn new(database: &'db Inner) -> Self {
         let local = database.local();
-        let (slot, guard) = local.begin();
-        let reads = RefCell::new(Reads::new(local.take_reads()));
+        let slot = local.begin();
         Self {
             database,
             local,
             slot,
-            reads,
-            guard: Cell::new(Some(guard)),
-            open: Cell::new(true),
+            reads: RefCell::default(),
+            searching: Cell::new(false),
         }
     }
 
@@ -64,91 +64,88 @@ impl<'db> View<'db> {
     /// If the table belongs to another database.
     #[inline]
     pub fn get<T: Lookup<Q>, Q: ?Sized>(&self, table: &T, key: &Q) -> Option<&T::Value> {
-        let core = &table.typed().core;
-        core.check_database(self.database.id);
-        let hash = Hash::new(table.hash_lookup(key));
-        let guard = self.guard.take().unwrap_or_else(|| self.local.pin());
-        let value = self.get_pinned(table, hash, key, &guard);
-        if self.open.get() {
-            self.guard.set(Some(guard));
+        self.check(table.core());
+        if self.reads.borrow().timestamp().is_none()
+            && let Some(version) = self.get_untimed(table, key)
+        {
+            // SAFETY: the slot protects it as long as `self` lives.
+            return unsafe { version.as_ref() }.value.as_ref();
         }
-        value
+        self.get_timed(table, key)
     }
 
+    /// The newest version of a key, if there is one and no timestamp is needed to read it.
     #[inline]
-    fn get_pinned<T: Lookup<Q>, Q: ?Sized>(
+    fn get_untimed<T: Lookup<Q>, Q: ?Sized>(
         &self,
         table: &T,
-        hash: Hash,
         key: &Q,
-        guard: &Guard,
-    ) -> Option<&T::Value> {
-        loop {
-            let timestamp = self.reads.borrow().timestamp();
-            let found = read::find(table, hash, key, guard);
-            match (found, timestamp) {
-                // Looked up after the timestamp was taken, so it is absent then.
-                (None, Some(_)) => return None,
-                // SAFETY: pinned, and the slot protects the timestamp.
-                (Some(tuple), Some(timestamp)) => match unsafe { read_at(tuple, timestamp) } {
-                    // SAFETY: the slot protects it as long as `self` lives.
-                    Seen::Version(version, _) => return unsafe { read::value_of(version) },
-                    Seen::Dead => {}
-                },
-                (Some(tuple), None) => {
-                    let clock = &self.database.shared.clock;
-                    let mut reads = self.reads.borrow_mut();
-                    // SAFETY: pinned since `tuple` was found in this table; the slot is open.
-                    if let Some(version) = unsafe { reads.read_untimed::<T::Value>(tuple, clock) } {
-                        // SAFETY: the slot protects it as long as `self` lives.
-                        return unsafe { &*version.as_ptr() }.value.as_ref();
-                    }
-                    drop(reads);
-                    self.fix();
-                }
-                (None, None) => {
-                    self.fix();
-                }
-            }
-        }
+    ) -> Option<NonNull<ValueVersion<T::Value>>> {
+        // Comparing keys is user code, which may use this view: it must not narrow the slot meanwhile.
+        let outer = self.searching.replace(true);
+        // SAFETY: the slot is open: it was without a timestamp, and is not narrowed while we search.
+        let tuple = table.find(key, unsafe { Protected::open() });
+        let mut reads = self.reads.borrow_mut();
+        let clock = &self.database.shared.clock;
+        // SAFETY: as above; found in this table.
+        let version = tuple.and_then(|tuple| unsafe { reads.read_untimed(tuple, clock) });
+        self.searching.set(outer);
+        version
     }
 
-    /// Whether a key has a value.
-    ///
-    /// # Panics
-    /// If the table belongs to another database.
-    pub fn contains_key<T: Lookup<Q>, Q: ?Sized>(&self, table: &T, key: &Q) -> bool {
-        self.get(table, key).is_some()
-    }
-
-    /// All keys with their values, in no particular order.
-    ///
-    /// # Panics
-    /// If the table belongs to another database.
-    pub fn iter<'r, T: AnyTable>(
-        &'r self,
-        table: &'r T,
-    ) -> impl Iterator<Item = (&'r T::Key, &'r T::Value)> {
-        let index = &table.typed().core.index;
-        table.typed().core.check_database(self.database.id);
+    #[inline(never)]
+    fn get_timed<T: Lookup<Q>, Q: ?Sized>(&self, table: &T, key: &Q) -> Option<&T::Value> {
+        let guard = self.local.pin();
         let timestamp = self.fix();
-        (0..index.shards()).flat_map(move |shard| {
-            // SAFETY: the slot protects the timestamp as long as `self` lives.
-            unsafe { read::shard_at(table, shard, timestamp, &self.local.pin()) }
-        })
+        // SAFETY: the slot protects the timestamp as long as `self` lives.
+        unsafe { read::get_at(table, key, timestamp, Protected::pinned(&guard)) }
+    }
+
+    read::inherent_reads!();
+}
+
+impl RowReader for View<'_> {
+    unsafe fn read_shard<'r, K, V>(
+        &'r self,
+        table: &TableCore,
+        shard: usize,
+    ) -> Vec<(&'r K, &'r V)> {
+        let guard = self.local.pin();
+        let timestamp = self.fix();
+        // SAFETY: the slot protects the timestamp as long as `self` lives; the caller's promise.
+        unsafe { read::shard_at(table, shard, timestamp, Protected::pinned(&guard)) }
+    }
+
+    unsafe fn read_range<'r, K: TreeKey, V>(
+        &'r self,
+        table: &TableCore,
+        bounds: (&Bound<K>, &Bound<K>),
+        direction: Direction,
+        limit: usize,
+    ) -> Rows<'r, K, V> {
+        let guard = self.local.pin();
+        let timestamp = self.fix();
+        let protected = Protected::pinned(&guard);
+        // SAFETY: as above.
+        unsafe { read::range_at(table, bounds, direction, limit, timestamp, protected) }
     }
 }
 
 impl View<'_> {
+    #[inline]
+    fn check(&self, table: &TableCore) {
+        table.check_database(self.database.id);
+    }
+
     /// The timestamp, taken now if there is none yet. The slot is narrowed to it: all that was read is visible there.
+    #[cold]
     fn fix(&self) -> u64 {
         let mut reads = self.reads.borrow_mut();
         let timestamp = reads.take_timestamp(&self.database.shared.clock);
-        if self.open.replace(false) {
+        if !self.searching.get() {
             let slots = &self.database.shared.slots;
-            slots.set_released(self.slot, Bound::Fixed(timestamp));
+            slots.set_released(self.slot, slots::Bound::Fixed(timestamp));
             reads.entries.clear();
-            self.guard.set(None);
         }
         timestamp
     }
@@ -157,8 +154,6 @@ impl View<'_> {
 impl Drop for View<'_> {
     #[inline]
     fn drop(&mut self) {
-        let reads = self.reads.get_mut();
-        self.local.return_reads(std::mem::take(&mut reads.entries));
         self.local.end(self.slot);
     }
 }

@@ -1,8 +1,9 @@
 //! A transaction's buffered writes.
 
 use crate::garbage::Retired;
+use crate::sync::bug;
 use crate::table::TableCore;
-use crate::tuple::Tuple;
+use crate::tuple::{Order, Tuple, order_of};
 use crate::version::{OwnedVersion, Version};
 use foldhash::fast::FixedState;
 use std::collections::HashMap;
@@ -12,6 +13,7 @@ use std::ptr::{self, NonNull};
 pub(crate) struct Write {
     pub(crate) table: NonNull<TableCore>,
     pub(crate) tuple: NonNull<Tuple>,
+    order: Order,
     /// The version to be installed; gone once it is.
     version: Option<OwnedVersion>,
     /// Whether we hold the tuple (I6): it had no live version when it was written to.
@@ -28,14 +30,14 @@ pub(crate) struct Writes {
     entries: Vec<Write>,
     /// Where each tuple's entry is, from `LINEAR` entries on.
     positions: HashMap<NonNull<Tuple>, usize, FixedState>,
-    /// Whether the entries are in address order; then `positions` is out of date.
+    /// Whether the entries are in the order of locking; then `positions` is out of date.
     sorted: bool,
     /// Buffered versions that a later write of the same transaction replaced: references to them are still about.
     replaced: Vec<OwnedVersion>,
 }
 
 /// So many entries are searched faster one after the other than through a hash table.
-const LINEAR: usize = if cfg!(test) { 2 } else { 8 };
+const LINEAR: usize = if cfg!(any(test, shuttle)) { 2 } else { 8 };
 
 impl Writes {
     pub(crate) fn is_empty(&self) -> bool {
@@ -49,9 +51,11 @@ impl Writes {
     #[inline]
     fn find(&self, tuple: NonNull<Tuple>) -> Option<usize> {
         if self.sorted {
+            // SAFETY: whoever has a tuple to look for is protected since it found it.
+            let order = unsafe { order_of(tuple) };
             let found = self
                 .entries
-                .binary_search_by_key(&tuple, |write| write.tuple);
+                .binary_search_by_key(&order, |write| write.order);
             found.ok()
         } else if self.entries.len() <= LINEAR {
             self.entries.iter().position(|write| write.tuple == tuple)
@@ -98,6 +102,8 @@ impl Writes {
         self.entries.push(Write {
             table,
             tuple,
+            // SAFETY: the transaction's slot is open since it found the tuple.
+            order: unsafe { order_of(tuple) },
             version: Some(version),
             held,
             locked: ptr::null_mut(),
@@ -112,9 +118,9 @@ impl Writes {
         }
     }
 
-    /// The entries in address order, the order in which all transactions lock.
+    /// The entries in the order in which all transactions lock.
     pub(crate) fn sort(&mut self) -> &mut [Write] {
-        self.entries.sort_unstable_by_key(|write| write.tuple);
+        self.entries.sort_unstable_by_key(|write| write.order);
         self.sorted = true;
         &mut self.entries
     }
@@ -140,20 +146,24 @@ impl Write {
         let version = version.into_raw().as_ptr();
         // SAFETY: not published yet, so ours alone.
         let head = unsafe { &mut *version };
-        head.timestamp = timestamp;
+        if !bug!("timestamp-to-a-copy") {
+            head.timestamp = timestamp;
+        }
         *head.older.get_mut() = self.locked;
         tuple.publish(version);
+    }
+
+    /// What a write leaves for the retire list that is not installed: its hold.
+    pub(crate) fn given_up(&self, timestamp: u64) -> Retired {
+        // SAFETY: the transaction's slot is open since it found the tuple.
+        unsafe { Retired::new(self.table, self.tuple, None, timestamp) }
     }
 
     /// What an installed write leaves for the retire list. A tombstone's entry takes over the write's hold.
     pub(crate) fn retired(&mut self, timestamp: u64) -> impl Iterator<Item = Retired> + use<> {
         let (table, tuple) = (self.table, self.tuple);
-        let entry = move |version| Retired {
-            table,
-            tuple,
-            version,
-            timestamp,
-        };
+        // SAFETY: the transaction's slot is open since it found the tuple.
+        let entry = move |version| unsafe { Retired::new(table, tuple, version, timestamp) };
         let superseded = NonNull::new(self.locked).map(|version| entry(Some(version)));
         let removed = self.tombstone.then(|| entry(None));
         self.held &= !self.tombstone;

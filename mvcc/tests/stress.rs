@@ -349,3 +349,104 @@ fn keys_that_stay_are_always_found() {
         assert_clean(&db, rows);
     }
 }
+
+/// Ranges guard an invariant that no single row knows of: at most so many rows in each hundred keys. Whoever adds one has counted them first, whoever
+/// finds it full empties a part. A lost phantom would let two add the last one.
+#[test]
+fn a_counted_range_never_overflows() {
+    const LIMIT: usize = 10;
+    for db in databases() {
+        let table = db.ordered_table::<u64, u64>("t").expect("new");
+        let count = |read: &dyn Fn(u64) -> usize| {
+            for start in [0, 100, 200] {
+                let count = read(start);
+                assert!(count <= LIMIT, "{count} rows from {start} on");
+            }
+        };
+        on_threads(2, |_, random| {
+            let start = random.u64(..3) * 100;
+            let key = start + random.u64(..100);
+            db.run(|tx| {
+                let rows: Vec<u64> = if random.bool() {
+                    tx.range(&table, start..start + 100)
+                        .map(|row| *row.0)
+                        .collect()
+                } else {
+                    tx.range(&table, start..start + 100)
+                        .rev()
+                        .map(|row| *row.0)
+                        .collect()
+                };
+                assert!(rows.len() <= LIMIT, "seen inside: {rows:?}");
+                if rows.len() == LIMIT {
+                    for key in rows.iter().take(random.usize(1..LIMIT)) {
+                        tx.remove(&table, key);
+                    }
+                } else if tx.get(&table, &key).is_none() {
+                    tx.insert(&table, key, key);
+                }
+                Ok::<_, ()>(())
+            })
+            .expect("no error");
+            let snapshot = db.snapshot();
+            count(&|start| snapshot.range(&table, start..start + 100).count());
+            db.view(|view| count(&|start| view.range(&table, start..start + 100).rev().count()));
+        });
+        let rows = db.snapshot().iter(&table).count() as u64;
+        assert_clean(&db, rows);
+    }
+}
+
+/// A queue: producers append, consumers take the first row. Everything is taken once, in order for each producer, and the tree
+/// does not keep what has been taken.
+#[test]
+fn a_queue_loses_nothing() {
+    for db in databases() {
+        let queue = db.ordered_table::<(u64, u64), u64>("queue").expect("new");
+        let taken = std::sync::Mutex::new(Vec::new());
+        on_threads(2, |thread, random| {
+            if random.bool() {
+                db.run(|tx| {
+                    let next = tx
+                        .range(&queue, (thread, 0)..(thread, u64::MAX))
+                        .next_back();
+                    let next = next.map_or(0, |(key, _)| key.1) + 1;
+                    let counter = tx.get(&queue, &(99, thread)).copied().unwrap_or(0);
+                    let next = next.max(counter + 1);
+                    tx.insert(&queue, (99, thread), next);
+                    Ok::<_, ()>(tx.insert(&queue, (thread, next), next))
+                })
+                .expect("no error");
+            } else {
+                let first = db
+                    .run(|tx| {
+                        let first = tx.range(&queue, ..(99, 0)).next().map(|(key, _)| *key);
+                        if let Some(key) = &first {
+                            tx.remove(&queue, key);
+                        }
+                        Ok::<_, ()>(first)
+                    })
+                    .expect("no error");
+                taken.lock().expect("not poisoned").extend(first);
+            }
+        });
+        let mut taken = taken.into_inner().expect("not poisoned");
+        let snapshot = db.snapshot();
+        taken.extend(snapshot.range(&queue, ..(99, 0)).map(|(key, _)| *key));
+        taken.sort_unstable();
+        for thread in 0..2 {
+            let made = snapshot.get(&queue, &(99, thread)).copied().unwrap_or(0);
+            let expected = (1..=made).map(|number| (thread, number));
+            assert!(
+                taken
+                    .iter()
+                    .copied()
+                    .filter(|key| key.0 == thread)
+                    .eq(expected)
+            );
+        }
+        let rows = snapshot.iter(&queue).count() as u64;
+        drop(snapshot);
+        assert_clean(&db, rows);
+    }
+}

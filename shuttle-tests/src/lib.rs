@@ -1,3 +1,4 @@
-//! Schedules, a history recorder, serializability checkers and seeded bugs for `mvcc` and `tplock`.
-//!
-//! Nothing is implemented yet; the crate only holds its place in the workspace.
+//! Schedules, a history recorder, serializability checkers and seeded bugs for `mvcc`.
+
+pub mod explore;
+pub mod scenarios;

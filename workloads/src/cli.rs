@@ -1,10 +1,14 @@
 //! The command line.
 
+mod tpcc;
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use workloads::InputError;
-use workloads::ycsb::{self, Distribution, Limit, Properties, Report, Settings};
+use workloads::engine::Engine;
+use workloads::ycsb::{self, Distribution, LengthDistribution, Limit, Properties, Settings};
 
 /// Workloads on an in-memory transaction engine.
 #[derive(Parser)]
@@ -18,6 +22,8 @@ struct Cli {
 enum Command {
     /// The Yahoo! Cloud Serving Benchmark.
     Ycsb(Box<Ycsb>),
+    /// TPC-C: orders in warehouses, with the specification's consistency conditions.
+    Tpcc(tpcc::Tpcc),
     /// Which clock is used and why, what it costs, and how the cores' counters agree.
     Clock {
         /// The clock.
@@ -43,6 +49,10 @@ struct Ycsb {
     /// Reads in percent, the rest are updates; in place of --workload.
     #[arg(long, value_name = "PERCENT")]
     read_ratio: Option<f64>,
+    /// With --read-ratio: makes the reads scans of this many records, in ascending order of their keys, from one on that the
+    /// distribution chooses (fewer at the end of the table).
+    #[arg(long, value_name = "RECORDS")]
+    scan_length: Option<u32>,
     /// Which records are used.
     #[arg(long, value_enum)]
     distribution: Option<Distribution>,
@@ -64,10 +74,10 @@ struct Ycsb {
     /// For the random numbers.
     #[arg(long, default_value_t = 42)]
     seed: u64,
-    /// The transaction engine.
+    /// The transaction engine: mvcc or tplock.
     #[arg(long, default_value = "mvcc")]
     engine: String,
-    /// The engine's clock.
+    /// The clock of engine mvcc.
     #[arg(long, value_enum, default_value_t = Clock::Auto)]
     clock: Clock,
     /// A file for the results.
@@ -100,7 +110,29 @@ impl From<InputError> for Failure {
 pub(crate) fn run() -> Result<(), Failure> {
     match Cli::parse().command {
         Command::Ycsb(ycsb) => ycsb.run(),
+        Command::Tpcc(tpcc) => tpcc.run(),
         Command::Clock { clock } => describe(&database(clock)?.clock()),
+    }
+}
+
+/// What a command does with the engine that it is given.
+trait OnEngine {
+    fn run_on<E: Engine>(&self, engine: &E) -> Result<(), Failure>;
+}
+
+/// Does it with the engine of this name.
+fn on_engine(name: &str, clock: Clock, command: &impl OnEngine) -> Result<(), Failure> {
+    match name {
+        mvcc::Database::NAME => command.run_on(&database(clock)?),
+        tplock::Database::NAME if matches!(clock, Clock::Auto) => {
+            command.run_on(&tplock::Database::new())
+        }
+        tplock::Database::NAME => Err(Failure::Input(InputError::new(
+            "--clock is given, but --engine tplock has no clock; leave --clock out",
+        ))),
+        _ => Err(Failure::Input(InputError::new(format!(
+            "unknown engine --engine {name}; accepted are mvcc and tplock"
+        )))),
     }
 }
 
@@ -141,26 +173,7 @@ fn describe(clock: &mvcc::Clock) -> Result<(), Failure> {
 impl Ycsb {
     fn run(&self) -> Result<(), Failure> {
         let settings = self.settings()?;
-        if self.engine != "mvcc" {
-            return Err(InputError::new(format!(
-                "unknown engine --engine {}; accepted is mvcc (tplock is to come)",
-                self.engine
-            ))
-            .into());
-        }
-        if settings.properties.scan > 0.0 {
-            return Err(InputError::new(format!(
-                "workload {} has scanproportion={}: scans need ordered tables, which engine mvcc does not have yet; use a workload without scans (a, b, c, d, f)",
-                settings.name, settings.properties.scan
-            ))
-            .into());
-        }
-        let engine = database(self.clock)?;
-        let json = self.json.as_deref().map(JsonFile::create).transpose()?;
-        let report = ycsb::run(&engine, &settings).map_err(Failure::Run)?;
-        println!("{report}");
-        json.map_or(Ok(()), |json| json.write(&report))
-            .map_err(Failure::Run)
+        on_engine(&self.engine, self.clock, &(self, settings))
     }
 
     fn settings(&self) -> Result<Settings, InputError> {
@@ -171,10 +184,12 @@ impl Ycsb {
         if let Some(size) = self.value_size {
             properties.fields = 1;
             properties.field_length = positive("--value-size", size)?;
+            properties.field_length_distribution = LengthDistribution::Constant;
         }
         if let Some(distribution) = self.distribution {
             properties.distribution = distribution;
         }
+        properties.check()?;
         if !(self.theta > 0.0 && self.theta < 1.0) {
             return Err(InputError::new(format!(
                 "--theta {} is out of range; YCSB's zipfian distribution takes an exponent above 0 and below 1",
@@ -202,21 +217,21 @@ impl Ycsb {
                 "--read-ratio {ratio} contradicts --workload {workload}, which has its own proportions; leave one of them out"
             ))),
             (None, Some(ratio)) => {
-                if !(0.0..=100.0).contains(&ratio) {
-                    return Err(InputError::new(format!(
-                        "--read-ratio {ratio} is out of range; expected a percentage from 0 to 100"
-                    )));
-                }
-                let properties = Properties {
-                    records: 1_000_000,
-                    fields: 1,
-                    read: ratio / 100.0,
-                    update: 1.0 - ratio / 100.0,
-                    ..Properties::default()
+                let properties = self.parametrised(ratio)?;
+                let reads = match self.scan_length {
+                    Some(length) => format!("scans of {length}"),
+                    None => "reads".to_owned(),
                 };
-                Ok((format!("{ratio} % reads"), properties, false))
+                Ok((format!("{ratio} % {reads}"), properties, false))
             }
             (workload, None) => {
+                if let Some(length) = self.scan_length {
+                    let workload = workload.as_deref().unwrap_or("a");
+                    return Err(InputError::new(format!(
+                        "--scan-length {length} goes with --read-ratio, not with --workload {workload}; set minscanlength and maxscanlength in \
+                         a property file, or give --read-ratio"
+                    )));
+                }
                 let workload = workload.as_deref().unwrap_or("a");
                 if let Some(text) = ycsb::built_in(workload) {
                     let properties = Properties {
@@ -237,6 +252,33 @@ impl Ycsb {
         }
     }
 
+    /// The workload of `--read-ratio`.
+    fn parametrised(&self, ratio: f64) -> Result<Properties, InputError> {
+        if !(0.0..=100.0).contains(&ratio) {
+            return Err(InputError::new(format!(
+                "--read-ratio {ratio} is out of range; expected a percentage from 0 to 100"
+            )));
+        }
+        let mut properties = Properties {
+            records: 1_000_000,
+            fields: 1,
+            read: ratio / 100.0,
+            update: 1.0 - ratio / 100.0,
+            ..Properties::default()
+        };
+        if let Some(length) = self.scan_length {
+            if ratio == 0.0 {
+                return Err(InputError::new(format!(
+                    "--scan-length {length} contradicts --read-ratio 0, which leaves no reads that could be scans"
+                )));
+            }
+            properties.max_scan_length = positive("--scan-length", length)?;
+            properties.scan_length_distribution = LengthDistribution::Constant;
+            (properties.scan, properties.read) = (properties.read, 0.0);
+        }
+        Ok(properties)
+    }
+
     fn limit(&self, operations: Option<u64>) -> Result<Limit, InputError> {
         match (&self.duration, self.operations) {
             (Some(duration), Some(operations)) => Err(InputError::new(format!(
@@ -245,21 +287,35 @@ impl Ycsb {
             (None, Some(operations)) => {
                 Ok(Limit::Operations(positive("--operations", operations)?))
             }
-            (Some(text), None) => {
-                let seconds = text.strip_suffix('s').unwrap_or(text).parse::<f64>().ok();
-                let valid = seconds.filter(|seconds| *seconds > 0.0 && *seconds <= 86_400.0);
-                let seconds = valid.ok_or_else(|| {
-                    InputError::new(format!(
-                        "--duration {text}: expected a number of seconds above 0 and up to 86400"
-                    ))
-                })?;
-                Ok(Limit::Duration(Duration::from_secs_f64(seconds)))
-            }
+            (Some(text), None) => Ok(Limit::Duration(duration(text)?)),
             (None, None) => {
                 Ok(operations.map_or(Limit::Duration(Duration::from_secs(5)), Limit::Operations))
             }
         }
     }
+}
+
+impl OnEngine for (&Ycsb, Settings) {
+    fn run_on<E: Engine>(&self, engine: &E) -> Result<(), Failure> {
+        let (command, settings) = self;
+        let json = command.json.as_deref().map(JsonFile::create).transpose()?;
+        let report = ycsb::run(engine, settings).map_err(Failure::Run)?;
+        println!("{report}");
+        json.map_or(Ok(()), |json| json.write(&report))
+            .map_err(Failure::Run)
+    }
+}
+
+/// The value of `--duration`.
+fn duration(text: &str) -> Result<Duration, InputError> {
+    let seconds = text.strip_suffix('s').unwrap_or(text).parse::<f64>().ok();
+    let valid = seconds.filter(|seconds| *seconds > 0.0 && *seconds <= 86_400.0);
+    let seconds = valid.ok_or_else(|| {
+        InputError::new(format!(
+            "--duration {text}: expected a number of seconds above 0 and up to 86400"
+        ))
+    })?;
+    Ok(Duration::from_secs_f64(seconds))
 }
 
 fn positive<N: Default + PartialOrd + std::fmt::Display>(
@@ -298,7 +354,7 @@ impl JsonFile {
         })
     }
 
-    fn write(self, report: &Report) -> Result<(), String> {
+    fn write(self, report: &impl Serialize) -> Result<(), String> {
         let text = serde_json::to_string_pretty(report).map_err(|error| error.to_string())?;
         std::fs::write(&self.partial, text + "\n")
             .and_then(|()| std::fs::rename(&self.partial, &self.path))

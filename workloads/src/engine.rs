@@ -3,7 +3,10 @@
 //! A workload is generic over [`Engine`], so each engine runs the very same code, compiled for it: no dynamic dispatch and no
 //! copy of a row stands between the workload and the engine.
 
+mod tplock;
+
 use std::hash::Hash;
+use std::ops::RangeBounds;
 
 /// What a key is: the engines hash it, order it and keep it.
 pub trait Key: Hash + Ord + Clone + Send + Sync + 'static {}
@@ -17,8 +20,10 @@ impl<V: Clone + Send + Sync + 'static> Row for V {}
 pub trait Engine: Clone + Send + Sync + 'static {
     /// The name that `--engine` takes.
     const NAME: &'static str;
-    /// A typed table.
+    /// A typed table for point access.
     type Table<K: Key, V: Row>: Clone + Send + Sync;
+    /// A typed table that is ordered by its keys.
+    type OrderedTable<K: Key, V: Row>: Clone + Send + Sync;
     /// A read-write transaction.
     type Transaction<'t>: Write<Self>;
     /// A short read-only transaction.
@@ -32,14 +37,21 @@ pub trait Engine: Clone + Send + Sync + 'static {
     /// The engine's message if the name is taken by a table of other types.
     fn table<K: Key, V: Row>(&self, name: &str) -> Result<Self::Table<K, V>, String>;
 
+    /// Opens or creates an ordered table.
+    ///
+    /// # Errors
+    /// The engine's message if the name is taken by a table of other types or of the other kind.
+    fn ordered_table<K: Key, V: Row>(&self, name: &str)
+    -> Result<Self::OrderedTable<K, V>, String>;
+
     /// Runs a read-write transaction until it commits; the closure runs once for each attempt.
     ///
     /// # Errors
     /// What the closure returns, after an abort.
     fn run<T, E>(&self, body: impl FnMut(&Self::Transaction<'_>) -> Result<T, E>) -> Result<T, E>;
 
-    /// Runs a short read-only transaction.
-    fn view<T>(&self, body: impl FnOnce(&Self::View<'_>) -> T) -> T;
+    /// Runs a short read-only transaction. An engine whose readers can be in conflict runs the closure once for each attempt.
+    fn view<T>(&self, body: impl FnMut(&Self::View<'_>) -> T) -> T;
 
     /// The state that is committed now.
     fn snapshot(&self) -> Self::Snapshot;
@@ -52,6 +64,20 @@ pub trait Engine: Clone + Send + Sync + 'static {
 pub trait Read<E: Engine> {
     /// A row, without a copy.
     fn get<'r, K: Key, V: Row>(&'r self, table: &E::Table<K, V>, key: &K) -> Option<&'r V>;
+
+    /// A row of an ordered table, without a copy.
+    fn get_ordered<'r, K: Key, V: Row>(
+        &'r self,
+        table: &E::OrderedTable<K, V>,
+        key: &K,
+    ) -> Option<&'r V>;
+
+    /// The rows of an ordered table whose keys are in a range, ascending; from both ends.
+    fn range<'r, K: Key, V: Row>(
+        &'r self,
+        table: &'r E::OrderedTable<K, V>,
+        range: impl RangeBounds<K> + 'r,
+    ) -> impl DoubleEndedIterator<Item = (&'r K, &'r V)>;
 }
 
 /// Writing.
@@ -61,17 +87,31 @@ pub trait Write<E: Engine>: Read<E> {
 
     /// Removes a row.
     fn remove<K: Key, V: Row>(&self, table: &E::Table<K, V>, key: &K);
+
+    /// Inserts or overwrites a row of an ordered table.
+    fn insert_ordered<K: Key, V: Row>(&self, table: &E::OrderedTable<K, V>, key: K, row: V);
+
+    /// Removes a row of an ordered table.
+    fn remove_ordered<K: Key, V: Row>(&self, table: &E::OrderedTable<K, V>, key: &K);
 }
 
 impl Engine for mvcc::Database {
     const NAME: &'static str = "mvcc";
     type Table<K: Key, V: Row> = mvcc::Table<K, V>;
+    type OrderedTable<K: Key, V: Row> = mvcc::OrderedTable<K, V>;
     type Transaction<'t> = mvcc::Transaction<'t>;
     type View<'v> = mvcc::View<'v>;
     type Snapshot = mvcc::Snapshot;
 
     fn table<K: Key, V: Row>(&self, name: &str) -> Result<mvcc::Table<K, V>, String> {
         mvcc::Database::table(self, name).map_err(|error| error.to_string())
+    }
+
+    fn ordered_table<K: Key, V: Row>(
+        &self,
+        name: &str,
+    ) -> Result<mvcc::OrderedTable<K, V>, String> {
+        mvcc::Database::ordered_table(self, name).map_err(|error| error.to_string())
     }
 
     fn run<T, E>(&self, body: impl FnMut(&mvcc::Transaction<'_>) -> Result<T, E>) -> Result<T, E> {
@@ -96,6 +136,22 @@ impl<R: mvcc::Read> Read<mvcc::Database> for R {
     fn get<'r, K: Key, V: Row>(&'r self, table: &mvcc::Table<K, V>, key: &K) -> Option<&'r V> {
         mvcc::Read::get(self, table, key)
     }
+
+    fn get_ordered<'r, K: Key, V: Row>(
+        &'r self,
+        table: &mvcc::OrderedTable<K, V>,
+        key: &K,
+    ) -> Option<&'r V> {
+        mvcc::Read::get(self, table, key)
+    }
+
+    fn range<'r, K: Key, V: Row>(
+        &'r self,
+        table: &'r mvcc::OrderedTable<K, V>,
+        range: impl RangeBounds<K> + 'r,
+    ) -> impl DoubleEndedIterator<Item = (&'r K, &'r V)> {
+        mvcc::Read::range(self, table, range)
+    }
 }
 
 impl Write<mvcc::Database> for mvcc::Transaction<'_> {
@@ -104,6 +160,14 @@ impl Write<mvcc::Database> for mvcc::Transaction<'_> {
     }
 
     fn remove<K: Key, V: Row>(&self, table: &mvcc::Table<K, V>, key: &K) {
+        self.remove(table, key);
+    }
+
+    fn insert_ordered<K: Key, V: Row>(&self, table: &mvcc::OrderedTable<K, V>, key: K, row: V) {
+        self.insert(table, key, row);
+    }
+
+    fn remove_ordered<K: Key, V: Row>(&self, table: &mvcc::OrderedTable<K, V>, key: &K) {
         self.remove(table, key);
     }
 }

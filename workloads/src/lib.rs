@@ -1,9 +1,13 @@
-//! Workloads for transaction engines: YCSB over any [`Engine`](engine::Engine).
+//! Workloads for transaction engines: YCSB and TPC-C over any [`Engine`](engine::Engine).
 //!
 //! The command `workloads` is a thin layer over this library.
 
 pub mod engine;
+mod measure;
+pub mod tpcc;
 pub mod ycsb;
+
+pub use measure::Latency;
 
 use std::fmt;
 

@@ -13,10 +13,10 @@ fn file(name: &str) -> PathBuf {
     std::env::temp_dir().join(format!("workloads-test-{}-{name}", std::process::id()))
 }
 
-/// Runs YCSB with `--json` and returns what it wrote.
+/// Runs with `--json` and returns what it wrote.
 fn json(name: &str, arguments: &str) -> serde_json::Value {
     let path = file(name);
-    let output = workloads(&format!("ycsb {arguments} --json {}", path.display()));
+    let output = workloads(&format!("{arguments} --json {}", path.display()));
     assert!(
         output.status.success(),
         "{}",
@@ -29,10 +29,10 @@ fn json(name: &str, arguments: &str) -> serde_json::Value {
 
 #[test]
 fn every_core_workload_commits_what_was_asked() {
-    for letter in ["a", "B", "c", "d", "f"] {
+    for letter in ["a", "B", "c", "d", "e", "f"] {
         let report = json(
             letter,
-            &format!("--workload {letter} --records 500 --operations 2001 --threads 2"),
+            &format!("ycsb --workload {letter} --records 500 --operations 2001 --threads 2"),
         );
         assert_eq!(report["committed"], 2001, "{letter}");
         assert_eq!(report["workload"], letter.to_lowercase());
@@ -45,7 +45,7 @@ fn every_core_workload_commits_what_was_asked() {
 fn the_results_have_their_names() {
     let report = json(
         "names",
-        "--read-ratio 50 --records 1000 --operations 1000 --value-size 100 --threads 1 --ops-per-txn 4 --long-readers 1",
+        "ycsb --read-ratio 50 --records 1000 --operations 1000 --value-size 100 --threads 1 --ops-per-txn 4 --long-readers 1",
     );
     for name in [
         "engine",
@@ -76,12 +76,9 @@ fn the_results_have_their_names() {
 
 #[test]
 fn a_property_file_says_how_much() {
-    let path = file("properties");
     let text = "recordcount=300\noperationcount=400\nworkload=site.ycsb.workloads.CoreWorkload\nreadproportion=0.5\nupdateproportion=0\n\
                 insertproportion=0.5\nrequestdistribution=latest\nfieldcount=2\nfieldlength=30\nthreadcount=2\n";
-    std::fs::write(&path, text).expect("the folder for temporary files is writable");
-    let report = json("file", &format!("--workload {}", path.display()));
-    std::fs::remove_file(&path).expect("it is there");
+    let report = with_properties("properties", text, |ycsb| json("file", ycsb));
     assert_eq!(
         (
             &report["committed"],
@@ -98,7 +95,7 @@ fn a_property_file_says_how_much() {
 fn a_duration_ends_the_run() {
     let report = json(
         "duration",
-        "--workload c --records 100 --duration 0.2s --clock counter",
+        "ycsb --workload c --records 100 --duration 0.2s --clock counter",
     );
     assert!(report["seconds"].as_f64().expect("a number") >= 0.2);
     assert!(report["committed"].as_u64().expect("a number") > 0);
@@ -109,14 +106,6 @@ fn a_duration_ends_the_run() {
 fn bad_input_is_one_line_and_exit_code_2() {
     for (arguments, parts) in [
         ("--workload no-such-file", vec!["no-such-file", "a to f"]),
-        (
-            "--workload e",
-            vec![
-                "scanproportion=0.95",
-                "need ordered tables",
-                "a, b, c, d, f",
-            ],
-        ),
         ("--threads 0", vec!["--threads 0", "above 0"]),
         ("--records 0", vec!["--records 0", "above 0"]),
         ("--value-size 0", vec!["--value-size 0", "above 0"]),
@@ -127,6 +116,19 @@ fn bad_input_is_one_line_and_exit_code_2() {
         ("--theta NaN", vec!["--theta NaN", "above 0 and below 1"]),
         ("--read-ratio 120", vec!["--read-ratio 120", "0 to 100"]),
         (
+            "--read-ratio 50 --scan-length 0",
+            vec!["--scan-length 0", "above 0"],
+        ),
+        (
+            "--read-ratio 0 --scan-length 9",
+            vec!["--scan-length 9", "--read-ratio 0"],
+        ),
+        (
+            "--workload e --scan-length 9",
+            vec!["--scan-length 9", "--workload e", "maxscanlength"],
+        ),
+        ("--scan-length 9", vec!["--scan-length 9", "--read-ratio"]),
+        (
             "--read-ratio 50 --workload a",
             vec!["--read-ratio 50", "--workload a"],
         ),
@@ -135,37 +137,256 @@ fn bad_input_is_one_line_and_exit_code_2() {
             vec!["--duration 5", "--operations 5"],
         ),
         ("--duration soon", vec!["--duration soon", "seconds"]),
-        ("--engine oracle", vec!["--engine oracle", "mvcc"]),
+        ("--engine oracle", vec!["--engine oracle", "mvcc", "tplock"]),
+        (
+            "--engine tplock --clock tsc",
+            vec!["--clock", "--engine tplock"],
+        ),
         (
             "--json /no/such/folder/x.json --operations 1",
             vec!["/no/such/folder/x.json", "writable"],
         ),
     ] {
-        let output = workloads(&format!("ycsb {arguments}"));
-        let error = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(2), "{arguments}: {error}");
-        assert_eq!(error.lines().count(), 1, "{arguments}: {error}");
-        assert!(error.starts_with("error: "), "{error}");
-        assert!(
-            parts.iter().all(|part| error.contains(part)),
-            "{arguments}: {error}"
-        );
-        assert!(output.stdout.is_empty(), "{arguments}: something was run");
+        refused(&format!("ycsb {arguments}"), &parts);
+    }
+}
+
+/// Writes a property file of this text and gives the arguments that use it.
+fn with_properties<T>(name: &str, text: &str, run: impl FnOnce(&str) -> T) -> T {
+    let path = file(name);
+    std::fs::write(&path, text).expect("the folder for temporary files is writable");
+    let result = run(&format!("ycsb --workload {}", path.display()));
+    std::fs::remove_file(&path).expect("it is there");
+    result
+}
+
+/// What YCSB's own file of workload E says.
+const E: &str = "recordcount=1000\noperationcount=1000\nworkload=site.ycsb.workloads.CoreWorkload\n\nreadallfields=true\n\n\
+                 readproportion=0\nupdateproportion=0\nscanproportion=0.95\ninsertproportion=0.05\n\n\
+                 requestdistribution=zipfian\n\nmaxscanlength=100\n\nscanlengthdistribution=uniform\n";
+
+#[test]
+fn the_file_of_workload_e_scans() {
+    let report = with_properties("e", E, |ycsb| {
+        json("e-file", &format!("{ycsb} --threads 2"))
+    });
+    let number = |value: &serde_json::Value| value.as_u64().expect("a number");
+    assert_eq!(
+        (number(&report["committed"]), number(&report["records"])),
+        (1_000, 1_000)
+    );
+    let operations = &report["operations"];
+    let scans = number(&operations["scan"]["samples"]);
+    assert_eq!(scans + number(&operations["insert"]["samples"]), 1_000);
+    assert_eq!(number(&report["scans"]), scans);
+    let rows = number(&report["scanned_rows"]);
+    assert!(
+        (scans * 30..=scans * 70).contains(&rows),
+        "{rows} of {scans}"
+    );
+}
+
+#[test]
+fn reads_become_scans_of_one_length() {
+    let report = json(
+        "scan-length",
+        "ycsb --read-ratio 90 --scan-length 100 --records 20000 --operations 3000 --threads 2 --distribution uniform",
+    );
+    assert_eq!(report["workload"], "90 % scans of 100");
+    let operations = &report["operations"];
+    assert!(operations["scan"].is_object() && operations["update"].is_object());
+    assert!(operations["read"].is_null(), "all reads are scans");
+    let number = |name: &str| report[name].as_u64().expect("a number");
+    let (scans, rows) = (number("scans"), number("scanned_rows"));
+    // One start in 200 is less than 100 records before the end of the table.
+    assert!(scans > 2_500 && (scans * 98..=scans * 100).contains(&rows));
+}
+
+#[test]
+fn the_help_explains_scans() {
+    let output = workloads("ycsb --help");
+    let help = String::from_utf8_lossy(&output.stdout);
+    for part in [
+        "--scan-length <RECORDS>",
+        "makes the reads scans",
+        "(a to f)",
+    ] {
+        assert!(help.contains(part), "{help}");
     }
 }
 
 #[test]
-fn proportions_that_do_not_sum_to_one_are_refused() {
-    let path = file("proportions");
-    std::fs::write(&path, "readproportion=0.5\nupdateproportion=0.6\n").expect("writable");
-    let output = workloads(&format!("ycsb --workload {}", path.display()));
-    std::fs::remove_file(&path).expect("it is there");
-    let error = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(2), "{error}");
-    assert!(
-        error.contains("sum to 1.1") && error.contains("must sum to 1"),
-        "{error}"
+fn a_part_is_loaded() {
+    let text = "recordcount=500\ninsertstart=100\ninsertcount=50\noperationcount=600\ninsertproportion=0.05\nreadproportion=0.9";
+    let report = with_properties("part", text, |ycsb| json("part-file", ycsb));
+    assert_eq!(
+        (&report["records"], &report["committed"]),
+        (&50.into(), &600.into())
     );
+    with_properties("too-few", text, |ycsb| {
+        let parts = ["insertstart=100", "insertcount=50", "recordcount=149"];
+        refused(&format!("{ycsb} --records 149"), &parts);
+    });
+}
+
+#[test]
+fn bad_properties_are_one_line_and_exit_code_2() {
+    for (i, (text, parts)) in [
+        (
+            "fieldlengthdistribution=histogram",
+            ["fieldlengthdistribution=histogram", "zipfian"],
+        ),
+        (
+            "fieldlengthhistogram=hist.txt",
+            ["fieldlengthhistogram=hist.txt", "not read"],
+        ),
+        (
+            "minscanlength=101",
+            ["minscanlength=101", "maxscanlength=100"],
+        ),
+        ("insertcount=1001", ["insertcount=1001", "recordcount=1000"]),
+        (
+            "insertorder=sorted",
+            ["insertorder=sorted", "hashed or ordered"],
+        ),
+        (
+            "scanlengthdistribution=latest",
+            ["scanlengthdistribution=latest", "uniform or zipfian"],
+        ),
+        (
+            "hotspotdatafraction=0.2",
+            ["hotspotdatafraction=0.2", "accepted are"],
+        ),
+        (
+            "scanproportion=0.9",
+            ["scanproportion=0.9 ", "must sum to 1"],
+        ),
+        ("scanproportion=1", ["sum to 1.05", "must sum to 1"]),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        with_properties(&format!("bad-{i}"), &format!("{E}{text}\n"), |ycsb| {
+            refused(ycsb, &parts);
+        });
+    }
+}
+
+/// One line that has these parts, exit code 2, and nothing was run.
+fn refused(arguments: &str, parts: &[&str]) {
+    let output = workloads(arguments);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{arguments}: {error}");
+    assert_eq!(error.lines().count(), 1, "{arguments}: {error}");
+    assert!(error.starts_with("error: "), "{error}");
+    assert!(
+        parts.iter().all(|part| error.contains(part)),
+        "{arguments}: {error}"
+    );
+    assert!(output.stdout.is_empty(), "{arguments}: something was run");
+}
+
+#[test]
+fn bad_input_for_tpcc_is_one_line_and_exit_code_2() {
+    for (arguments, parts) in [
+        ("--warehouses 0", ["--warehouses 0", "above 0"]),
+        ("--warehouses 65536", ["--warehouses 65536", "65535"]),
+        ("--threads 0", ["--threads 0", "above 0"]),
+        ("--duration 0", ["--duration 0", "seconds"]),
+        (
+            "--stock-scan-interval 0",
+            ["--stock-scan-interval 0", "above 0"],
+        ),
+        ("--mix 45,43,4,4,5", ["--mix 45,43,4,4,5", "the sum is 101"]),
+        ("--mix 50,50", ["--mix 50,50", "2 numbers"]),
+        ("--mix 45.5,42.5,4,4,4", ["--mix 45.5", "whole percentages"]),
+        ("--engine oracle", ["--engine oracle", "mvcc"]),
+        (
+            "--json /no/such/folder/x.json",
+            ["/no/such/folder/x.json", "writable"],
+        ),
+    ] {
+        refused(&format!("tpcc {arguments}"), &parts);
+    }
+}
+
+#[test]
+fn tpcc_reports_under_stable_names() {
+    let report = json(
+        "tpcc",
+        "tpcc --warehouses 1 --threads 2 --duration 1 --stock-scan-interval 100 --clock counter",
+    );
+    for name in [
+        "warehouses",
+        "threads",
+        "seconds",
+        "committed",
+        "aborted",
+        "rollbacks",
+        "throughput_tps",
+        "tpmc",
+        "peak_rss_bytes",
+        "stock_scans",
+        "checks",
+    ] {
+        assert!(report[name].is_number(), "{name}");
+    }
+    for (name, value) in [
+        ("engine", "mvcc"),
+        ("workload", "tpcc"),
+        ("clock", "counter"),
+        ("profile", "spec"),
+    ] {
+        assert_eq!(report[name], value);
+    }
+    assert_eq!(report["think_times"], false);
+    let kinds = [
+        "new_order",
+        "payment",
+        "order_status",
+        "delivery",
+        "stock_level",
+    ];
+    let mut committed = 0;
+    for kind in kinds {
+        let transaction = &report["transactions"][kind];
+        committed += transaction["count"].as_u64().expect("a number");
+        for name in ["aborted", "rolled_back"] {
+            assert!(transaction[name].is_u64(), "{kind} {name}");
+        }
+        for name in ["p50", "p90", "p99", "max"] {
+            assert!(transaction["latency_us"][name].is_number(), "{kind} {name}");
+        }
+    }
+    assert!(committed > 0 && report["committed"] == committed);
+}
+
+#[test]
+fn both_workloads_run_on_two_phase_locking() {
+    let report = json(
+        "tplock-ycsb",
+        "ycsb --engine tplock --workload f --records 50 --operations 4000 --threads 4 --ops-per-txn 4 --long-readers 1",
+    );
+    assert_eq!(
+        (&report["engine"], &report["clock"]),
+        (&"tplock".into(), &"none".into())
+    );
+    assert_eq!(report["committed"], 1000);
+    for letter in ["a", "b", "c", "d"] {
+        let report = json(
+            "tplock-ycsb-letter",
+            &format!(
+                "ycsb --engine tplock --workload {letter} --records 500 --operations 2001 --threads 2"
+            ),
+        );
+        assert_eq!(report["committed"], 2001, "{letter}");
+    }
+    let report = json(
+        "tplock-tpcc",
+        "tpcc --engine tplock --warehouses 1 --threads 2 --duration 1 --stock-scan-interval 100",
+    );
+    assert_eq!(report["engine"], "tplock");
+    assert!(report["committed"].as_u64().expect("a number") > 0);
 }
 
 #[test]

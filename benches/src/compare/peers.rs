@@ -1,8 +1,8 @@
-//! The engines, each behind [`Peer`]. One more, such as `tplock`, is a module here and a line in [`all`].
+//! The engines, each behind [`Peer`]. One more is a module here and a line in [`all`].
 
 mod dashmap;
 mod mvcc;
-#[cfg(feature = "mvcc-core")]
+#[cfg(feature = "peers")]
 mod mvcc_core;
 #[cfg(feature = "peers")]
 mod redb;
@@ -15,6 +15,7 @@ mod stm;
 mod surrealmx;
 #[cfg(test)]
 mod tests;
+mod tplock;
 
 use super::measure::{Job, Sample};
 use super::rows::{Action, Need, Op};
@@ -128,15 +129,15 @@ impl Entry {
 pub(super) fn all() -> Vec<Entry> {
     vec![
         Entry::of::<mvcc::Mvcc>(),
-        #[cfg(feature = "ordered")]
-        Entry::of::<mvcc::ordered::Mvcc>(),
+        Entry::of::<mvcc::Ordered>(),
+        Entry::of::<tplock::TpLock>(),
         Entry::of::<rwlock::HashMap>(),
         Entry::of::<rwlock::FoldHashMap>(),
         Entry::of::<rwlock::BTreeMap>(),
         Entry::of::<dashmap::DashMap>(),
-        #[cfg(feature = "mvcc-core")]
+        #[cfg(feature = "peers")]
         Entry::of::<mvcc_core::Snapshot>(),
-        #[cfg(feature = "mvcc-core")]
+        #[cfg(feature = "peers")]
         Entry::of::<mvcc_core::Serializable>(),
         #[cfg(feature = "peers")]
         Entry::of::<surrealmx::SurrealMx>(),
@@ -149,17 +150,12 @@ pub(super) fn all() -> Vec<Entry> {
     ]
 }
 
-/// The features that would build more engines in.
-pub(super) fn missing_features() -> Vec<&'static str> {
-    [
-        ("peers", cfg!(feature = "peers")),
-        ("mvcc-core", cfg!(feature = "mvcc-core")),
-        ("ordered", cfg!(feature = "ordered")),
-    ]
-    .into_iter()
-    .filter_map(|(feature, on)| (!on).then_some(feature))
-    .collect()
-}
+/// Where the engines are that were not built in.
+pub(super) const MORE: Option<&str> = if cfg!(feature = "peers") {
+    None
+} else {
+    Some("`cargo compare` also has mvcc-core, redb, skipdb, stm and surrealmx")
+};
 
 /// The kind of `mvcc`'s clock on this machine.
 pub(super) fn clock() -> String {

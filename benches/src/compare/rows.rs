@@ -156,10 +156,6 @@ pub(super) const ROWS: [Row; 12] = [
 
 /// What a thread does.
 pub(super) enum Plan {
-    fn drawn(&self) -> usize {
-        self.unordered.len().clamp(DRAWN.0, DRAWN.1)
-    }
-
     /// Transactions of so many operations, in a circle.
     Circle(Vec<Op>, usize),
     /// Scans, in a circle.
@@ -236,7 +232,7 @@ impl Keys {
             Choice::Uniform | Choice::One => (Distribution::Uniform, 0.0),
             Choice::Zipfian(theta) => (Distribution::Zipfian, theta),
         };
-        let chooser = Chooser::new(distribution, records, theta);
+        let mut chooser = Chooser::new(distribution, records, 0, theta);
         let count = self.drawn().next_multiple_of(ops);
         let mut drawn: Vec<Op> = Vec::with_capacity(count);
         while drawn.len() < count {

@@ -8,7 +8,7 @@ use super::ClockKind;
 /// AMD alike; a locked instruction is globally visible once it has executed. The `lfence` after it keeps later loads
 /// from starting before the counter was read: on Intel by definition, on AMD because `lfence` is dispatch-serialising
 /// there under every operating system that mitigates Spectre.
-#[cfg(target_arch = "x86_64")]
+#[cfg(all(target_arch = "x86_64", not(shuttle)))]
 #[inline]
 pub(super) fn read() -> u64 {
     use core::arch::x86_64::{__rdtscp, _mm_lfence};
@@ -23,7 +23,7 @@ pub(super) fn read() -> u64 {
 }
 
 /// Whether the time-stamp counter can be used, and why or why not.
-#[cfg(target_arch = "x86_64")]
+#[cfg(all(target_arch = "x86_64", not(shuttle)))]
 pub(super) fn hardware() -> Result<(ClockKind, String), String> {
     let cpuid = raw_cpuid::CpuId::new();
     let invariant = cpuid
@@ -46,7 +46,7 @@ pub(super) fn hardware() -> Result<(ClockKind, String), String> {
 }
 
 /// Linux checks the counters of all cores against each other at boot and drops the clock source `tsc` if they differ.
-#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+#[cfg(all(target_arch = "x86_64", target_os = "linux", not(shuttle)))]
 fn kernel_trusts_tsc() -> Result<(), String> {
     const SOURCES: &str = "/sys/devices/system/clocksource/clocksource0/available_clocksource";
     let sources = std::fs::read_to_string(SOURCES)
@@ -61,14 +61,14 @@ fn kernel_trusts_tsc() -> Result<(), String> {
     }
 }
 
-#[cfg(all(target_arch = "x86_64", not(target_os = "linux")))]
+#[cfg(all(target_arch = "x86_64", not(target_os = "linux"), not(shuttle)))]
 #[expect(clippy::unnecessary_wraps, reason = "as on Linux, where it can fail")]
 fn kernel_trusts_tsc() -> Result<(), String> {
     Ok(())
 }
 
 /// Reads the generic timer. The `isb` before it waits for earlier instructions, the one after it holds later ones back.
-#[cfg(target_arch = "aarch64")]
+#[cfg(all(target_arch = "aarch64", not(shuttle)))]
 #[inline]
 pub(super) fn read() -> u64 {
     let ticks: u64;
@@ -81,7 +81,7 @@ pub(super) fn read() -> u64 {
 }
 
 /// The generic timer is one for all cores by the architecture.
-#[cfg(target_arch = "aarch64")]
+#[cfg(all(target_arch = "aarch64", not(shuttle)))]
 pub(super) fn hardware() -> Result<(ClockKind, String), String> {
     Ok((
         ClockKind::GenericTimer,
@@ -89,12 +89,27 @@ pub(super) fn hardware() -> Result<(ClockKind, String), String> {
     ))
 }
 
-#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64", shuttle)))]
 pub(super) fn read() -> u64 {
     unreachable!("`hardware` offers no such clock here")
 }
 
-#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64", shuttle)))]
 pub(super) fn hardware() -> Result<(ClockKind, String), String> {
     Err("no trusted processor counter is known for this architecture".to_owned())
+}
+
+/// The clock of a world under the scheduler, as bad as `settle` has to make up for: four readings in a row are equal, and every
+/// other task is ahead by as much as is allowed.
+#[cfg(shuttle)]
+pub(super) fn read(ticks: &crate::sync::AtomicU64, skew: u64) -> u64 {
+    let ahead = usize::from(shuttle::current::me()) % 2 == 1;
+    ticks.fetch_add(1, crate::sync::Ordering::SeqCst) / 4 + if ahead { skew } else { 0 }
+}
+
+#[cfg(shuttle)]
+#[expect(clippy::unnecessary_wraps, reason = "as elsewhere, where it can fail")]
+pub(super) fn hardware() -> Result<(ClockKind, String), String> {
+    let reason = "it is made up by the scheduler".to_owned();
+    Ok((ClockKind::GenericTimer, reason))
 }

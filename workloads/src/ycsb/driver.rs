@@ -1,13 +1,17 @@
 //! Loads the records and runs the operations.
 
-use super::report::{Report, Samples};
-use super::{Chooser, Properties, fnv1a};
-use crate::engine::{Engine, Read, Row, Write};
-use indicatif::{ProgressBar, ProgressStyle};
+mod operations;
+
+use super::record::{Record, Shape, Varied, varies};
+use super::report::{Outcome, Report};
+use super::table::{Ordered, Point, Table};
+use super::{Chooser, Lengths, Properties, fnv1a};
+use crate::engine::Engine;
+use crate::measure::progress;
+use operations::{Mix, kind};
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
-use std::cell::Cell;
 use std::convert::Infallible;
-use std::hint::black_box;
+use std::marker::PhantomData;
 use std::sync::atomic::{
     AtomicBool, AtomicU64,
     Ordering::{Relaxed, Release, SeqCst},
@@ -44,59 +48,45 @@ pub struct Settings {
     pub seed: u64,
 }
 
-/// A row of the right size.
-trait Record: Row {
-    fn new(size: usize, fill: u8) -> Self;
-    fn bytes(&self) -> &[u8];
-    fn bytes_mut(&mut self) -> &mut [u8];
-}
-
-impl<const SIZE: usize> Record for [u8; SIZE] {
-    fn new(_size: usize, fill: u8) -> Self {
-        [fill; SIZE]
-    }
-    fn bytes(&self) -> &[u8] {
-        self
-    }
-    fn bytes_mut(&mut self) -> &mut [u8] {
-        self
-    }
-}
-
-impl Record for Box<[u8]> {
-    fn new(size: usize, fill: u8) -> Self {
-        vec![fill; size].into()
-    }
-    fn bytes(&self) -> &[u8] {
-        self
-    }
-    fn bytes_mut(&mut self) -> &mut [u8] {
-        self
-    }
-}
-
-/// Loads and runs on an engine. Rows of 100 and of 1,000 bytes are stored inline, others boxed.
+/// Loads and runs on an engine: on an ordered table if the workload scans. Rows of 100 and of 1,000 bytes are stored inline, others boxed.
 ///
 /// # Errors
 /// A message if the engine fails or has lost a record.
 pub fn run<E: Engine>(engine: &E, settings: &Settings) -> Result<Report, String> {
-    match settings.properties.fields * settings.properties.field_length {
-        100 => run_sized::<E, [u8; 100]>(engine, settings),
-        1_000 => run_sized::<E, [u8; 1_000]>(engine, settings),
-        _ => run_sized::<E, Box<[u8]>>(engine, settings),
+    let properties = &settings.properties;
+    if varies(properties) {
+        return run_with::<E, Varied>(engine, settings);
+    }
+    match properties.fields * properties.field_length {
+        100 => run_with::<E, [u8; 100]>(engine, settings),
+        1_000 => run_with::<E, [u8; 1_000]>(engine, settings),
+        _ => run_with::<E, Box<[u8]>>(engine, settings),
     }
 }
 
-/// What all threads of a run share.
-struct Run<'r, E: Engine, V: Record> {
+fn run_with<E: Engine, V: Record>(engine: &E, settings: &Settings) -> Result<Report, String> {
+    if settings.properties.scan > 0.0 {
+        Run::<E, V, Ordered<E, V>>::new(engine, settings)?.run()
+    } else {
+        Run::<E, V, Point<E, V>>::new(engine, settings)?.run()
+    }
+}
+
+/// What all threads of a run share. Records go by their place in the order of insertion.
+struct Run<'r, E: Engine, V: Record, T: Table<E, V>> {
     engine: &'r E,
-    table: E::Table<u64, V>,
+    table: T,
     settings: &'r Settings,
-    chooser: Chooser,
+    mix: Mix,
+    shape: Shape,
+    scan_lengths: Lengths,
+    /// Records that the load inserts.
+    loaded: u64,
     /// The next record to be inserted.
     next: AtomicU64,
     workers: Vec<Worker>,
     stop: AtomicBool,
+    records: PhantomData<fn() -> V>,
 }
 
 /// A thread's counters, on cache lines of their own.
@@ -124,94 +114,108 @@ const SHORT: u64 = 100_000;
 const LOAD_BATCH: u64 = 100;
 const LONG_READ: u64 = 10_000;
 
-fn run_sized<E: Engine, V: Record>(engine: &E, settings: &Settings) -> Result<Report, String> {
-    let records = settings.properties.records;
-    let run = Run::<E, V> {
-        engine,
-        table: engine.table("usertable")?,
-        settings,
-        chooser: Chooser::new(settings.properties.distribution, records, settings.theta),
-        next: AtomicU64::new(records),
-        workers: (0..settings.threads).map(|_| Worker::default()).collect(),
-        stop: AtomicBool::new(false),
-    };
-    run.load();
-    let start = Instant::now();
-    let (outcomes, long_reads, seconds) = std::thread::scope(|scope| {
-        let run = &run;
-        let threads: Vec<_> = (0..settings.threads)
-            .map(|thread| scope.spawn(move || run.work(thread)))
-            .collect();
-        let readers: Vec<_> = (0..settings.long_readers)
-            .map(|reader| scope.spawn(move || run.read_long(reader as u64)))
-            .collect();
-        run.watch(start, || {
-            threads
-                .iter()
-                .all(std::thread::ScopedJoinHandle::is_finished)
+/// YCSB expects twice as many inserts as there are on average.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the conversion saturates"
+)]
+fn expected_inserts(operations: u64, share: f64) -> u64 {
+    (operations as f64 * share * 2.0) as u64
+}
+
+impl<'r, E: Engine, V: Record, T: Table<E, V>> Run<'r, E, V, T> {
+    fn new(engine: &'r E, settings: &'r Settings) -> Result<Self, String> {
+        let properties = &settings.properties;
+        Ok(Self {
+            engine,
+            table: T::open(engine)?,
+            settings,
+            mix: Mix::new(properties),
+            shape: Shape::new(properties),
+            scan_lengths: properties.scan_lengths(),
+            loaded: properties.loaded(),
+            next: AtomicU64::new(properties.loaded()),
+            workers: (0..settings.threads).map(|_| Worker::default()).collect(),
+            stop: AtomicBool::new(false),
+            records: PhantomData,
+        })
+    }
+
+    fn run(&self) -> Result<Report, String> {
+        self.load();
+        let chooser = self.chooser();
+        let start = Instant::now();
+        let (outcome, long_reads, seconds) = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..self.settings.threads)
+                .map(|thread| {
+                    let chooser = chooser.clone();
+                    scope.spawn(move || self.work(thread, chooser))
+                })
+                .collect();
+            let readers: Vec<_> = (0..self.settings.long_readers)
+                .map(|reader| scope.spawn(move || self.read_long(reader as u64)))
+                .collect();
+            self.watch(start, || {
+                threads
+                    .iter()
+                    .all(std::thread::ScopedJoinHandle::is_finished)
+            });
+            let mut outcome = Outcome::default();
+            for thread in threads {
+                outcome.add(&thread.join().expect("a worker panicked"));
+            }
+            let seconds = start.elapsed().as_secs_f64();
+            self.stop.store(true, Relaxed);
+            let long_reads: u64 = readers
+                .into_iter()
+                .map(|reader| reader.join().expect("a reader panicked"))
+                .sum();
+            (outcome, long_reads, seconds)
         });
-        let joined: Vec<_> = threads
-            .into_iter()
-            .map(|thread| thread.join().expect("a worker panicked"))
-            .collect();
-        let seconds = start.elapsed().as_secs_f64();
-        run.stop.store(true, Relaxed);
-        let long_reads: u64 = readers
-            .into_iter()
-            .map(|reader| reader.join().expect("a reader panicked"))
-            .sum();
-        (joined, long_reads, seconds)
-    });
-    let mut samples = Samples::default();
-    let (mut committed, mut aborted, mut missing) = (0, 0, 0);
-    for outcome in outcomes {
-        committed += outcome.committed;
-        aborted += outcome.aborted;
-        missing += outcome.missing.get();
-        samples.add(&outcome.samples);
-    }
-    if missing > 0 {
-        return Err(format!(
-            "{missing} reads found no record although it had been committed"
-        ));
-    }
-    Ok(Report::new(
-        engine, settings, seconds, committed, aborted, long_reads, &samples,
-    ))
-}
-
-/// What a thread has done.
-struct Outcome {
-    committed: u64,
-    aborted: u64,
-    missing: Cell<u64>,
-    samples: Samples,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Operation {
-    Read,
-    Update,
-    Insert,
-    ReadModifyWrite,
-}
-
-impl<E: Engine, V: Record> Run<'_, E, V> {
-    fn key(&self, record: u64) -> u64 {
-        if self.settings.properties.hashed {
-            fnv1a(record)
-        } else {
-            record
+        if outcome.missing > 0 {
+            return Err(format!(
+                "{} reads found no record although it had been committed",
+                outcome.missing
+            ));
         }
+        let settings = self.settings;
+        Ok(Report::new(
+            self.engine,
+            settings,
+            seconds,
+            &outcome,
+            long_reads,
+        ))
     }
 
-    fn size(&self) -> usize {
-        self.settings.properties.fields * self.settings.properties.field_length
+    fn chooser(&self) -> Chooser {
+        let Properties {
+            insert,
+            distribution,
+            ..
+        } = self.settings.properties;
+        let inserts = match self.settings.limit {
+            _ if insert == 0.0 => 0,
+            Limit::Operations(operations) => expected_inserts(operations, insert),
+            // Nobody knows; and were it far too many, most draws of the zipfian distribution would be in vain.
+            Limit::Duration(_) => self.loaded,
+        };
+        Chooser::new(distribution, self.loaded, inserts, self.settings.theta)
+    }
+
+    fn key(&self, place: u64) -> u64 {
+        let number = self.settings.properties.number(place);
+        if self.settings.properties.hashed {
+            fnv1a(number)
+        } else {
+            number
+        }
     }
 
     /// Inserts all records, in parallel.
     fn load(&self) {
-        let records = self.settings.properties.records;
+        let records = self.loaded;
         let bar = progress("loading", Some(records));
         let next = AtomicU64::new(0);
         std::thread::scope(|scope| {
@@ -224,10 +228,14 @@ impl<E: Engine, V: Record> Run<'_, E, V> {
                         }
                         let batch = first..records.min(first + LOAD_BATCH);
                         let loaded = batch.end - batch.start;
+                        let seed = self.settings.seed ^ fnv1a(first);
                         let Ok(()) = self.engine.run(|tx| {
-                            for record in batch.clone() {
-                                let fill = record.to_le_bytes()[0];
-                                tx.insert(&self.table, self.key(record), V::new(self.size(), fill));
+                            // By batch and attempt, so that what is loaded depends on nothing but the seed.
+                            let mut random = SmallRng::seed_from_u64(seed);
+                            for place in batch.clone() {
+                                let fill = place.to_le_bytes()[0];
+                                let record = V::new(&self.shape, fill, &mut random);
+                                self.table.insert(tx, self.key(place), record);
                             }
                             Ok::<_, Infallible>(())
                         });
@@ -278,7 +286,7 @@ impl<E: Engine, V: Record> Run<'_, E, V> {
         Some(transactions / threads + u64::from((thread as u64) < transactions % threads))
     }
 
-    fn work(&self, thread: usize) -> Outcome {
+    fn work(&self, thread: usize, mut chooser: Chooser) -> Outcome {
         let mut random =
             SmallRng::seed_from_u64(self.settings.seed.wrapping_add(1 + thread as u64));
         let worker = &self.workers[thread];
@@ -286,30 +294,23 @@ impl<E: Engine, V: Record> Run<'_, E, V> {
         let short =
             matches!(self.settings.limit, Limit::Operations(operations) if operations <= SHORT);
         let ops = usize::try_from(self.settings.ops_per_txn).expect("a transaction fits in memory");
-        let mut outcome = Outcome {
-            committed: 0,
-            aborted: 0,
-            missing: Cell::new(0),
-            samples: Samples::default(),
-        };
+        let mut outcome = Outcome::default();
         // Drawn ahead, so that drawing does not stand between the cache misses of consecutive transactions.
         let batch = (BATCH / self.settings.ops_per_txn).max(1);
         let mut plan = Vec::new();
         while outcome.committed < quota && !self.stop.load(Relaxed) {
             let transactions = batch.min(quota - outcome.committed);
-            self.plan(&mut random, worker, transactions, &mut plan);
+            self.plan(&mut random, &mut chooser, worker, transactions, &mut plan);
             let mut timed = true;
             for transaction in plan.chunks_exact(ops) {
                 if timed {
                     let start = Instant::now();
-                    outcome.aborted += self.transact(transaction, &outcome.missing) - 1;
-                    outcome
-                        .samples
-                        .of(kind(transaction))
-                        .record(start.elapsed());
+                    self.transact(transaction, &mut random, &mut outcome);
+                    let samples = outcome.samples.of(kind(transaction));
+                    samples.record(start.elapsed());
                     timed = short;
                 } else {
-                    outcome.aborted += self.transact(transaction, &outcome.missing) - 1;
+                    self.transact(transaction, &mut random, &mut outcome);
                 }
             }
             // Release: what was inserted is committed.
@@ -320,58 +321,10 @@ impl<E: Engine, V: Record> Run<'_, E, V> {
         outcome
     }
 
-    /// Draws the operations of some transactions, with their keys.
-    fn plan(
-        &self,
-        random: &mut SmallRng,
-        worker: &Worker,
-        transactions: u64,
-        plan: &mut Vec<(Operation, u64)>,
-    ) {
-        let properties = &self.settings.properties;
-        let records = self.committed_records();
-        plan.clear();
-        for _ in 0..transactions * self.settings.ops_per_txn {
-            let mut dice = random.random::<f64>();
-            let mut falls = |share: f64| {
-                dice -= share;
-                dice < 0.0
-            };
-            let operation = if falls(properties.read) {
-                Operation::Read
-            } else if falls(properties.update) {
-                Operation::Update
-            } else if falls(properties.insert) {
-                Operation::Insert
-            } else if properties.read_modify_write > 0.0 {
-                Operation::ReadModifyWrite
-            } else {
-                // Rounding: the last one that has a share.
-                if properties.insert > 0.0 {
-                    Operation::Insert
-                } else if properties.update > 0.0 {
-                    Operation::Update
-                } else {
-                    Operation::Read
-                }
-            };
-            let record = if operation == Operation::Insert {
-                // Announced before it is taken, so nobody chooses it before it is committed.
-                if worker.inserting.load(Relaxed) == u64::MAX {
-                    worker.inserting.store(self.next.load(Relaxed), SeqCst);
-                }
-                self.next.fetch_add(1, SeqCst)
-            } else {
-                self.chooser.choose(random, records)
-            };
-            plan.push((operation, self.key(record)));
-        }
-    }
-
     /// So many records, from the first on, are committed.
     fn committed_records(&self) -> u64 {
         if self.settings.properties.insert == 0.0 {
-            return self.settings.properties.records;
+            return self.loaded;
         }
         let next = self.next.load(SeqCst);
         let inserting = self
@@ -381,116 +334,22 @@ impl<E: Engine, V: Record> Run<'_, E, V> {
         inserting.fold(next, u64::min)
     }
 
-    /// Runs one transaction and returns the number of attempts.
-    fn transact(&self, plan: &[(Operation, u64)], missing: &Cell<u64>) -> u64 {
-        if plan
-            .iter()
-            .all(|(operation, _)| *operation == Operation::Read)
-        {
-            self.engine.view(|view| {
-                for &(_, key) in plan {
-                    self.read(view, key, missing);
-                }
-            });
-            return 1;
-        }
-        let mut attempts = 0;
-        let Ok(()) = self.engine.run(|tx| {
-            attempts += 1;
-            for &(operation, key) in plan {
-                match operation {
-                    Operation::Read => self.read(tx, key, missing),
-                    Operation::Update => self.update(tx, key, missing),
-                    Operation::Insert => {
-                        let row = V::new(self.size(), key.to_le_bytes()[0]);
-                        tx.insert(&self.table, key, row);
-                    }
-                    Operation::ReadModifyWrite => {
-                        self.read(tx, key, missing);
-                        self.update(tx, key, missing);
-                    }
-                }
-            }
-            Ok::<_, Infallible>(())
-        });
-        attempts
-    }
-
-    /// Reads a record: touches every cache line of the fields that are read.
-    fn read(&self, from: &impl Read<E>, key: u64, missing: &Cell<u64>) {
-        let Some(row) = from.get(&self.table, &key) else {
-            return missing.set(missing.get() + 1);
-        };
-        let bytes = row.bytes();
-        let field = self.settings.properties.field_length;
-        let read = if self.settings.properties.read_all_fields {
-            bytes
-        } else {
-            &bytes[..field]
-        };
-        let sum = read
-            .iter()
-            .step_by(64)
-            .fold(0u8, |sum, byte| sum.wrapping_add(*byte));
-        black_box(sum.wrapping_add(read[read.len() - 1]));
-    }
-
-    /// Writes all fields of a record blindly, or one field and keeps the others.
-    fn update(&self, tx: &E::Transaction<'_>, key: u64, missing: &Cell<u64>) {
-        let properties = &self.settings.properties;
-        let fill = key.to_le_bytes()[1];
-        if properties.write_all_fields || properties.fields == 1 {
-            return tx.insert(&self.table, key, V::new(self.size(), fill));
-        }
-        let Some(row) = tx.get(&self.table, &key) else {
-            return missing.set(missing.get() + 1);
-        };
-        let mut row = row.clone();
-        let field = usize::from(fill) % properties.fields * properties.field_length;
-        row.bytes_mut()[field..field + properties.field_length].fill(fill);
-        tx.insert(&self.table, key, row);
-    }
-
     /// Reads many records from one snapshot after the other, and returns how many snapshots that was.
     fn read_long(&self, reader: u64) -> u64 {
         let mut random = SmallRng::seed_from_u64(self.settings.seed ^ (reader + 1) << 32);
-        let (missing, mut done) = (Cell::new(0), 0);
+        let (mut outcome, mut done) = (Outcome::default(), 0);
         while !self.stop.load(Relaxed) {
             let snapshot = self.engine.snapshot();
             for _ in 0..LONG_READ {
-                let record = random.random_range(0..self.settings.properties.records);
-                self.read(&snapshot, self.key(record), &missing);
+                let place = random.random_range(0..self.loaded);
+                self.read(&snapshot, self.key(place), &mut outcome);
             }
             done += 1;
         }
-        assert_eq!(missing.get(), 0, "a snapshot has lost records");
+        assert_eq!(outcome.missing, 0, "a snapshot has lost records");
         done
     }
 }
 
-/// What a transaction's latency is reported under.
-fn kind(plan: &[(Operation, u64)]) -> &'static str {
-    match plan {
-        [(Operation::Read, _)] => "read",
-        [(Operation::Update, _)] => "update",
-        [(Operation::Insert, _)] => "insert",
-        [(Operation::ReadModifyWrite, _)] => "read-modify-write",
-        _ => "transaction",
-    }
-}
-
-/// A progress bar, or a spinner without a length. Silent when the output is no terminal.
-fn progress(what: &'static str, length: Option<u64>) -> ProgressBar {
-    let (bar, template) = match length {
-        Some(length) => (
-            ProgressBar::new(length),
-            "{prefix} {wide_bar} {pos}/{len} {per_sec}",
-        ),
-        None => (
-            ProgressBar::new_spinner(),
-            "{prefix} {spinner} {elapsed} {msg}",
-        ),
-    };
-    let style = ProgressStyle::with_template(template).expect("a valid template");
-    bar.with_style(style).with_prefix(what)
-}
+#[cfg(test)]
+mod tests;

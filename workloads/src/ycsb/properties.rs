@@ -1,19 +1,27 @@
 //! YCSB's property files.
 
-use super::Distribution;
+use super::{Distribution, LengthDistribution, Lengths};
 use crate::InputError;
 
 /// The properties of a core workload.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Properties {
-    /// Records to load.
+    /// Records of the table before the run.
     pub records: u64,
+    /// The first record to load.
+    pub insert_start: u64,
+    /// How many of the records to load, if not all from the first one on.
+    pub insert_count: Option<u64>,
     /// Operations to run.
     pub operations: u64,
     /// Fields of a record.
     pub fields: usize,
-    /// Bytes of a field.
+    /// Bytes of the longest field.
     pub field_length: usize,
+    /// Bytes of the shortest field, if the lengths differ.
+    pub min_field_length: usize,
+    /// How the lengths of the fields are distributed.
+    pub field_length_distribution: LengthDistribution,
     /// Share of reads.
     pub read: f64,
     /// Share of updates.
@@ -32,8 +40,12 @@ pub struct Properties {
     pub distribution: Distribution,
     /// Whether keys are hashes of the record numbers, or the numbers.
     pub hashed: bool,
-    /// Shortest and longest scan, and whether lengths are zipfian (else uniform).
-    pub scan_length: (u64, u64, bool),
+    /// Records of the shortest scan.
+    pub min_scan_length: u32,
+    /// Records of the longest scan.
+    pub max_scan_length: u32,
+    /// How the lengths of scans are distributed.
+    pub scan_length_distribution: LengthDistribution,
     /// Threads, if the file says.
     pub threads: Option<usize>,
 }
@@ -43,9 +55,13 @@ impl Default for Properties {
     fn default() -> Self {
         Self {
             records: 1_000,
+            insert_start: 0,
+            insert_count: None,
             operations: 1_000,
             fields: 10,
             field_length: 100,
+            min_field_length: 1,
+            field_length_distribution: LengthDistribution::Constant,
             read: 0.95,
             update: 0.05,
             insert: 0.0,
@@ -55,7 +71,9 @@ impl Default for Properties {
             write_all_fields: false,
             distribution: Distribution::Uniform,
             hashed: true,
-            scan_length: (1, 1_000, false),
+            min_scan_length: 1,
+            max_scan_length: 1_000,
+            scan_length_distribution: LengthDistribution::Uniform,
             threads: None,
         }
     }
@@ -108,9 +126,24 @@ impl Properties {
     fn set(&mut self, name: &str, value: &str) -> Result<(), InputError> {
         match name {
             "recordcount" => self.records = number(name, value)?,
+            "insertstart" if value == "0" => self.insert_start = 0,
+            "insertstart" => self.insert_start = number(name, value)?,
+            "insertcount" => self.insert_count = Some(number(name, value)?),
             "operationcount" => self.operations = number(name, value)?,
             "fieldcount" => self.fields = number(name, value)?,
             "fieldlength" => self.field_length = number(name, value)?,
+            "minfieldlength" => self.min_field_length = number(name, value)?,
+            "fieldlengthdistribution" | "fieldlengthhistogram"
+                if value == "histogram" || name == "fieldlengthhistogram" =>
+            {
+                return Err(InputError::new(format!(
+                    "property {name}={value}: histograms of field lengths are not read; expected fieldlengthdistribution=constant, \
+                     uniform or zipfian"
+                )));
+            }
+            "fieldlengthdistribution" => {
+                self.field_length_distribution = choice(name, value, &LENGTHS)?;
+            }
             "threadcount" => self.threads = Some(number(name, value)?),
             "readproportion" => self.read = share(name, value)?,
             "updateproportion" => self.update = share(name, value)?,
@@ -119,25 +152,22 @@ impl Properties {
             "readmodifywriteproportion" => self.read_modify_write = share(name, value)?,
             "readallfields" => self.read_all_fields = choice(name, value, &TRUTH)?,
             "writeallfields" => self.write_all_fields = choice(name, value, &TRUTH)?,
-            "minscanlength" => self.scan_length.0 = number(name, value)?,
-            "maxscanlength" => self.scan_length.1 = number(name, value)?,
+            "minscanlength" => self.min_scan_length = number(name, value)?,
+            "maxscanlength" => self.max_scan_length = number(name, value)?,
             "scanlengthdistribution" => {
-                self.scan_length.2 = choice(name, value, &[("uniform", false), ("zipfian", true)])?;
+                self.scan_length_distribution = choice(name, value, &LENGTHS[1..])?;
             }
             "insertorder" => {
                 self.hashed = choice(name, value, &[("hashed", true), ("ordered", false)])?;
             }
             "requestdistribution" => self.distribution = choice(name, value, &DISTRIBUTIONS)?,
-            // The one value of these that applies here.
-            "fieldlengthdistribution" => choice(name, value, &[("constant", ())])?,
-            "insertstart" => choice(name, value, &[("0", ())])?,
             "workload" => choice(name, value, &CLASSES)?,
             "table" => {}
             _ => {
                 return Err(InputError::new(format!(
                     "unknown property {name}={value}; accepted are recordcount, operationcount, threadcount, fieldcount, fieldlength, \
-                     fieldlengthdistribution, readproportion, updateproportion, insertproportion, scanproportion, \
-                     readmodifywriteproportion, readallfields, writeallfields, requestdistribution, insertorder, insertstart, \
+                     minfieldlength, fieldlengthdistribution, readproportion, updateproportion, insertproportion, scanproportion, \
+                     readmodifywriteproportion, readallfields, writeallfields, requestdistribution, insertorder, insertstart, insertcount, \
                      minscanlength, maxscanlength, scanlengthdistribution, workload and table"
                 )));
             }
@@ -145,7 +175,11 @@ impl Properties {
         Ok(())
     }
 
-    fn check(&self) -> Result<(), InputError> {
+    /// Whether the properties go together.
+    ///
+    /// # Errors
+    /// A message that names those that do not.
+    pub fn check(&self) -> Result<(), InputError> {
         let sum = self.read + self.update + self.insert + self.scan + self.read_modify_write;
         if (sum - 1.0).abs() > 1e-6 {
             return Err(InputError::new(format!(
@@ -154,13 +188,64 @@ impl Properties {
                 self.read, self.update, self.insert, self.scan, self.read_modify_write
             )));
         }
-        let (shortest, longest, _) = self.scan_length;
+        let (shortest, longest) = (self.min_scan_length, self.max_scan_length);
         if shortest > longest {
             return Err(InputError::new(format!(
                 "minscanlength={shortest} is above maxscanlength={longest}; it must be at most that"
             )));
         }
+        let (shortest, longest) = (self.min_field_length, self.field_length);
+        let varies = self.field_length_distribution != LengthDistribution::Constant;
+        if varies && shortest > longest {
+            return Err(InputError::new(format!(
+                "minfieldlength={shortest} is above fieldlength={longest}; it must be at most that"
+            )));
+        }
+        let (start, count) = (self.insert_start, self.insert_count);
+        if start.saturating_add(count.unwrap_or(1)) > self.records {
+            let count = count.map_or(String::new(), |count| format!(" + insertcount={count}"));
+            return Err(InputError::new(format!(
+                "insertstart={start}{count} is not within recordcount={}; the records to load must be among those",
+                self.records
+            )));
+        }
         Ok(())
+    }
+
+    /// How many records are loaded.
+    pub fn loaded(&self) -> u64 {
+        self.insert_count
+            .unwrap_or(self.records - self.insert_start)
+    }
+
+    /// The number of a record by its place in the order of insertion. Those loaded come first, from `insertstart` on; then those that the
+    /// run inserts, from `recordcount` on.
+    #[inline]
+    pub(super) fn number(&self, place: u64) -> u64 {
+        let loaded = self.loaded();
+        if place < loaded {
+            self.insert_start + place
+        } else {
+            self.records + (place - loaded)
+        }
+    }
+
+    /// The lengths of fields.
+    pub(super) fn field_lengths(&self) -> Lengths {
+        Lengths::new(
+            self.field_length_distribution,
+            self.min_field_length as u64,
+            self.field_length as u64,
+        )
+    }
+
+    /// The lengths of scans.
+    pub(super) fn scan_lengths(&self) -> Lengths {
+        Lengths::new(
+            self.scan_length_distribution,
+            self.min_scan_length.into(),
+            self.max_scan_length.into(),
+        )
     }
 }
 
@@ -169,6 +254,12 @@ const DISTRIBUTIONS: [(&str, Distribution); 3] = [
     ("uniform", Distribution::Uniform),
     ("zipfian", Distribution::Zipfian),
     ("latest", Distribution::Latest),
+];
+/// Scans have no constant length.
+const LENGTHS: [(&str, LengthDistribution); 3] = [
+    ("constant", LengthDistribution::Constant),
+    ("uniform", LengthDistribution::Uniform),
+    ("zipfian", LengthDistribution::Zipfian),
 ];
 const CLASSES: [(&str, ()); 2] = [
     ("site.ycsb.workloads.CoreWorkload", ()),
@@ -180,8 +271,9 @@ fn number<N: TryFrom<u64>>(name: &str, value: &str) -> Result<N, InputError> {
     parsed
         .and_then(|number| N::try_from(number).ok())
         .ok_or_else(|| {
+            let most = u64::MAX >> (64 - 8 * size_of::<N>());
             InputError::new(format!(
-                "property {name}={value}: expected a whole number above 0"
+                "property {name}={value}: expected a whole number above 0 and at most {most}"
             ))
         })
 }
@@ -209,53 +301,4 @@ fn choice<T: Copy>(name: &str, value: &str, accepted: &[(&str, T)]) -> Result<T,
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_core_workloads_are_built_in() {
-        for letter in ["a", "b", "c", "d", "e", "f", "A"] {
-            let text = built_in(letter).expect("one of the six");
-            Properties::parse(text).expect("they are valid");
-        }
-        assert_eq!(built_in("g"), None);
-        let d = Properties::parse(built_in("d").expect("built in")).expect("valid");
-        assert_eq!((d.insert, d.distribution), (0.05, Distribution::Latest));
-    }
-
-    #[test]
-    fn errors_name_property_value_and_what_is_accepted() {
-        for (text, parts) in [
-            (
-                "readproportions=1",
-                vec!["readproportions=1", "readproportion,"],
-            ),
-            ("recordcount=0", vec!["recordcount=0", "above 0"]),
-            ("readproportion=1.5", vec!["readproportion=1.5", "0 to 1"]),
-            (
-                "readproportion=0.5",
-                vec!["sum to 0.550000", "must sum to 1"],
-            ),
-            (
-                "requestdistribution=hot",
-                vec!["requestdistribution=hot", "zipfian"],
-            ),
-            (
-                "minscanlength=9\nmaxscanlength=3",
-                vec!["minscanlength=9", "maxscanlength=3"],
-            ),
-            ("nonsense", vec!["line 1", "name=value"]),
-        ] {
-            let error = Properties::parse(text).expect_err(text).to_string();
-            assert!(parts.iter().all(|part| error.contains(part)), "{error}");
-            assert!(!error.contains('\n'));
-        }
-    }
-
-    #[test]
-    fn comments_and_spaces_are_allowed() {
-        let text = "# a comment\n\n recordcount = 7 \n! another\ninsertorder=ordered";
-        let properties = Properties::parse(text).expect("valid");
-        assert_eq!((properties.records, properties.hashed), (7, false));
-    }
-}
+mod tests;

@@ -2,32 +2,14 @@
 
 use super::Settings;
 use crate::engine::Engine;
+use crate::measure::{Histogram, Latency, mebibytes, peak_rss_bytes};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::time::Duration;
 
 /// Latencies of the timed transactions, by kind.
 #[derive(Default)]
 pub(super) struct Samples(BTreeMap<&'static str, Histogram>);
-
-/// Latencies in nanoseconds.
-pub(super) struct Histogram(hdrhistogram::Histogram<u64>);
-
-impl Default for Histogram {
-    fn default() -> Self {
-        let histogram = hdrhistogram::Histogram::new(3);
-        Self(histogram.expect("three significant digits are within its range"))
-    }
-}
-
-impl Histogram {
-    pub(super) fn record(&mut self, latency: Duration) {
-        let nanos = u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX);
-        let recorded = self.0.record(nanos);
-        recorded.expect("the histogram resizes itself");
-    }
-}
 
 impl Samples {
     pub(super) fn of(&mut self, kind: &'static str) -> &mut Histogram {
@@ -36,40 +18,37 @@ impl Samples {
 
     pub(super) fn add(&mut self, other: &Self) {
         for (kind, histogram) in &other.0 {
-            let sum = self.of(kind).0.add(&histogram.0);
-            sum.expect("all histograms resize themselves");
+            self.of(kind).add(histogram);
         }
     }
 }
 
-/// A latency distribution in microseconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
-pub struct Latency {
-    /// The median.
-    pub p50: f64,
-    /// The 95th percentile.
-    pub p95: f64,
-    /// The 99th percentile.
-    pub p99: f64,
-    /// The 99.9th percentile.
-    pub p999: f64,
-    /// The largest.
-    pub max: f64,
-    /// How many transactions were timed.
-    pub samples: u64,
+/// What threads have done.
+#[derive(Default)]
+pub(super) struct Outcome {
+    pub(super) committed: u64,
+    pub(super) aborted: u64,
+    /// Reads that found no record.
+    pub(super) missing: u64,
+    pub(super) scanned: Scanned,
+    pub(super) samples: Samples,
 }
 
-impl Latency {
-    fn of(Histogram(histogram): &Histogram) -> Self {
-        let at = |quantile| histogram.value_at_quantile(quantile) as f64 / 1e3;
-        Self {
-            p50: at(0.5),
-            p95: at(0.95),
-            p99: at(0.99),
-            p999: at(0.999),
-            max: histogram.max() as f64 / 1e3,
-            samples: histogram.len(),
-        }
+/// What the scans of committed transactions have done.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Scanned {
+    pub(super) scans: u64,
+    pub(super) rows: u64,
+}
+
+impl Outcome {
+    pub(super) fn add(&mut self, other: &Self) {
+        self.committed += other.committed;
+        self.aborted += other.aborted;
+        self.missing += other.missing;
+        self.scanned.scans += other.scanned.scans;
+        self.scanned.rows += other.scanned.rows;
+        self.samples.add(&other.samples);
     }
 }
 
@@ -100,8 +79,10 @@ pub struct Report {
     pub clock: String,
     /// Records loaded.
     pub records: u64,
-    /// Bytes of a record.
+    /// Bytes of a record, of the largest if the fields differ.
     pub record_bytes: usize,
+    /// The distribution of the lengths of fields.
+    pub field_lengths: String,
     /// Operations of a transaction.
     pub ops_per_txn: u64,
     /// The distribution of the records, and its exponent.
@@ -112,6 +93,10 @@ pub struct Report {
     pub long_readers: usize,
     /// Long reads done: 10,000 records from one snapshot each.
     pub long_reads: u64,
+    /// Scans of the committed transactions.
+    pub scans: u64,
+    /// Records that these read.
+    pub scanned_rows: u64,
     /// By kind of transaction.
     pub operations: BTreeMap<String, Latency>,
 }
@@ -121,15 +106,19 @@ impl Report {
         engine: &E,
         settings: &Settings,
         seconds: f64,
-        committed: u64,
-        aborted: u64,
+        outcome: &Outcome,
         long_reads: u64,
-        samples: &Samples,
     ) -> Self {
+        let &Outcome {
+            committed,
+            aborted,
+            scanned,
+            ref samples,
+            ..
+        } = outcome;
         let mut all = Histogram::default();
         for histogram in samples.0.values() {
-            let sum = all.0.add(&histogram.0);
-            sum.expect("all histograms resize themselves");
+            all.add(histogram);
         }
         let properties = &settings.properties;
         Self {
@@ -144,14 +133,17 @@ impl Report {
             latency_us: Latency::of(&all),
             peak_rss_bytes: peak_rss_bytes(),
             clock: engine.clock(),
-            records: properties.records,
+            records: properties.loaded(),
             record_bytes: properties.fields * properties.field_length,
+            field_lengths: format!("{:?}", properties.field_length_distribution).to_lowercase(),
             ops_per_txn: settings.ops_per_txn,
             distribution: format!("{:?} {}", properties.distribution, settings.theta)
                 .to_lowercase(),
             seed: settings.seed,
             long_readers: settings.long_readers,
             long_reads,
+            scans: scanned.scans,
+            scanned_rows: scanned.rows,
             operations: samples
                 .0
                 .iter()
@@ -161,25 +153,20 @@ impl Report {
     }
 }
 
-/// From the kernel's account of this process.
-fn peak_rss_bytes() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kibibytes * 1024)
-}
-
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "ycsb {} on {} (clock {}): {} records of {} bytes, {}, {} operations per transaction, {} threads, seed {}",
+            "ycsb {} on {} (clock {}): {} records of {}{} bytes, {}, {} operations per transaction, {} threads, seed {}",
             self.workload,
             self.engine,
             self.clock,
             self.records,
+            if self.field_lengths == "constant" {
+                ""
+            } else {
+                "up to "
+            },
             self.record_bytes,
             self.distribution,
             self.ops_per_txn,
@@ -195,20 +182,22 @@ impl fmt::Display for Report {
             "throughput", self.throughput_tps
         )?;
         writeln!(f, "{:<14}{:>16.4} %", "abort rate", self.abort_rate * 100.0)?;
-        match self.peak_rss_bytes {
-            Some(bytes) => writeln!(
-                f,
-                "{:<14}{:>16.1} MiB",
-                "peak memory",
-                bytes as f64 / f64::from(1 << 20)
-            )?,
-            None => writeln!(f, "{:<14}{:>16}", "peak memory", "not available")?,
-        }
+        let memory = mebibytes(self.peak_rss_bytes);
+        writeln!(f, "{:<14}{memory:>20}", "peak memory")?;
         if self.long_readers > 0 {
             writeln!(
                 f,
                 "{:<14}{:>16} by {} threads, 10,000 records each",
                 "long reads", self.long_reads, self.long_readers
+            )?;
+        }
+        if self.scans > 0 {
+            writeln!(
+                f,
+                "{:<14}{:>16} of {:.1} records on average",
+                "scans",
+                self.scans,
+                self.scanned_rows as f64 / self.scans as f64
             )?;
         }
         write!(

@@ -71,12 +71,13 @@ fn check<P: Peer>() {
 #[test]
 fn mvcc_does() {
     check::<mvcc::Mvcc>();
+    check::<mvcc::Ordered>();
 }
 
-#[cfg(feature = "ordered")]
 #[test]
-fn ordered_mvcc_does() {
-    check::<mvcc::ordered::Mvcc>();
+fn tplock_does() {
+    check::<tplock::TpLock>();
+    check::<tplock::Ordered>();
 }
 
 #[test]
@@ -91,7 +92,7 @@ fn dashmap_does() {
     check::<dashmap::DashMap>();
 }
 
-#[cfg(feature = "mvcc-core")]
+#[cfg(feature = "peers")]
 #[test]
 fn mvcc_core_does() {
     check::<mvcc_core::Snapshot>();

@@ -1,0 +1,300 @@
+use super::*;
+use crate::table::key_of;
+use crate::tuple::KeyedTuple;
+use proptest::prelude::*;
+use std::collections::BTreeSet;
+use std::fmt::Debug;
+use std::sync::Mutex;
+
+/// A tree with the tuples that a test has put into it. What leaves the tree is kept until the end, so everyone is protected.
+struct Subject<K: TreeKey> {
+    tree: Tree<K>,
+    unlinked: Mutex<Vec<Unlinked>>,
+    removed: Mutex<Vec<Removed<K>>>,
+}
+
+struct Removed<K>(NonNull<KeyedTuple<K>>);
+
+// SAFETY: freed once, by the test's last thread.
+unsafe impl<K> Send for Removed<K> {}
+
+fn protected() -> Protected<'static> {
+    // SAFETY: nothing is freed before the end.
+    unsafe { Protected::open() }
+}
+
+impl<K: TreeKey + Debug> Subject<K> {
+    fn new() -> Self {
+        Self {
+            tree: Tree::new(),
+            unlinked: Mutex::default(),
+            removed: Mutex::default(),
+        }
+    }
+
+    fn keep(&self, unlinked: Unlinked) {
+        self.unlinked.lock().expect("not poisoned").push(unlinked);
+    }
+
+    fn insert(&self, key: &K) -> bool {
+        loop {
+            let Err(vacancy) = self.tree.locate(key, protected()) else {
+                return false;
+            };
+            let tuple = KeyedTuple::boxed(key.clone(), 0);
+            let added = self
+                .tree
+                .add(&vacancy, tuple, protected(), |old| self.keep(old));
+            if added.is_ok() {
+                return true;
+            }
+        }
+    }
+
+    fn remove(&self, key: &K) -> bool {
+        loop {
+            let Some(tuple) = self.tree.find(protected(), |other| other.cmp(key)) else {
+                return false;
+            };
+            let Some(removal) = self.tree.prepare_removal(tuple, protected()) else {
+                return false;
+            };
+            if let Some(old) = removal.apply() {
+                self.keep(old);
+                self.tree
+                    .shrink(tuple, protected(), &mut |old| self.keep(old));
+                let removed = Removed(tuple.cast());
+                self.removed.lock().expect("not poisoned").push(removed);
+                return true;
+            }
+        }
+    }
+
+    fn keys(walked: &Walked) -> Vec<K> {
+        let nodes = walked
+            .nodes
+            .iter()
+            .map(|node| node.tuples().len())
+            .sum::<usize>();
+        assert_eq!(nodes, walked.tuples.len());
+        let key = |&tuple: &NonNull<Tuple>| {
+            // SAFETY: a tuple of the tree, and nothing is freed before the end.
+            unsafe { key_of::<K>(tuple) }.clone()
+        };
+        walked.tuples.iter().map(key).collect()
+    }
+
+    fn up(&self, start: &K, end: &K, limit: usize) -> Walked {
+        self.tree
+            .walk_up(protected(), side(start), side(end), limit)
+    }
+
+    fn down(&self, start: &K, end: &K, limit: usize) -> Walked {
+        self.tree
+            .walk_down(protected(), side(start), side(end), limit)
+    }
+}
+
+/// The bound directly below a key.
+fn side<K: Ord>(bound: &K) -> impl Fn(&K) -> Order {
+    move |key| {
+        if key < bound {
+            Order::Less
+        } else {
+            Order::Greater
+        }
+    }
+}
+
+impl<K: TreeKey> Drop for Subject<K> {
+    fn drop(&mut self) {
+        let left = self.tree.drain().into_iter().map(NonNull::cast);
+        let removed = self.removed.get_mut().expect("not poisoned");
+        for tuple in left.chain(removed.drain(..).map(|removed| removed.0)) {
+            // SAFETY: each tuple was in the tree or was removed from it, once.
+            drop(unsafe { Box::from_raw(tuple.as_ptr()) });
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Insert(u16),
+    Remove(u16),
+    Up(u16, u16, usize),
+    Down(u16, u16, usize),
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let key = 0..40u16;
+    let range = (key.clone(), key.clone(), 1..12usize);
+    let step = prop_oneof![
+        4 => key.clone().prop_map(Step::Insert),
+        3 => key.prop_map(Step::Remove),
+        1 => range.clone().prop_map(|(start, end, limit)| Step::Up(start, end, limit)),
+        1 => range.prop_map(|(start, end, limit)| Step::Down(start, end, limit)),
+    ];
+    prop::collection::vec(step, 1..400)
+}
+
+/// Does the steps on a tree and on a model; `key` makes a key of a number, in the same order.
+fn check<K: TreeKey + Debug>(steps: Vec<Step>, key: impl Fn(u16) -> K) {
+    let subject = Subject::new();
+    let mut model = BTreeSet::new();
+    let within = |model: &BTreeSet<K>, start: &K, end: &K| -> Vec<K> {
+        let keys = model.iter().filter(|key| *start <= **key && **key < *end);
+        keys.cloned().collect()
+    };
+    for step in steps {
+        match step {
+            Step::Insert(number) => {
+                let key = key(number);
+                assert_eq!(subject.insert(&key), model.insert(key));
+            }
+            Step::Remove(number) => {
+                let key = key(number);
+                assert_eq!(subject.remove(&key), model.remove(&key));
+            }
+            Step::Up(start, end, limit) => {
+                let (start, end) = (key(start), key(end));
+                let expected = within(&model, &start, &end);
+                let walked = subject.up(&start, &end, limit);
+                let count = expected.len().min(limit);
+                assert_eq!(Subject::<K>::keys(&walked), expected[..count]);
+                assert!(!walked.is_complete || count == expected.len());
+                assert!(walked.is_complete || walked.tuples.len() == limit);
+                assert!(walked.nodes.iter().all(NodeRead::is_unchanged));
+            }
+            Step::Down(start, end, limit) => {
+                let (start, end) = (key(start), key(end));
+                let mut expected = within(&model, &start, &end);
+                expected.reverse();
+                let walked = subject.down(&start, &end, limit);
+                let count = expected.len().min(limit);
+                assert_eq!(Subject::<K>::keys(&walked), expected[..count]);
+                assert!(!walked.is_complete || count == expected.len());
+                assert!(walked.is_complete || walked.tuples.len() == limit);
+            }
+        }
+    }
+    let all: Vec<_> = model.iter().cloned().collect();
+    let walked = subject
+        .tree
+        .walk_up(protected(), |_| Order::Greater, |_| Order::Less, usize::MAX);
+    assert_eq!(Subject::<K>::keys(&walked), all);
+    for number in 0..40 {
+        let key = key(number);
+        let found = subject.tree.find(protected(), |other| other.cmp(&key));
+        assert_eq!(found.is_some(), model.contains(&key));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_tree_is_a_sorted_map(steps in steps()) {
+        check(steps, |number| number);
+    }
+
+    #[test]
+    fn a_tree_of_keys_that_own_memory_is_too(steps in steps()) {
+        check(steps, |number| format!("{number:05}"));
+    }
+}
+
+#[test]
+fn an_emptied_tree_keeps_few_nodes() {
+    let subject = Subject::new();
+    for key in 0..1000u32 {
+        assert!(subject.insert(&key));
+    }
+    let leaves = |subject: &Subject<u32>| {
+        let walked =
+            subject
+                .tree
+                .walk_up(protected(), |_| Order::Greater, |_| Order::Less, usize::MAX);
+        walked.nodes.len()
+    };
+    assert!(leaves(&subject) >= 250);
+    // In ascending order, as a queue is emptied.
+    for key in 0..1000u32 {
+        assert!(subject.remove(&key));
+    }
+    assert!(leaves(&subject) <= 3, "{} leaves", leaves(&subject));
+}
+
+#[test]
+fn a_walk_tells_whether_its_part_of_the_tree_has_changed() {
+    let subject = Subject::new();
+    for key in [10u32, 20, 30, 40] {
+        subject.insert(&key);
+    }
+    // The first two, with a gap behind them that is not part of the walk.
+    let walked = subject.up(&0, &100, 2);
+    assert_eq!(Subject::<u32>::keys(&walked), [10, 20]);
+    let unchanged = |walked: &Walked| walked.nodes.iter().all(NodeRead::is_unchanged);
+    assert!(unchanged(&walked));
+    subject.insert(&15);
+    assert!(!unchanged(&walked), "a key between them");
+    let empty = subject.up(&50, &60, 9);
+    assert!(empty.tuples.is_empty() && empty.is_complete && unchanged(&empty));
+    subject.insert(&55);
+    assert!(!unchanged(&empty), "a key where there was none");
+}
+
+/// Keys that are there throughout are found once and in order by every walk, whatever happens to those between them.
+#[test]
+fn walks_beside_inserts_and_removals_find_every_key_that_stays() {
+    let subject = Subject::new();
+    for key in (0..400u32).step_by(10) {
+        subject.insert(&key);
+    }
+    let rounds = if cfg!(debug_assertions) { 100 } else { 400 };
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for first in [1, 5] {
+            let (subject, stop) = (&subject, &stop);
+            scope.spawn(move || {
+                let mut random = fastrand::Rng::with_seed(first.into());
+                while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                    // Runs that fill nodes and empty them again.
+                    let start = random.u32(..40) * 10;
+                    for key in start..(start + 40).min(400) {
+                        if key % 10 != 0 && key % 2 == first % 2 {
+                            subject.insert(&key);
+                        }
+                    }
+                    for key in start..(start + 40).min(400) {
+                        if key % 10 != 0 && key % 2 == first % 2 {
+                            subject.remove(&key);
+                        }
+                    }
+                }
+            });
+        }
+        for round in 0..rounds {
+            let walked = if round % 2 == 0 {
+                Subject::<u32>::keys(&subject.up(&0, &400, usize::MAX))
+            } else {
+                let mut keys = Subject::<u32>::keys(&subject.down(&0, &400, usize::MAX));
+                keys.reverse();
+                keys
+            };
+            assert!(
+                walked.is_sorted_by(|left, right| left < right),
+                "{walked:?}"
+            );
+            let stayed = walked.iter().filter(|key| *key % 10 == 0).count();
+            assert_eq!(stayed, 40, "{walked:?}");
+            let key = round % 40 * 10;
+            assert!(
+                subject
+                    .tree
+                    .find(protected(), |other| other.cmp(&key))
+                    .is_some()
+            );
+        }
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+}

@@ -1,0 +1,103 @@
+//! Running a scenario under a portfolio of schedulers.
+//!
+//! No scheduler finds everything: some bugs are found at once by PCT and hardly ever by a random walk, others the other way
+//! round. So every scenario runs under all of them; see `KILLS.md` for what found which seeded bug.
+
+use serde::{Deserialize, Serialize};
+use shuttle::scheduler::{PctScheduler, RandomScheduler, Scheduler, UrwRandomScheduler};
+use shuttle::{Config, FailurePersistence, MaxSteps, Runner};
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+/// A way to choose which task runs next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Choice {
+    /// Any task, with equal chances (Thomson et al., TOPC 2016).
+    Random,
+    /// Probabilistic concurrency testing with this many priority changes (Burckhardt et al., ASPLOS 2010).
+    Pct(usize),
+    /// A uniform random walk through the schedules, weighted by what the tasks have still to do.
+    Urw,
+}
+
+/// All that a scenario is run under.
+pub const PORTFOLIO: [Choice; 4] = [Choice::Random, Choice::Pct(2), Choice::Pct(3), Choice::Urw];
+
+impl fmt::Display for Choice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Random => f.pad("random"),
+            Self::Pct(depth) => f.pad(&format!("PCT {depth}")),
+            Self::Urw => f.pad("uniform random walk"),
+        }
+    }
+}
+
+/// How an exploration ended.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Outcome {
+    /// Schedules that were run.
+    pub runs: usize,
+    /// What failed in the last one.
+    pub failure: Option<String>,
+}
+
+/// A schedule longer than this is taken for one that never ends.
+const MAX_STEPS: usize = 200_000;
+
+fn config() -> Config {
+    let mut config = Config::new();
+    config.stack_size = 0x20_000;
+    config.max_steps = MaxSteps::FailAfter(MAX_STEPS);
+    config.failure_persistence = FailurePersistence::None;
+    config.silence_warnings = true;
+    config
+}
+
+/// Runs a scenario under a scheduler, so many schedules from a seed, or until one fails.
+pub fn explore(
+    choice: Choice,
+    seed: u64,
+    runs: usize,
+    scenario: impl Fn() + Send + Sync + 'static,
+) -> Outcome {
+    match choice {
+        Choice::Random => run(RandomScheduler::new_from_seed(seed, runs), scenario),
+        Choice::Pct(depth) => run(PctScheduler::new_from_seed(seed, depth, runs), scenario),
+        Choice::Urw => run(UrwRandomScheduler::new_from_seed(seed, runs), scenario),
+    }
+}
+
+/// Runs a scenario under any scheduler.
+pub fn run(
+    scheduler: impl Scheduler + 'static,
+    scenario: impl Fn() + Send + Sync + 'static,
+) -> Outcome {
+    // One at a time: a failure's message is caught through the process's panic hook.
+    static ONE: Mutex<()> = Mutex::new(());
+    let _one = ONE
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    static RUNS: AtomicUsize = AtomicUsize::new(0);
+    RUNS.store(0, Relaxed);
+    let runner = Runner::new(scheduler, config());
+    let ran = catch_unwind(AssertUnwindSafe(|| {
+        runner.run(move || {
+            RUNS.fetch_add(1, Relaxed);
+            scenario();
+        });
+    }));
+    Outcome {
+        runs: RUNS.load(Relaxed),
+        failure: ran.err().map(|panic| message(&*panic)),
+    }
+}
+
+/// What a panic says.
+fn message(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+    text.unwrap_or("a panic without a message").to_owned()
+}

@@ -1,0 +1,150 @@
+//! Named scenarios: small programs with an assertion each that every schedule must keep.
+
+mod anomalies;
+mod garbage;
+mod ordered;
+mod panics;
+mod progress;
+mod time;
+
+use mvcc_shuttle::{Builder, ClockChoice, Database, Read, Table};
+use shuttle::thread;
+
+/// The clock that a scenario runs with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum World {
+    /// Readings that follow each other may be equal; `settle` makes up for it.
+    Coarse,
+    /// In addition, the tasks' clocks are apart by as much as is allowed for.
+    Skewed,
+    /// A strict counter.
+    Strict,
+}
+
+impl World {
+    /// A database with such a clock.
+    pub fn database(self) -> Database {
+        let builder: Builder = match self {
+            Self::Coarse => Database::builder(),
+            Self::Skewed => Database::builder().clock_skew(3),
+            Self::Strict => Database::builder().clock(ClockChoice::Counter),
+        };
+        let built = builder.build();
+        built.expect("all clocks exist in the scheduler's world")
+    }
+}
+
+/// A scenario.
+#[derive(Clone, Copy)]
+pub struct Scenario {
+    /// Its name.
+    pub name: &'static str,
+    /// What it does once, under the scheduler. It panics if an assertion fails.
+    pub run: fn(World),
+    /// The worlds in which it makes a difference.
+    pub worlds: &'static [World],
+}
+
+const ALL: &[World] = &[World::Coarse, World::Skewed, World::Strict];
+const ONE: &[World] = &[World::Strict];
+const CLOCKS: &[World] = &[World::Coarse, World::Strict];
+
+macro_rules! scenarios {
+    ($($module:ident: $($name:ident in $worlds:ident),+;)+) => {
+        /// All scenarios.
+        pub const SCENARIOS: &[Scenario] = &[
+            $($(Scenario { name: stringify!($name), run: $module::$name, worlds: $worlds },)+)+
+        ];
+    };
+}
+
+scenarios! {
+    anomalies:
+        lost_update in CLOCKS, write_skew in CLOCKS, read_skew in CLOCKS, read_skew_of_a_snapshot in CLOCKS, long_fork in ALL,
+        dirty_write in ONE, aborted_read in ONE, intermediate_read in ONE, circular_information_flow in CLOCKS,
+        observed_transaction_vanishes in CLOCKS, read_only_anomaly in ALL, own_writes in ONE, opacity in CLOCKS,
+        many_untimed_reads in CLOCKS, locked_while_read in CLOCKS;
+    ordered:
+        phantom_by_insert in CLOCKS, phantom_by_delete in CLOCKS, phantom_by_absent_key in CLOCKS, predicate_many_preceders in CLOCKS,
+        phantom_in_a_hashed_table in CLOCKS, limited_range in ONE, scans_beside_splits_and_merges in ONE, own_writes_under_a_scan in ONE,
+        counted_range in CLOCKS, tombstone_that_comes_back in CLOCKS;
+    garbage:
+        old_snapshot in CLOCKS, two_old_snapshots in CLOCKS, snapshot_begins_beside_collection in CLOCKS, view_beside_collection in CLOCKS,
+        insert_delete_reinsert in CLOCKS, aborted_insert in ONE, removal_against_stale_tuples in CLOCKS, tombstone_reuse in CLOCKS,
+        threads_come_and_go in ONE, everything_is_collected in CLOCKS, collectors_collide in ONE, ordered_removal in CLOCKS;
+    time:
+        hand_over in ALL, hand_over_of_disjoint_keys in ALL, commit_then_snapshot in ALL, timestamps_order_commits in ALL,
+        extension in CLOCKS, clock_ties in ALL;
+    progress:
+        opposite_lock_orders in ONE, the_long_transaction_wins in ONE, nested_transactions in ONE, partial_acquisition in ONE, conflict_leaves_no_lock in ONE;
+    panics:
+        panic_in_a_closure in ONE, panic_in_ord in ONE, panic_in_drop in ONE, forgotten_and_out_of_order in ONE;
+}
+
+/// Runs tasks side by side and waits for them.
+fn side_by_side(tasks: Vec<Box<dyn FnOnce() + Send>>) {
+    let tasks: Vec<_> = tasks.into_iter().map(thread::spawn).collect();
+    for task in tasks {
+        task.join().expect("a task panicked");
+    }
+}
+
+/// The tasks of [`side_by_side`], each a closure.
+macro_rules! tasks {
+    ($($task:expr),+ $(,)?) => {
+        $crate::scenarios::side_by_side(vec![$(Box::new($task)),+])
+    };
+}
+use tasks;
+
+type Numbers = Table<u32, u64>;
+
+/// A database with rows of numbers.
+fn numbers(world: World, rows: &[(u32, u64)]) -> (Database, Numbers) {
+    let db = world.database();
+    let table = db.table("numbers").expect("new");
+    write(&db, &table, rows);
+    (db, table)
+}
+
+/// Writes rows in one transaction.
+fn write(db: &Database, table: &Numbers, rows: &[(u32, u64)]) {
+    db.run(|tx| {
+        for &(key, value) in rows {
+            tx.insert(table, key, value);
+        }
+        Ok::<_, ()>(())
+    })
+    .expect("no error");
+}
+
+fn remove(db: &Database, table: &Numbers, key: u32) {
+    db.run(|tx| Ok::<_, ()>(tx.remove(table, &key)))
+        .expect("no error");
+}
+
+/// Adds to a row.
+fn add(db: &Database, table: &Numbers, key: u32, amount: u64) {
+    db.run(|tx| {
+        let value = tx.get(table, &key).copied().unwrap_or(0);
+        Ok::<_, ()>(tx.insert(table, key, value + amount))
+    })
+    .expect("no error");
+}
+
+fn pair(read: &impl Read, table: &Numbers) -> (u64, u64) {
+    let first = *read.get(table, &0).expect("it stays");
+    (first, *read.get(table, &1).expect("it stays"))
+}
+
+/// When nothing is going on, nothing is left over.
+fn check_clean(db: &Database, rows: u64) {
+    db.collect();
+    let stats = db.stats();
+    assert_eq!(stats.live_snapshots, 0, "slots in use: {stats:?}");
+    assert_eq!(
+        (stats.live_tuples, stats.live_versions),
+        (rows, rows),
+        "left over: {stats:?}"
+    );
+}

@@ -1,0 +1,190 @@
+//! Reading, whatever from.
+
+use crate::table::{AnyTable, Lookup, OrderedTable, Row};
+use crate::{Snapshot, Transaction, View};
+use std::ops::RangeBounds;
+
+/// The reads that a [`Transaction`], a [`View`] and a [`Snapshot`] have in common.
+///
+/// The same methods exist on each of them, so this is only needed by functions that take any of the three:
+///
+/// ```
+/// use tplock::{Database, Read, Table};
+///
+/// fn total(read: &impl Read, balances: &Table<u64, i64>) -> i64 {
+///     read.iter(balances).map(|(_, balance)| balance).sum()
+/// }
+///
+/// let db = Database::new();
+/// let balances = db.table("balances")?;
+/// db.run(|tx| {
+///     tx.insert(&balances, 1, 10);
+///     tx.insert(&balances, 2, 20);
+///     Ok::<_, ()>(assert_eq!(total(tx, &balances), 30))
+/// }).unwrap();
+/// assert_eq!(db.view(|view| total(view, &balances)), 30);
+/// assert_eq!(total(&db.snapshot(), &balances), 30);
+/// # Ok::<(), tplock::TableError>(())
+/// ```
+pub trait Read: sealed::Sealed {
+    /// The value of a key.
+    ///
+    /// # Panics
+    /// If the table belongs to another database.
+    fn get<'r, T: Lookup<Q>, Q: ?Sized>(&'r self, table: &T, key: &Q) -> Option<&'r T::Value>;
+
+    /// Whether a key has a value.
+    ///
+    /// # Panics
+    /// If the table belongs to another database.
+    fn contains_key<T: Lookup<Q>, Q: ?Sized>(&self, table: &T, key: &Q) -> bool {
+        self.get(table, key).is_some()
+    }
+
+    /// All keys with their values; ascending in an ordered table, else in no particular order.
+    ///
+    /// # Panics
+    /// If the table belongs to another database.
+    fn iter<'r, T: AnyTable>(
+        &'r self,
+        table: &'r T,
+    ) -> impl Iterator<Item = Row<'r, T::Key, T::Value>>;
+
+    /// The keys of a range with their values, ascending; from both ends.
+    ///
+    /// # Panics
+    /// If the table belongs to another database.
+    fn range<'r, K, V>(
+        &'r self,
+        table: &'r OrderedTable<K, V>,
+        range: impl RangeBounds<K> + 'r,
+    ) -> impl DoubleEndedIterator<Item = Row<'r, K, V>>
+    where
+        K: Ord + Clone + Send + Sync + 'static,
+        V: Send + Sync + 'static;
+}
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for crate::Transaction {}
+    impl Sealed for crate::View {}
+    impl Sealed for crate::Snapshot {}
+}
+
+/// The reads of a type with a `core` and a `live`, which takes the value out of a result or does not return. Inherent, and through the trait.
+macro_rules! impl_read {
+    ($reader:ty) => {
+        impl $reader {
+            /// The value of a key. Locks the key, or its absence, shared.
+            ///
+            /// # Panics
+            /// If the table belongs to another database.
+            #[inline]
+            pub fn get<T: Lookup<Q>, Q: ?Sized>(&self, table: &T, key: &Q) -> Option<&T::Value> {
+                self.live(self.core.get(table, key))
+            }
+
+            /// Whether a key has a value. Locks as `get` does.
+            ///
+            /// # Panics
+            /// If the table belongs to another database.
+            pub fn contains_key<T: Lookup<Q>, Q: ?Sized>(&self, table: &T, key: &Q) -> bool {
+                self.get(table, key).is_some()
+            }
+
+            /// All keys with their values; ascending in an ordered table, else in no particular order.
+            ///
+            /// Rows are locked as they are reached. New keys are kept out: of all of a [`Table`](crate::Table), of the
+            /// part of an ordered table that was reached.
+            ///
+            /// # Panics
+            /// If the table belongs to another database.
+            pub fn iter<'r, T: AnyTable>(
+                &'r self,
+                table: &'r T,
+            ) -> impl Iterator<Item = Row<'r, T::Key, T::Value>> {
+                self.core.check(table);
+                let rows = table.rows(&self.core);
+                rows.map(|row| self.live(row))
+            }
+
+            /// The keys of a range with their values, ascending; from both ends. A range that is empty or inverted has none.
+            ///
+            /// Rows, and the gaps before them, are locked as they are reached.
+            ///
+            /// # Panics
+            /// If the table belongs to another database.
+            pub fn range<'r, K, V>(
+                &'r self,
+                table: &'r OrderedTable<K, V>,
+                range: impl RangeBounds<K> + 'r,
+            ) -> impl DoubleEndedIterator<Item = Row<'r, K, V>>
+            where
+                K: Ord + Clone + Send + Sync + 'static,
+                V: Send + Sync + 'static,
+            {
+                self.core.check(table);
+                let rows = table.range(&self.core, range);
+                rows.map(|row| self.live(row))
+            }
+
+            /// The smallest key with its value.
+            ///
+            /// # Panics
+            /// If the table belongs to another database.
+            pub fn first<'r, K, V>(&'r self, table: &'r OrderedTable<K, V>) -> Option<Row<'r, K, V>>
+            where
+                K: Ord + Clone + Send + Sync + 'static,
+                V: Send + Sync + 'static,
+            {
+                self.range(table, ..).next()
+            }
+
+            /// The largest key with its value.
+            ///
+            /// # Panics
+            /// If the table belongs to another database.
+            pub fn last<'r, K, V>(&'r self, table: &'r OrderedTable<K, V>) -> Option<Row<'r, K, V>>
+            where
+                K: Ord + Clone + Send + Sync + 'static,
+                V: Send + Sync + 'static,
+            {
+                self.range(table, ..).next_back()
+            }
+        }
+
+        impl Read for $reader {
+            #[inline]
+            fn get<'r, T: Lookup<Q>, Q: ?Sized>(
+                &'r self,
+                table: &T,
+                key: &Q,
+            ) -> Option<&'r T::Value> {
+                self.get(table, key)
+            }
+
+            fn iter<'r, T: AnyTable>(
+                &'r self,
+                table: &'r T,
+            ) -> impl Iterator<Item = Row<'r, T::Key, T::Value>> {
+                self.iter(table)
+            }
+
+            fn range<'r, K, V>(
+                &'r self,
+                table: &'r OrderedTable<K, V>,
+                range: impl RangeBounds<K> + 'r,
+            ) -> impl DoubleEndedIterator<Item = Row<'r, K, V>>
+            where
+                K: Ord + Clone + Send + Sync + 'static,
+                V: Send + Sync + 'static,
+            {
+                self.range(table, range)
+            }
+        }
+    };
+}
+
+impl_read!(Transaction);
+impl_read!(View);
+impl_read!(Snapshot);

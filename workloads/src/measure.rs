@@ -1,0 +1,96 @@
+//! What the workloads' runs have in common: latencies, memory, progress bars.
+
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+use std::time::Duration;
+
+/// Latencies in nanoseconds.
+pub(crate) struct Histogram(hdrhistogram::Histogram<u64>);
+
+impl Default for Histogram {
+    fn default() -> Self {
+        let histogram = hdrhistogram::Histogram::new(3);
+        Self(histogram.expect("three significant digits are within its range"))
+    }
+}
+
+impl Histogram {
+    pub(crate) fn record(&mut self, latency: Duration) {
+        let nanos = u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX);
+        let recorded = self.0.record(nanos);
+        recorded.expect("the histogram resizes itself");
+    }
+
+    pub(crate) fn add(&mut self, other: &Self) {
+        let sum = self.0.add(&other.0);
+        sum.expect("all histograms resize themselves");
+    }
+}
+
+/// A latency distribution in microseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Latency {
+    /// The median.
+    pub p50: f64,
+    /// The 90th percentile.
+    pub p90: f64,
+    /// The 95th percentile.
+    pub p95: f64,
+    /// The 99th percentile.
+    pub p99: f64,
+    /// The 99.9th percentile.
+    pub p999: f64,
+    /// The largest.
+    pub max: f64,
+    /// How many transactions were timed.
+    pub samples: u64,
+}
+
+impl Latency {
+    pub(crate) fn of(Histogram(histogram): &Histogram) -> Self {
+        let at = |quantile| histogram.value_at_quantile(quantile) as f64 / 1e3;
+        Self {
+            p50: at(0.5),
+            p90: at(0.9),
+            p95: at(0.95),
+            p99: at(0.99),
+            p999: at(0.999),
+            max: histogram.max() as f64 / 1e3,
+            samples: histogram.len(),
+        }
+    }
+}
+
+/// The largest resident set so far, from the kernel's account of this process.
+pub(crate) fn peak_rss_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kibibytes * 1024)
+}
+
+/// A number of bytes for a table of results.
+pub(crate) fn mebibytes(bytes: Option<u64>) -> String {
+    bytes.map_or_else(
+        || "not available".to_owned(),
+        |bytes| format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20)),
+    )
+}
+
+/// A progress bar, or a spinner without a length. Silent when the output is no terminal.
+pub(crate) fn progress(what: &'static str, length: Option<u64>) -> ProgressBar {
+    let (bar, template) = match length {
+        Some(length) => (
+            ProgressBar::new(length),
+            "{prefix} {wide_bar} {pos}/{len} {per_sec}",
+        ),
+        None => (
+            ProgressBar::new_spinner(),
+            "{prefix} {spinner} {elapsed} {msg}",
+        ),
+    };
+    let style = ProgressStyle::with_template(template).expect("a valid template");
+    bar.with_style(style).with_prefix(what)
+}

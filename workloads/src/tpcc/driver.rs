@@ -1,0 +1,331 @@
+//! Loads the database, runs the mix, and checks.
+
+use super::consistency::{When, check};
+use super::load::load;
+use super::mix::{Kind, Mix};
+use super::random::{Constants, Random};
+use super::report::{Report, Tally};
+use super::schema::{Scale, Tables, key};
+use super::transactions::{
+    Delivery, NewOrder, OrderStatus, Payment, Profile, StockLevel, Terminal,
+};
+use crate::engine::{Engine, Read};
+use crate::measure::progress;
+use std::convert::Infallible;
+use std::hint::black_box;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::thread::{ScopedJoinHandle, sleep};
+use std::time::{Duration, Instant};
+
+/// A run.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Warehouses.
+    pub warehouses: u32,
+    /// The cardinalities within a warehouse.
+    pub scale: Scale,
+    /// Threads that run transactions, each a terminal.
+    pub threads: usize,
+    /// For how long.
+    pub duration: Duration,
+    /// The kinds of transactions.
+    pub mix: Mix,
+    /// How often one more thread scans the stock of a warehouse from a snapshot.
+    pub stock_scan_interval: Option<Duration>,
+    /// Whether the consistency conditions are checked, after loading, every second, and at the end.
+    pub check: bool,
+    /// Whether terminals wait as clause 5.2.5 says.
+    pub think_times: bool,
+    /// How inputs are drawn.
+    pub profile: Profile,
+    /// For the random numbers.
+    pub seed: u64,
+}
+
+/// What all threads of a run share.
+struct Run<'r, E: Engine> {
+    engine: &'r E,
+    tables: Tables<E>,
+    settings: &'r Settings,
+    constants: Constants,
+    committed: Vec<Committed>,
+    stop: AtomicBool,
+}
+
+/// A thread's counter, on a cache line of its own.
+#[derive(Default)]
+#[repr(align(128))]
+struct Committed(AtomicU64);
+
+/// How often a check is made at most.
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
+/// How often a thread that waits looks whether the run is over.
+const PATIENCE: Duration = Duration::from_millis(20);
+
+/// Loads and runs on an engine that has none of the tables yet.
+///
+/// # Errors
+/// A message if the engine fails, or with the violated consistency conditions.
+///
+/// # Panics
+/// If the engine loses a row.
+pub fn run<E: Engine>(engine: &E, settings: &Settings) -> Result<Report, String> {
+    let run = Run {
+        engine,
+        tables: Tables::open(engine, settings.scale, settings.warehouses)?,
+        settings,
+        constants: Constants::new(settings.seed),
+        committed: (0..settings.threads)
+            .map(|_| Committed::default())
+            .collect(),
+        stop: AtomicBool::new(false),
+    };
+    load(engine, &run.tables, settings.threads, settings.seed);
+    let mut checks = run.check_at_rest(When::Loaded)?;
+    let start = Instant::now();
+    let (tallies, seconds, scans, checked) = std::thread::scope(|scope| {
+        let run = &run;
+        let workers: Vec<_> = (0..settings.threads)
+            .map(|thread| scope.spawn(move || run.work(thread)))
+            .collect();
+        let interval = settings.stock_scan_interval;
+        let scanner = interval.map(|interval| scope.spawn(move || run.scan_stock(interval)));
+        let checker = settings.check.then(|| scope.spawn(|| run.keep_checking()));
+        run.watch(start, || workers.iter().all(ScopedJoinHandle::is_finished));
+        let tallies: Vec<_> = workers
+            .into_iter()
+            .map(|worker| worker.join().expect("a worker panicked"))
+            .collect();
+        let seconds = start.elapsed().as_secs_f64();
+        let scans = scanner.map(|scanner| scanner.join().expect("the scanner panicked"));
+        let checked = checker.map(|checker| checker.join().expect("the checker panicked"));
+        (tallies, seconds, scans, checked)
+    });
+    checks += checked.unwrap_or(Ok(0))?;
+    checks += run.check_at_rest(When::Running)?;
+    let mut sum = Tally::default();
+    for tally in &tallies {
+        sum.add(tally);
+    }
+    Ok(Report::new(engine, settings, seconds, &sum, scans, checks))
+}
+
+impl<E: Engine> Run<'_, E> {
+    /// Shows progress until the time is over.
+    fn watch(&self, start: Instant, done: impl Fn() -> bool) {
+        let bar = progress("running", None);
+        while !done() {
+            let left = self.settings.duration.saturating_sub(start.elapsed());
+            if left.is_zero() {
+                self.stop.store(true, Relaxed);
+            }
+            sleep(left.clamp(Duration::from_millis(1), Duration::from_millis(100)));
+            let committed: u64 = self
+                .committed
+                .iter()
+                .map(|Committed(count)| count.load(Relaxed))
+                .sum();
+            let rate = committed as f64 / start.elapsed().as_secs_f64();
+            bar.set_message(format!("{committed} transactions, {:.1} k/s", rate / 1e3));
+            bar.tick();
+        }
+        bar.finish_and_clear();
+    }
+
+    fn stopped(&self) -> bool {
+        self.stop.load(Relaxed)
+    }
+
+    /// Waits, unless the run is over before.
+    fn wait_until(&self, end: Instant) {
+        while !self.stopped() {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            sleep(left.min(PATIENCE));
+        }
+    }
+
+    fn wait(&self, seconds: f64) {
+        self.wait_until(Instant::now() + Duration::from_secs_f64(seconds));
+    }
+
+    fn work(&self, thread: usize) -> Tally {
+        let number = u32::try_from(thread).expect("there are fewer threads");
+        let (warehouses, districts) = (self.settings.warehouses, self.settings.scale.districts);
+        let district = number / warehouses % u32::from(districts);
+        let mut worker = Worker {
+            run: self,
+            at: Terminal {
+                warehouse: number % warehouses + 1,
+                district: u8::try_from(district + 1).expect("not more than there are districts"),
+                profile: self.settings.profile,
+            },
+            random: Random::new(
+                self.constants,
+                self.settings.seed.wrapping_add(1 + u64::from(number)),
+            ),
+            thread: number + 1,
+            payments: 0,
+            tally: Tally::default(),
+        };
+        let mut committed = 0;
+        while !self.stopped() {
+            let kind = self.settings.mix.draw(&mut worker.random);
+            let (keying, thinking) = kind.waits();
+            if self.settings.think_times {
+                self.wait(keying);
+                if self.stopped() {
+                    break;
+                }
+            }
+            committed += u64::from(worker.transact(kind));
+            self.committed[thread].0.store(committed, Relaxed);
+            if self.settings.think_times {
+                self.wait(worker.random.exponential(thinking));
+            }
+        }
+        worker.tally
+    }
+
+    /// Reads all the stock of one warehouse after the other, and returns how many.
+    fn scan_stock(&self, interval: Duration) -> u64 {
+        let mut scans = 0;
+        let mut warehouses = (1..=self.settings.warehouses).cycle();
+        let mut next = Instant::now() + interval;
+        loop {
+            self.wait_until(next);
+            if self.stopped() {
+                return scans;
+            }
+            next = Instant::now().max(next + interval);
+            let warehouse = warehouses.next().expect("there is a warehouse");
+            let snapshot = self.engine.snapshot();
+            let items = 1..=self.settings.scale.items;
+            let quantity: i64 = items
+                .map(|item| {
+                    let stock = snapshot.get(&self.tables.stock, &key::stock(warehouse, item));
+                    i64::from(stock.expect("all warehouses stock all items").quantity)
+                })
+                .sum();
+            black_box(quantity);
+            scans += 1;
+        }
+    }
+
+    /// Checks while transactions run, and returns how often.
+    fn keep_checking(&self) -> Result<u64, String> {
+        let mut checks = 0;
+        while !self.stopped() {
+            let next = Instant::now() + CHECK_INTERVAL;
+            let checked = self.check(When::Running);
+            if checked.is_err() {
+                self.stop.store(true, Relaxed);
+            }
+            checks += checked?;
+            self.wait_until(next);
+        }
+        Ok(checks)
+    }
+
+    /// Checks while nothing else runs, if it is asked for, and returns how often.
+    fn check_at_rest(&self, when: When) -> Result<u64, String> {
+        if !self.settings.check {
+            return Ok(0);
+        }
+        let bar = progress("checking", None);
+        bar.enable_steady_tick(Duration::from_millis(100));
+        let checked = self.check(when);
+        bar.finish_and_clear();
+        checked
+    }
+
+    fn check(&self, when: When) -> Result<u64, String> {
+        let violations = check(&self.tables, &self.engine.snapshot(), when);
+        if violations.is_empty() {
+            return Ok(1);
+        }
+        let messages: Vec<_> = violations.iter().map(ToString::to_string).collect();
+        Err(messages.join("\n"))
+    }
+}
+
+/// A thread that runs transactions.
+struct Worker<'r, E: Engine> {
+    run: &'r Run<'r, E>,
+    at: Terminal,
+    random: Random,
+    /// From 1; 0 has loaded.
+    thread: u32,
+    payments: u32,
+    tally: Tally,
+}
+
+impl<E: Engine> Worker<'_, E> {
+    /// Draws and runs a transaction, and returns whether it committed.
+    fn transact(&mut self, kind: Kind) -> bool {
+        let (engine, tables) = (self.run.engine, &self.run.tables);
+        let (scale, warehouses) = (&tables.scale, tables.warehouses);
+        let random = &mut self.random;
+        let tally = &mut self.tally.kinds[kind as usize];
+        let mut attempts = 0_u64;
+        let start;
+        let mut committed = true;
+        match kind {
+            Kind::NewOrder => {
+                let input = NewOrder::draw(random, scale, warehouses, self.at);
+                start = Instant::now();
+                let output = engine.run(|tx| {
+                    attempts += 1;
+                    input.run(tx, tables)
+                });
+                committed = black_box(output).is_ok();
+            }
+            Kind::Payment => {
+                self.payments += 1;
+                let key = (self.thread, self.payments);
+                let input = Payment::draw(random, scale, warehouses, self.at, key);
+                start = Instant::now();
+                let output = engine.run(|tx| {
+                    attempts += 1;
+                    Ok::<_, Infallible>(input.run(tx, tables))
+                });
+                let Ok(_) = black_box(output);
+            }
+            Kind::OrderStatus => {
+                let input = OrderStatus::draw(random, scale, self.at);
+                start = Instant::now();
+                black_box(engine.view(|view| {
+                    attempts += 1;
+                    input.run(view, tables)
+                }));
+            }
+            Kind::Delivery => {
+                let input = Delivery::draw(random, self.at);
+                start = Instant::now();
+                let Ok(output) = engine.run(|tx| {
+                    attempts += 1;
+                    Ok::<_, Infallible>(input.run(tx, tables))
+                });
+                self.tally.skipped_districts += output.skipped;
+            }
+            Kind::StockLevel => {
+                let input = StockLevel::draw(random, self.at);
+                start = Instant::now();
+                black_box(engine.view(|view| {
+                    attempts += 1;
+                    input.run(view, tables)
+                }));
+            }
+        }
+        tally.latency.record(start.elapsed());
+        tally.aborted += attempts - 1;
+        if committed {
+            tally.count += 1;
+        } else {
+            tally.rolled_back += 1;
+        }
+        committed
+    }
+}

@@ -1,0 +1,235 @@
+//! What a run measured.
+
+use super::Settings;
+use super::mix::Kind;
+use super::transactions::Profile;
+use crate::engine::Engine;
+use crate::measure::{Histogram, Latency, mebibytes, peak_rss_bytes};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// What a thread has done.
+#[derive(Default)]
+pub(super) struct Tally {
+    pub(super) kinds: [KindTally; Kind::ALL.len()],
+    /// Districts for which a delivery found no order.
+    pub(super) skipped_districts: u64,
+}
+
+/// What a thread has done of one kind.
+#[derive(Default)]
+pub(super) struct KindTally {
+    pub(super) count: u64,
+    pub(super) aborted: u64,
+    pub(super) rolled_back: u64,
+    pub(super) latency: Histogram,
+}
+
+impl Tally {
+    pub(super) fn add(&mut self, other: &Self) {
+        for (sum, kind) in self.kinds.iter_mut().zip(&other.kinds) {
+            sum.count += kind.count;
+            sum.aborted += kind.aborted;
+            sum.rolled_back += kind.rolled_back;
+            sum.latency.add(&kind.latency);
+        }
+        self.skipped_districts += other.skipped_districts;
+    }
+}
+
+/// The outcome for one kind of transaction.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct TransactionReport {
+    /// Transactions that committed.
+    pub count: u64,
+    /// Attempts that were aborted by a conflict and run again.
+    pub aborted: u64,
+    /// Transactions that rolled back because an item is unused (clause 2.4.2.3).
+    pub rolled_back: u64,
+    /// From the first attempt's start to the end, with or without a commit.
+    pub latency_us: Latency,
+}
+
+/// The outcome of a run. Serialises to the JSON of `--json`; displays as the command's table.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// The engine's name.
+    pub engine: String,
+    /// The workload's name.
+    pub workload: String,
+    /// Warehouses.
+    pub warehouses: u32,
+    /// Threads that ran transactions.
+    pub threads: usize,
+    /// How long they ran.
+    pub seconds: f64,
+    /// Transactions that committed.
+    pub committed: u64,
+    /// Attempts that were aborted by a conflict and run again.
+    pub aborted: u64,
+    /// Transactions that rolled back because an item is unused.
+    pub rollbacks: u64,
+    /// Committed transactions per second.
+    pub throughput_tps: f64,
+    /// Committed new-orders per minute.
+    pub tpmc: f64,
+    /// Aborted attempts by all attempts.
+    pub abort_rate: f64,
+    /// By kind of transaction.
+    pub transactions: BTreeMap<&'static str, TransactionReport>,
+    /// Districts for which a delivery found no order.
+    pub skipped_districts: u64,
+    /// The largest resident set of the process so far, where the operating system tells.
+    pub peak_rss_bytes: Option<u64>,
+    /// What orders the transactions.
+    pub clock: String,
+    /// How inputs were drawn.
+    pub profile: &'static str,
+    /// The percentages of the kinds of transactions.
+    pub mix: String,
+    /// Whether terminals waited as clause 5.2.5 says.
+    pub think_times: bool,
+    /// How often all consistency conditions were checked, and held.
+    pub checks: u64,
+    /// How often the stock of a warehouse was scanned, if it was asked for.
+    pub stock_scans: Option<u64>,
+    /// For the random numbers.
+    pub seed: u64,
+}
+
+impl Report {
+    pub(super) fn new<E: Engine>(
+        engine: &E,
+        settings: &Settings,
+        seconds: f64,
+        tally: &Tally,
+        stock_scans: Option<u64>,
+        checks: u64,
+    ) -> Self {
+        let sum = |of: fn(&KindTally) -> u64| tally.kinds.iter().map(of).sum::<u64>();
+        let (committed, aborted) = (sum(|kind| kind.count), sum(|kind| kind.aborted));
+        let rollbacks = sum(|kind| kind.rolled_back);
+        let transactions = Kind::ALL.iter().zip(&tally.kinds).map(|(kind, tally)| {
+            let report = TransactionReport {
+                count: tally.count,
+                aborted: tally.aborted,
+                rolled_back: tally.rolled_back,
+                latency_us: Latency::of(&tally.latency),
+            };
+            (kind.name(), report)
+        });
+        let new_orders = tally.kinds[Kind::NewOrder as usize].count;
+        Self {
+            engine: E::NAME.to_owned(),
+            workload: "tpcc".to_owned(),
+            warehouses: settings.warehouses,
+            threads: settings.threads,
+            seconds,
+            committed,
+            aborted,
+            rollbacks,
+            throughput_tps: committed as f64 / seconds,
+            tpmc: new_orders as f64 * 60.0 / seconds,
+            abort_rate: aborted as f64 / (committed + aborted + rollbacks).max(1) as f64,
+            transactions: transactions.collect(),
+            skipped_districts: tally.skipped_districts,
+            peak_rss_bytes: peak_rss_bytes(),
+            clock: engine.clock(),
+            profile: match settings.profile {
+                Profile::Spec => "spec",
+                Profile::Vmvcc => "vmvcc",
+            },
+            mix: settings.mix.to_string(),
+            think_times: settings.think_times,
+            checks,
+            stock_scans,
+            seed: settings.seed,
+        }
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "tpcc on {} (clock {}): {} warehouses, {} threads, mix {}, seed {}",
+            self.engine, self.clock, self.warehouses, self.threads, self.mix, self.seed
+        )?;
+        if self.profile == "vmvcc" {
+            writeln!(
+                f,
+                "profile vmvcc: reduced; customers by number only, no rollbacks, fixed amounts and quantities"
+            )?;
+        }
+        writeln!(
+            f,
+            "{}",
+            if self.think_times {
+                "with keying and think times"
+            } else {
+                "without keying and think times"
+            }
+        )?;
+        writeln!(
+            f,
+            "\n{:<14}{:>12}{:>12}{:>12}{:>10}{:>10}{:>10}{:>10}",
+            "", "committed", "aborted", "rolled back", "p50, us", "p90, us", "p99, us", "max, us"
+        )?;
+        for kind in Kind::ALL {
+            let name = kind.name();
+            let report = &self.transactions[name];
+            let latency = report.latency_us;
+            writeln!(
+                f,
+                "{:<14}{:>12}{:>12}{:>12}{:>10.1}{:>10.1}{:>10.1}{:>10.1}",
+                name.replace('_', "-"),
+                report.count,
+                report.aborted,
+                report.rolled_back,
+                latency.p50,
+                latency.p90,
+                latency.p99,
+                latency.max
+            )?;
+        }
+        writeln!(
+            f,
+            "{:<14}{:>12}{:>12}{:>12}",
+            "all", self.committed, self.aborted, self.rollbacks
+        )?;
+        writeln!(
+            f,
+            "\n{:<16}{:>14.0} committed new-orders per minute",
+            "tpmC", self.tpmc
+        )?;
+        writeln!(
+            f,
+            "{:<16}{:>14.0} transactions/s",
+            "throughput", self.throughput_tps
+        )?;
+        writeln!(f, "{:<16}{:>14.3}", "seconds", self.seconds)?;
+        writeln!(f, "{:<16}{:>14.4} %", "abort rate", self.abort_rate * 100.0)?;
+        writeln!(
+            f,
+            "{:<16}{:>14} districts had no order to deliver",
+            "skipped", self.skipped_districts
+        )?;
+        if let Some(scans) = self.stock_scans {
+            writeln!(
+                f,
+                "{:<16}{scans:>14} of a warehouse's stock, from a snapshot each",
+                "stock scans"
+            )?;
+        }
+        if self.checks > 0 {
+            writeln!(
+                f,
+                "{:<16}{:>14} of the consistency conditions, all held",
+                "checks", self.checks
+            )?;
+        }
+        let memory = mebibytes(self.peak_rss_bytes);
+        write!(f, "{:<16}{memory:>18}", "peak memory")
+    }
+}

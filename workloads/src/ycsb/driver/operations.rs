@@ -1,0 +1,219 @@
+//! Draws the operations and runs them as transactions.
+
+use super::{Run, Worker};
+use crate::engine::{Engine, Read};
+use crate::ycsb::record::{Record, touch};
+use crate::ycsb::report::{Outcome, Scanned};
+use crate::ycsb::table::Table;
+use crate::ycsb::{Chooser, Properties};
+use rand::{RngExt, rngs::SmallRng};
+use std::convert::Infallible;
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Read,
+    Update,
+    Insert,
+    Scan,
+    ReadModifyWrite,
+}
+
+/// An operation with its key, drawn ahead.
+#[derive(Debug)]
+pub(super) struct Operation {
+    kind: Kind,
+    /// The most records of a scan.
+    length: u32,
+    key: u64,
+}
+
+/// The kinds that a workload has, with their shares.
+pub(super) struct Mix(Vec<(f64, Kind)>);
+
+impl Mix {
+    pub(super) fn new(properties: &Properties) -> Self {
+        let kinds = [
+            (properties.read, Kind::Read),
+            (properties.update, Kind::Update),
+            (properties.insert, Kind::Insert),
+            (properties.scan, Kind::Scan),
+            (properties.read_modify_write, Kind::ReadModifyWrite),
+        ];
+        Self(
+            kinds
+                .into_iter()
+                .filter(|(share, _)| *share > 0.0)
+                .collect(),
+        )
+    }
+
+    fn draw(&self, random: &mut SmallRng) -> Kind {
+        let mut dice = random.random::<f64>();
+        // What rounding leaves of the sum is the last one's.
+        let ((_, last), others) = self.0.split_last().expect("the shares sum to 1");
+        for &(share, kind) in others {
+            if dice < share {
+                return kind;
+            }
+            dice -= share;
+        }
+        *last
+    }
+}
+
+/// What a transaction's latency is reported under.
+pub(super) fn kind(transaction: &[Operation]) -> &'static str {
+    let [operation] = transaction else {
+        return "transaction";
+    };
+    match operation.kind {
+        Kind::Read => "read",
+        Kind::Update => "update",
+        Kind::Insert => "insert",
+        Kind::Scan => "scan",
+        Kind::ReadModifyWrite => "read-modify-write",
+    }
+}
+
+impl<E: Engine, V: Record, T: Table<E, V>> Run<'_, E, V, T> {
+    /// Draws the operations of some transactions, with their keys.
+    pub(super) fn plan(
+        &self,
+        random: &mut SmallRng,
+        chooser: &mut Chooser,
+        worker: &Worker,
+        transactions: u64,
+        plan: &mut Vec<Operation>,
+    ) {
+        let committed = self.committed_records();
+        plan.clear();
+        for _ in 0..transactions * self.settings.ops_per_txn {
+            let kind = self.mix.draw(random);
+            let place = if kind == Kind::Insert {
+                // Announced before it is taken, so nobody chooses it before it is committed.
+                if worker.inserting.load(Relaxed) == u64::MAX {
+                    worker.inserting.store(self.next.load(Relaxed), SeqCst);
+                }
+                self.next.fetch_add(1, SeqCst)
+            } else {
+                chooser.choose(random, committed)
+            };
+            let length = if kind == Kind::Scan {
+                u32::try_from(self.scan_lengths.draw(random)).expect("the longest is a u32")
+            } else {
+                1
+            };
+            plan.push(Operation {
+                kind,
+                length,
+                key: self.key(place),
+            });
+        }
+    }
+
+    /// Runs one transaction.
+    pub(super) fn transact(
+        &self,
+        transaction: &[Operation],
+        random: &mut SmallRng,
+        outcome: &mut Outcome,
+    ) {
+        let only_reads = |it: &Operation| matches!(it.kind, Kind::Read | Kind::Scan);
+        let mut attempts = 0;
+        let before = (outcome.scanned, outcome.missing);
+        if transaction.iter().all(only_reads) {
+            self.engine.view(|view| {
+                attempts += 1;
+                (outcome.scanned, outcome.missing) = before;
+                for operation in transaction {
+                    match operation.kind {
+                        Kind::Scan => self.scan(view, operation, outcome),
+                        _ => self.read(view, operation.key, outcome),
+                    }
+                }
+            });
+            outcome.aborted += attempts - 1;
+            return;
+        }
+        let Ok(()) = self.engine.run(|tx| {
+            attempts += 1;
+            (outcome.scanned, outcome.missing) = before;
+            for operation in transaction {
+                let key = operation.key;
+                match operation.kind {
+                    Kind::Read => self.read(tx, key, outcome),
+                    Kind::Update => self.update(tx, key, random, outcome),
+                    Kind::Insert => {
+                        let record = V::new(&self.shape, key.to_le_bytes()[0], random);
+                        self.table.insert(tx, key, record);
+                    }
+                    Kind::Scan => self.scan(tx, operation, outcome),
+                    Kind::ReadModifyWrite => {
+                        self.read(tx, key, outcome);
+                        self.update(tx, key, random, outcome);
+                    }
+                }
+            }
+            Ok::<_, Infallible>(())
+        });
+        outcome.aborted += attempts - 1;
+    }
+
+    /// Reads a record: touches every cache line of the fields that are read.
+    pub(super) fn read(&self, from: &impl Read<E>, key: u64, outcome: &mut Outcome) {
+        match self.table.get(from, key) {
+            Some(record) => self.touch(record),
+            None => outcome.missing += 1,
+        }
+    }
+
+    fn touch(&self, record: &V) {
+        if self.settings.properties.read_all_fields {
+            touch(record.all());
+        } else {
+            touch(record.first_field(&self.shape));
+        }
+    }
+
+    /// Reads the records from a key on, as many as the operation asks for and the table has.
+    fn scan(&self, from: &impl Read<E>, operation: &Operation, outcome: &mut Outcome) {
+        let mut rows = 0;
+        for (key, record) in self.table.scan(from, operation.key, operation.length) {
+            if rows == 0 && key != operation.key {
+                outcome.missing += 1;
+            }
+            self.touch(record);
+            rows += 1;
+        }
+        if rows == 0 {
+            outcome.missing += 1;
+        }
+        let Scanned { scans, rows: sum } = &mut outcome.scanned;
+        *scans += 1;
+        *sum += rows;
+    }
+
+    /// Writes all fields of a record blindly, or one field and keeps the others.
+    fn update(
+        &self,
+        tx: &E::Transaction<'_>,
+        key: u64,
+        random: &mut SmallRng,
+        outcome: &mut Outcome,
+    ) {
+        let properties = &self.settings.properties;
+        let fill = key.to_le_bytes()[1];
+        if properties.write_all_fields || properties.fields == 1 {
+            let record = V::new(&self.shape, fill, random);
+            return self.table.insert(tx, key, record);
+        }
+        let Some(record) = self.table.get(tx, key) else {
+            outcome.missing += 1;
+            return;
+        };
+        let field = usize::from(fill) % properties.fields;
+        let record = record.with_field(&self.shape, field, fill, random);
+        self.table.insert(tx, key, record);
+    }
+}
