@@ -4,6 +4,7 @@ use super::*;
 use crate::engine::Write;
 use crate::tpcc::load;
 use crate::tpcc::schema::{Customer, District, History, Scale, Warehouse};
+use crate::tpcc::schema::{HistoryKey, Order, OrderLine, key};
 use crate::tpcc::transactions::now;
 use mvcc::{Database, Transaction};
 use std::convert::Infallible;
@@ -195,7 +196,7 @@ fn condition_5_needs_a_new_order_for_an_order_without_carrier() {
     Fixture::breaks(
         When::Running,
         5,
-        "order 15: O_CARRIER_ID None, new-order row: false",
+        "order 15: O_CARRIER_ID null, new-order row: false",
         |tx, tables| {
             tx.remove_ordered(&tables.new_order, &key::order(W, D, UNDELIVERED));
         },
@@ -217,7 +218,7 @@ fn condition_7_needs_delivery_dates_for_delivered_orders() {
     Fixture::breaks(
         When::Loaded,
         7,
-        "order 1 line 2: OL_DELIVERY_D None",
+        "order 1 line 2: OL_DELIVERY_D null",
         |tx, tables| {
             line(tx, tables, 1, 2, |row| row.delivery = None);
         },
@@ -306,7 +307,7 @@ fn one_wrong_row_breaks_all_conditions_about_it() {
         ),
         (
             |tx, tables| district(tx, tables, |row| row.next_order -= 1),
-            &[2, 4, 11],
+            &[2],
         ),
         (
             |tx, tables| tx.remove_ordered(&tables.new_order, &key::order(W, D, 17)),
