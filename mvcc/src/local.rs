@@ -19,7 +19,7 @@ pub(crate) struct Local {
     spare_slot: Cell<Option<SlotRef>>,
     /// An emptied buffer for a transaction's reads.
     spare_reads: Cell<Vec<Read>>,
-    /// Tombstones for recycling, by table.
+    /// Cleared versions for recycling, by table.
     recycled: RefCell<Vec<Vec<OwnedVersion>>>,
     turn: Cell<usize>,
     /// Whether this thread has closed the gate to other threads' commits.
@@ -174,8 +174,8 @@ impl Local {
         };
         let version = version.into_raw();
         freed::set_free(version, false);
-        // SAFETY: it came from the same table, so it is of this type, and belongs to us alone. It is a tombstone, so the assignment
-        // drops nothing.
+        // SAFETY: it came from the same table, so it is of this type, and belongs to us alone. It was cleared, so the assignment drops
+        // nothing.
         unsafe { (*version.cast::<ValueVersion<V>>().as_ptr()).value = value };
         version
     }
