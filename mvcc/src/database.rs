@@ -4,18 +4,22 @@ use crate::clock::{Clock, ClockChoice, ClockError};
 use crate::commit::Conflict;
 use crate::garbage;
 use crate::index::HashIndex;
+use crate::limited::{LimitedSnapshot, LimitedSnapshots};
 use crate::local::Local;
 use crate::shared::Shared;
+use crate::slots::Bound;
 use crate::snapshot::Snapshot;
-use crate::stats::Stats;
+use crate::stats::{OldestSnapshot, Stats};
 use crate::sync::{Arc, Mutex, Ordering, back_off, counter, freed};
 use crate::table::{AnyTable, Index, OrderedTable, Table, TableCore, TableError};
+use crate::timestamp::Timestamp;
 use crate::transaction::Transaction;
 use crate::tree::Tree;
 use crate::view::View;
 use std::collections::HashMap;
 use std::fmt;
 use std::rc::Rc;
+use std::time::Duration;
 
 /// An in-memory database: named tables, and transactions over them.
 ///
@@ -52,6 +56,7 @@ const LOSSES: u32 = if cfg!(any(test, shuttle)) { 2 } else { 32 };
 pub struct Builder {
     clock: ClockChoice,
     skew: u64,
+    snapshot_limit: Option<Duration>,
 }
 
 impl Builder {
@@ -72,6 +77,14 @@ impl Builder {
         self
     }
 
+    /// How old a [`LimitedSnapshot`] may get. By default there is no limit.
+    ///
+    /// Those that are older are given up when somebody collects garbage, which commits do every now and then. A [`Snapshot`] is never given up.
+    pub fn snapshot_limit(mut self, limit: Duration) -> Self {
+        self.snapshot_limit = Some(limit);
+        self
+    }
+
     /// The database.
     ///
     /// # Errors
@@ -79,11 +92,12 @@ impl Builder {
     pub fn build(self) -> Result<Database, ClockError> {
         static NEXT: counter::AtomicU64 = counter::AtomicU64::new(0);
         let clock = Clock::new(self.clock, self.skew)?;
+        let limited = LimitedSnapshots::new(self.snapshot_limit);
         freed::forget();
         Ok(Database {
             inner: Arc::new(Inner {
                 id: NEXT.fetch_add(1, Ordering::Relaxed),
-                shared: Arc::new(Shared::new(clock)),
+                shared: Arc::new(Shared::new(clock, limited)),
                 tables: Mutex::default(),
             }),
         })
@@ -203,6 +217,7 @@ impl Database {
     /// assert_eq!(db.view(|view| view.get(&counters, "visits").copied()), Some(1));
     /// # Ok::<(), mvcc::TableError>(())
     /// ```
+    #[cfg_attr(debug_assertions, track_caller)]
     pub fn run<T, E>(
         &self,
         mut transaction: impl FnMut(&Transaction<'_>) -> Result<T, E>,
@@ -236,19 +251,28 @@ impl Database {
     /// # Ok::<(), mvcc::TableError>(())
     /// ```
     #[inline]
+    #[cfg_attr(debug_assertions, track_caller)]
     pub fn view<T>(&self, read: impl FnOnce(&View<'_>) -> T) -> T {
         read(&View::new(&self.inner))
     }
 
     /// Begins a read-write transaction to be committed by hand. [`Database::run`] is simpler, and retries.
     #[inline]
+    #[cfg_attr(debug_assertions, track_caller)]
     pub fn begin(&self) -> Transaction<'_> {
         Transaction::new(&self.inner)
     }
 
     /// A read-only snapshot of everything that is committed now.
+    #[cfg_attr(debug_assertions, track_caller)]
     pub fn snapshot(&self) -> Snapshot {
         Snapshot::new(self)
+    }
+
+    /// A snapshot that is given up when it is older than [`Builder::snapshot_limit`]. Its reads may fail, and are made in closures.
+    #[cfg_attr(debug_assertions, track_caller)]
+    pub fn limited_snapshot(&self) -> LimitedSnapshot {
+        LimitedSnapshot::new(self)
     }
 
     /// Frees whatever is garbage now. It is done along with the commits anyway, a few transactions later; this is for
@@ -271,10 +295,26 @@ impl Database {
     /// ```
     pub fn stats(&self) -> Stats {
         let shared = &self.inner.shared;
+        let live = shared
+            .slots
+            .live()
+            .filter_map(|(bound, opened_at)| match bound {
+                Bound::Idle => None,
+                Bound::Open(timestamp) | Bound::Fixed(timestamp) => Some((timestamp, opened_at)),
+            });
+        let live: Vec<_> = live.collect();
+        let oldest = live.iter().min_by_key(|(timestamp, _)| *timestamp);
+        let now = shared.clock.now();
         let mut stats = Stats {
-            live_snapshots: shared.slots.bounds().count() as u64,
+            live_snapshots: live.len() as u64,
+            oldest_snapshot: oldest.map(|&(timestamp, opened_at)| OldestSnapshot {
+                timestamp: Timestamp::new(timestamp),
+                age: shared.age(timestamp, now),
+                opened_at,
+            }),
+            expired_snapshots: shared.limited.expired(),
             retired: shared.deferred.load(Ordering::Relaxed) as u64,
-            watermark_age: shared.clock.now().saturating_sub(shared.watermark()),
+            watermark_age: shared.age(shared.watermark(), now),
             ..Stats::default()
         };
         let (mut versions, mut tuples) = (0, 0);

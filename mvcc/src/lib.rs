@@ -21,7 +21,8 @@
 //! ```
 //!
 //! - [`Database::run`]: a read-write transaction as a closure, run until it commits; [`Database::begin`]: one by hand
-//! - [`Database::view`]: short reads; [`Database::snapshot`]: a state to keep
+//! - [`Database::view`]: short reads; [`Database::snapshot`]: a state to keep;
+//!   [`Database::limited_snapshot`]: one that may be given up
 //! - [`Table`]: point access; [`OrderedTable`]: ranges as well
 //!
 //! # Guarantee
@@ -76,11 +77,13 @@ mod commit;
 mod database;
 mod garbage;
 mod index;
+mod limited;
 mod local;
 mod protected;
 mod range;
 mod read;
 mod reads;
+mod recycled;
 mod shared;
 mod slots;
 mod snapshot;
@@ -98,9 +101,10 @@ mod writes;
 pub use clock::{Audit, AuditError, Clock, ClockChoice, ClockError, ClockKind};
 pub use commit::Conflict;
 pub use database::{Builder, Database};
+pub use limited::{LimitedSnapshot, SnapshotExpired};
 pub use read::Read;
 pub use snapshot::Snapshot;
-pub use stats::Stats;
+pub use stats::{Age, OldestSnapshot, Stats};
 pub use table::{AnyTable, Lookup, OrderedTable, Table, TableError};
 pub use timestamp::Timestamp;
 pub use transaction::Transaction;

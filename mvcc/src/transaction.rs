@@ -58,6 +58,7 @@ struct SeenVersion {
 
 impl<'db> Transaction<'db> {
     #[inline]
+    #[cfg_attr(debug_assertions, track_caller)]
     pub(crate) fn new(database: &'db Inner) -> Self {
         let local = database.local();
         let slot = local.begin();

@@ -123,6 +123,9 @@ pub(crate) struct OwnedVersion {
     types: &'static VersionType,
 }
 
+// SAFETY: tables have values that are `Send`, and nobody else reaches the version.
+unsafe impl Send for OwnedVersion {}
+
 impl OwnedVersion {
     /// # Safety
     /// `version` is of type `types`, and nobody else reaches it from now on.

@@ -46,6 +46,7 @@ pub struct View<'db> {
 
 impl<'db> View<'db> {
     #[inline]
+    #[cfg_attr(debug_assertions, track_caller)]
     pub(crate) fn new(database: &'db Inner) -> Self {
         let local = database.local();
         let slot = local.begin();
