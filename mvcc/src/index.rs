@@ -10,7 +10,7 @@
 //! key; one that it missed came after some load of the probe (I7).
 
 use crate::protected::Protected;
-use crate::sync::{AtomicPtr, AtomicU64, AtomicUsize, Mutex, Ordering};
+use crate::sync::{AtomicPtr, AtomicU64, AtomicUsize, Mutex, Ordering, bug, freed};
 use crate::tuple::Tuple;
 use crossbeam_utils::CachePadded;
 use std::alloc::{self, Layout};
@@ -24,7 +24,7 @@ compile_error!(
 const SHARD_BITS: u32 = if cfg!(any(test, shuttle)) { 1 } else { 6 };
 
 /// Slots of a bucket: what fits a cache line with their tags.
-const SLOTS: usize = 7;
+const SLOTS: usize = if cfg!(any(test, shuttle)) { 2 } else { 7 };
 
 /// A cache line of the index.
 #[repr(C, align(64))]
@@ -35,6 +35,7 @@ struct Bucket {
     slots: [AtomicPtr<Tuple>; SLOTS],
 }
 
+#[cfg(not(shuttle))]
 const _: () = assert!(size_of::<Bucket>() == 64);
 
 /// The tags of a bucket.
@@ -43,8 +44,9 @@ struct Tags(u64);
 
 impl Tags {
     const OVERFLOWS: u64 = 1 << 56;
-    const LOWEST_BITS: u64 = 0x0001_0101_0101_0101;
-    const HIGHEST_BITS: u64 = 0x0080_8080_8080_8080;
+    const ALL_SLOTS: u64 = (1 << (8 * SLOTS)) - 1;
+    const LOWEST_BITS: u64 = 0x0101_0101_0101_0101 & Self::ALL_SLOTS;
+    const HIGHEST_BITS: u64 = Self::LOWEST_BITS << 7;
 
     /// The slots with this tag, ascending.
     #[inline]
@@ -62,8 +64,6 @@ impl Tags {
             })
         })
     }
-
-    const ALL_SLOTS: u64 = Self::OVERFLOWS - 1;
 
     #[inline]
     fn overflows(self) -> bool {
@@ -90,7 +90,8 @@ impl Bucket {
     #[inline]
     fn tuple(&self, slot: usize) -> Option<NonNull<Tuple>> {
         // Acquire: pairs with the release store in `place`: the slot may have got another tuple since its tag was read.
-        NonNull::new(self.slots[slot].load(Ordering::Acquire))
+        let tuple = NonNull::new(self.slots[slot].load(Ordering::Acquire));
+        tuple.inspect(|&tuple| freed::check(tuple))
     }
 
     /// All tuples in use.
@@ -159,7 +160,10 @@ impl Array<'_> {
     }
 
     /// A word for an empty array.
-    #[expect(clippy::cast_ptr_alignment, reason = "the layout is aligned as it has to be")]
+    #[expect(
+        clippy::cast_ptr_alignment,
+        reason = "the layout is aligned as it has to be"
+    )]
     fn allocate(buckets: usize) -> *mut Bucket {
         let layout = Self::layout(buckets);
         // SAFETY: the layout is not empty.
@@ -295,13 +299,18 @@ impl<'g> Array<'g> {
         for bucket in self.probe(position) {
             let tags = bucket.tags();
             if let Some(slot) = tags.slots(0).next() {
+                if bug!("tag-before-tuple") {
+                    bucket.set_tags(tags.with(slot, tag));
+                }
                 // Release: whoever finds the tuple sees its key. Before the tag: whoever sees that sees the tuple.
                 bucket.slots[slot].store(tuple.as_ptr(), Ordering::Release);
                 bucket.set_tags(tags.with(slot, tag));
                 return overflowing;
             }
             // Before the tuple is anywhere beyond (I7).
-            bucket.set_tags(Tags(tags.0 | Tags::OVERFLOWS));
+            if !bug!("overflow-unmarked") {
+                bucket.set_tags(Tags(tags.0 | Tags::OVERFLOWS));
+            }
             overflowing += usize::from(!tags.overflows());
         }
         unreachable!("an array is never full")
@@ -383,7 +392,7 @@ impl HashIndex {
             .array(protected)
             .map_or(0, |array| array.buckets.len());
         let len = shard.len.load(Ordering::Relaxed) + 1;
-        if len > buckets * SLOTS / 4 * 3 || writer.overflowing > buckets / 4 {
+        if len > buckets * SLOTS * 3 / 4 || writer.overflowing > buckets / 4 {
             // At most half of the slots are taken then. Where keys come and go, buckets begin to overflow without there being more keys.
             let wanted = (2 * len).div_ceil(SLOTS).next_power_of_two();
             replaced = shard.rebuild(&mut writer, wanted);
