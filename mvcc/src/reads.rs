@@ -6,6 +6,7 @@
 
 use crate::clock::Clock;
 use crate::sync::bug;
+use crate::table::TableCore;
 use crate::tuple::Tuple;
 use crate::version::Version;
 use arrayvec::ArrayVec;
@@ -13,10 +14,12 @@ use std::num::NonZeroU64;
 use std::ptr::NonNull;
 
 /// A tuple that was read, and the version that was seen: null or a tombstone only if a scan came by.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub(crate) struct Read {
     pub(crate) tuple: NonNull<Tuple>,
     pub(crate) version: *mut Version,
+    /// The tuple's table, to be named in a conflict.
+    pub(crate) table: NonNull<TableCore>,
 }
 
 /// What a transaction has read without a timestamp, and the timestamp once it has one. All tuples and versions in it stay allocated because the
@@ -69,6 +72,7 @@ impl Reads {
     #[inline]
     pub(crate) unsafe fn read_untimed(
         &mut self,
+        table: &TableCore,
         tuple: NonNull<Tuple>,
         clock: &Clock,
     ) -> Option<NonNull<Version>> {
@@ -97,6 +101,7 @@ impl Reads {
             self.entries.push(Read {
                 tuple,
                 version: live.as_ptr(),
+                table: NonNull::from(table),
             });
         }
         Some(live)
