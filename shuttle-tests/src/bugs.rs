@@ -69,7 +69,7 @@ bugs! {
     "expired-at-watermark": "what was superseded at the watermark is freed, not only what was superseded below it (I4)",
     "middle-snapshot-ignored": "a version between two snapshots is unlinked although the later one sees it (I5)",
     "bound-snapshot-ignored": "a version is unlinked that a snapshot sees whose timestamp is the successor's (I5)",
-    "middle-freed-at-once": "an unlinked version is freed while others walk past it (I5)",
+    "middle-recycled-at-once": "the memory of an unlinked version is used again while others walk past it (I5)",
     "garbage-lost-on-panic": "a panic in the drop of a value loses the garbage behind it",
     // Tuples and indexes.
     "held-is-removed": "a tuple is removed that a transaction is about to write to (I6)",
@@ -77,7 +77,8 @@ bugs! {
     "dead-not-marked": "a removed tuple is not marked as dead (I6)",
     "dead-left-in-index": "a removed tuple is left in its index (I6)",
     "unlinked-freed-at-once": "what left an index is freed while open slots may have found it (I9)",
-    "removed-is-empty": "a removed slot of the hash index looks as if it had never been used (I7)",
+    "overflow-unmarked": "an insert goes on to the next bucket of the hash index without a mark (I7)",
+    "tag-before-tuple": "a slot of the hash index is in use before it has its tuple",
     "insert-unchecked": "a key is inserted although another one has come since it was found missing (I7)",
     "insert-uncounted": "inserts are not counted, so nobody notices that one has come (I7)",
     "node-unchecked": "a tree node is replaced although it has changed since it was read",

@@ -36,6 +36,9 @@ impl fmt::Display for World {
 
 impl World {
     /// A database with such a clock.
+    ///
+    /// # Panics
+    /// Outside of a schedule.
     pub fn database(self) -> Database {
         let builder: Builder = match self {
             Self::Coarse => Database::builder(),
@@ -100,7 +103,7 @@ scenarios! {
     garbage:
         old_snapshot in CLOCKS, two_old_snapshots in CLOCKS, walk_beside_unlinking in CLOCKS, insert_delete_reinsert in CLOCKS,
         aborted_insert in ONE, empty_tuple_is_taken_over in ONE, removal_against_stale_tuples in CLOCKS, tombstone_reuse in CLOCKS,
-        neighbours_come_and_go in ONE, threads_come_and_go in ONE, everything_is_collected in CLOCKS, collectors_collide in ONE,
+        reuse_of_a_place_in_the_index in ONE, neighbours_come_and_go in ONE, threads_come_and_go in ONE, everything_is_collected in CLOCKS, collectors_collide in ONE,
         ordered_removal in CLOCKS;
     time:
         hand_over in ALL, hand_over_of_disjoint_keys in ALL, commit_then_snapshot in ALL, timestamps_order_commits in ALL,

@@ -107,7 +107,7 @@ where
     };
     let put = |number: u32| {
         db.run(|tx| Ok::<_, ()>(tx.insert(table, key(number), 1)))
-            .expect("no error")
+            .expect("no error");
     };
     (0..5).for_each(|number| put(number * 10));
     // It only writes, so only a lock can be in its way.
