@@ -16,7 +16,7 @@ use crate::index::Replaced;
 use crate::local::Local;
 use crate::protected::Protected;
 use crate::shared::{Horizon, Shared, Worker};
-use crate::sync::{Ordering, Wait, bug, fence};
+use crate::sync::{Ordering, SCHEDULED, SMALL, Wait, bug, fence};
 use crate::table::{DeadTuple, TableCore};
 use crate::tuple::{Order, Tuple, Word, order_of};
 use crate::version::{OwnedVersion, Version};
@@ -62,11 +62,11 @@ pub(crate) struct Garbage {
 }
 
 /// A collection scans every slot: it should find this many entries to pay for that.
-const BATCH: usize = if cfg!(any(test, shuttle)) { 2 } else { 32 };
+const BATCH: usize = if SMALL { 2 } else { 32 };
 /// Entries that wait in the queue before those between two snapshots are unlinked, which costs a lock each.
-const PATIENCE: usize = if cfg!(any(test, shuttle)) { 4 } else { 256 };
+const PATIENCE: usize = if SMALL { 4 } else { 256 };
 /// Turns that [`flush`] waits for threads that are pinned: some 64 µs of spinning, then giving the processor away.
-const FLUSH_TURNS: u32 = if cfg!(shuttle) { 2 } else { 1024 };
+const FLUSH_TURNS: u32 = if SCHEDULED { 2 } else { 1024 };
 /// Entries disposed of between two times that the queue is locked.
 const PORTION: usize = 64;
 

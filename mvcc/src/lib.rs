@@ -81,6 +81,9 @@ mod garbage;
 mod index;
 mod limited;
 mod local;
+#[cfg(mvcc_loom)]
+#[doc(hidden)]
+pub mod models;
 mod protected;
 mod range;
 mod read;

@@ -5,7 +5,7 @@ use crate::reads::Read;
 use crate::recycled::Recycled;
 use crate::shared::{self, Shared, Worker};
 use crate::slots::{Bound, SlotRef};
-use crate::sync::{Arc, Ordering, bug, fence, freed, thread_local};
+use crate::sync::{Arc, Ordering, bug, fence, freed, ordering, thread_local};
 use crate::version::{OwnedVersion, ValueVersion, Version};
 use crossbeam_epoch::{Guard, LocalHandle};
 use crossbeam_utils::CachePadded;
@@ -140,7 +140,7 @@ impl Local {
             .slots
             .set_before_fence(slot, self.shared.recent());
         // The announcement is ordered before all reads. Partners: the fences in `Horizon::scan` and in `garbage::unlinked`.
-        fence(Ordering::SeqCst);
+        fence(ordering!(SeqCst, begin_fence));
         slot
     }
 

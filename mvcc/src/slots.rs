@@ -5,11 +5,10 @@
 
 #[cfg(debug_assertions)]
 use crate::sync::AtomicPtr;
-use crate::sync::{AtomicU64, Mutex, Ordering, bug};
+use crate::sync::{AtomicU64, Mutex, OnceLock, Ordering, SMALL, bug, ordering};
 use crossbeam_utils::CachePadded;
 use std::panic::Location;
 use std::ptr::NonNull;
-use std::sync::OnceLock;
 
 /// A slot. It is used only with the [`Slots`] that it came from, and those keep it allocated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,13 +109,13 @@ struct Unused {
     never_used: usize,
 }
 
-const FIRST: usize = if cfg!(any(test, shuttle)) { 2 } else { 16 };
+const FIRST: usize = if SMALL { 2 } else { 16 };
 const CHUNKS: usize = 26;
 
 impl Slots {
     pub(crate) fn new() -> Self {
         Self {
-            chunks: [const { OnceLock::new() }; CHUNKS],
+            chunks: std::array::from_fn(|_| OnceLock::new()),
             unused: Mutex::default(),
         }
     }
@@ -167,7 +166,8 @@ impl Slots {
     #[expect(clippy::unused_self, reason = "it keeps the slot allocated")]
     pub(crate) fn set_released(&self, slot: SlotRef, bound: Bound) {
         // Release: all that was read under the old bound has been read; partner: the acquire load in `bounds`.
-        slot.word().store(bound.encode(), Ordering::Release);
+        slot.word()
+            .store(bound.encode(), ordering!(Release, narrow));
     }
 
     /// All bounds that are not idle.
@@ -182,7 +182,7 @@ impl Slots {
             .map_while(OnceLock::get)
             .flatten()
             .map(|slot| {
-                let bound = Bound::decode(slot.word.load(Ordering::Acquire));
+                let bound = Bound::decode(slot.word.load(ordering!(Acquire, bound)));
                 (bound, slot.opened_at())
             })
             .filter(|(bound, _)| *bound != Bound::Idle)

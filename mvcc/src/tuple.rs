@@ -1,6 +1,6 @@
 //! Tuples: one word each, an atomic pointer to the newest version whose low bits are a tag.
 
-use crate::sync::{AtomicPtr, AtomicU32, Ordering, Wait, bug, freed};
+use crate::sync::{AtomicPtr, AtomicU32, Ordering, Wait, bug, freed, ordering};
 use crate::version::Version;
 use std::ptr::NonNull;
 
@@ -109,7 +109,9 @@ impl<K> KeyedTuple<K> {
     /// A new tuple on the heap, without a version, held once.
     pub(crate) fn boxed(key: K, hash: u32) -> OwnedTuple<K> {
         let head = Tuple::new_held(hash);
-        OwnedTuple(NonNull::from(Box::leak(Box::new(Self { head, key }))))
+        let tuple = NonNull::from(Box::leak(Box::new(Self { head, key })));
+        freed::made(tuple);
+        OwnedTuple(tuple)
     }
 }
 
@@ -175,7 +177,7 @@ impl Tuple {
     pub(crate) fn word(&self) -> Word {
         freed::check(NonNull::from(self));
         // Acquire: pairs with the release store of `publish`, so that the version's fields are seen.
-        Word(self.word.load(Ordering::Acquire))
+        Word(self.word.load(ordering!(Acquire, word)))
     }
 
     /// The word once no commit holds the tuple. Locks are held for a few hundred nanoseconds, never across user code.
@@ -226,13 +228,13 @@ impl Tuple {
     /// Publishes a word, which is of a free tuple, and so unlocks, in one store. Only for the holder of the lock.
     pub(crate) fn publish(&self, word: Word) {
         // Release: pairs with the acquire load of `word`.
-        self.word.store(word.0, Ordering::Release);
+        self.word.store(word.0, ordering!(Release, publish));
     }
 
     /// Marks the tuple as removed. Only for the holder of the lock, after the index has let go of it; `word` is what it was before.
     pub(crate) fn bury(&self, word: Word) {
         let dead = word.0.map_addr(|address| address | DEAD);
-        self.word.store(dead, Ordering::Release);
+        self.word.store(dead, ordering!(Release, bury));
     }
 
     /// Keeps the tuple from being removed until [`Tuple::release`]. False if it is removed already.
@@ -243,7 +245,7 @@ impl Tuple {
         self.holds.fetch_add(1, Ordering::SeqCst);
         let mut wait = Wait::new();
         loop {
-            let word = Word(self.word.load(Ordering::SeqCst));
+            let word = Word(self.word.load(ordering!(SeqCst, held_word)));
             if word.is_dead() {
                 self.holds.fetch_sub(1, Ordering::Release);
                 return false;
@@ -268,7 +270,7 @@ impl Tuple {
 
     /// Whether anyone holds the tuple. Only meaningful under the lock.
     pub(crate) fn is_held(&self) -> bool {
-        self.holds.load(Ordering::SeqCst) != 0
+        self.holds.load(ordering!(SeqCst, is_held)) != 0
     }
 
     /// The newest version, for whoever has the tuple to itself.

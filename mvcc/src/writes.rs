@@ -1,7 +1,7 @@
 //! A transaction's buffered writes.
 
 use crate::garbage::Retired;
-use crate::sync::bug;
+use crate::sync::{SMALL, bug, freed};
 use crate::table::TableCore;
 use crate::tuple::{Order, Tuple, Word, order_of};
 use crate::version::{OwnedVersion, Version};
@@ -43,7 +43,7 @@ pub(crate) struct Writes {
 }
 
 /// So many entries are searched faster one after the other than through a hash table.
-const LINEAR: usize = if cfg!(any(test, shuttle)) { 2 } else { 8 };
+const LINEAR: usize = if SMALL { 2 } else { 8 };
 
 impl Writes {
     pub(crate) fn is_empty(&self) -> bool {
@@ -172,6 +172,7 @@ impl Write {
             head.timestamp = timestamp;
         }
         *head.older.get_mut() = locked.newest();
+        freed::made(version);
         tuple.publish(Word::of(version, self.tombstone));
     }
 

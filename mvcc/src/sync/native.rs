@@ -1,0 +1,42 @@
+//! The primitives of the standard library and `parking_lot`.
+
+pub(crate) use foldhash::fast::RandomState as HashState;
+pub(crate) use parking_lot::{Mutex, MutexGuard};
+pub(crate) use std::hint::spin_loop;
+pub(crate) use std::sync::OnceLock;
+pub(crate) use std::sync::atomic::{
+    AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, fence,
+};
+pub(crate) use std::thread::yield_now;
+pub(crate) use std::thread_local;
+
+/// A random number below `limit`.
+pub(crate) fn random(limit: u32) -> u32 {
+    fastrand::u32(..limit)
+}
+
+/// Sleeps for a random time up to `longest`.
+pub(crate) fn pause(longest: std::time::Duration) {
+    std::thread::sleep(longest.mul_f64(fastrand::f64()));
+}
+
+/// What has been freed is not watched here.
+pub(crate) mod freed {
+    use std::ptr::NonNull;
+
+    #[inline]
+    pub(crate) fn free<T>(_at: NonNull<T>, free: impl FnOnce() + 'static) {
+        free();
+    }
+
+    #[inline]
+    pub(crate) fn set_free<T>(_at: NonNull<T>, _is_free: bool) {}
+
+    #[inline]
+    pub(crate) fn made<T>(_at: NonNull<T>) {}
+
+    #[inline]
+    pub(crate) fn check<T>(_at: NonNull<T>) {}
+
+    pub(crate) fn forget() {}
+}

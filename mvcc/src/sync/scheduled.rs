@@ -1,0 +1,87 @@
+//! The primitives of the scheduler that the concurrency tests run everything under.
+
+/// The same hashes in each run, so that a schedule can be replayed.
+pub(crate) use foldhash::fast::FixedState as HashState;
+pub(crate) use shuttle::hint::spin_loop;
+pub(crate) use shuttle::sync::MutexGuard;
+pub(crate) use shuttle::sync::atomic::{
+    AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, fence,
+};
+pub(crate) use shuttle::thread::yield_now;
+pub(crate) use shuttle::thread_local;
+pub(crate) use std::sync::OnceLock;
+
+/// A mutex without poisoning, as `parking_lot`'s.
+#[derive(Default)]
+pub(crate) struct Mutex<T>(shuttle::sync::Mutex<T>);
+
+impl<T> Mutex<T> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
+        self.0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    pub(crate) fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
+        match self.0.try_lock() {
+            Ok(guard) => Some(guard),
+            Err(std::sync::TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(std::sync::TryLockError::WouldBlock) => None,
+        }
+    }
+}
+
+/// Waiting longer only makes schedules longer.
+pub(crate) fn random(_limit: u32) -> u32 {
+    1
+}
+
+/// The same.
+pub(crate) fn pause(_longest: std::time::Duration) {
+    yield_now();
+}
+
+/// What has been freed, so that a use of it is a failure that says so, and not whatever the memory holds by then. Memory is really freed
+/// when the next database is made.
+pub(crate) mod freed {
+    use std::cell::RefCell;
+    use std::collections::HashMap;
+    use std::ptr::NonNull;
+
+    type Free = Box<dyn FnOnce()>;
+
+    // All tasks run on one thread of the operating system.
+    std::thread_local! {
+        static FREED: RefCell<HashMap<usize, Option<Free>>> = RefCell::default();
+    }
+
+    pub(crate) fn free<T>(at: NonNull<T>, free: impl FnOnce() + 'static) {
+        let address = at.as_ptr().addr();
+        let before = FREED.with_borrow_mut(|freed| freed.insert(address, Some(Box::new(free))));
+        assert!(!matches!(before, Some(Some(_))), "freed twice");
+    }
+
+    /// Marks memory that is kept for another use.
+    pub(crate) fn set_free<T>(at: NonNull<T>, is_free: bool) {
+        let address = at.as_ptr().addr();
+        FREED.with_borrow_mut(|freed| {
+            if is_free {
+                assert!(freed.insert(address, None).is_none(), "freed twice");
+            } else {
+                assert!(freed.remove(&address).is_some(), "it was kept for reuse");
+            }
+        });
+    }
+
+    pub(crate) fn made<T>(_at: NonNull<T>) {}
+
+    pub(crate) fn check<T>(at: NonNull<T>) {
+        let is_free = FREED.with_borrow(|freed| freed.contains_key(&at.as_ptr().addr()));
+        assert!(!is_free, "used after it was freed");
+    }
+
+    pub(crate) fn forget() {
+        let freed = FREED.take();
+        freed.into_values().flatten().for_each(|free| free());
+    }
+}
