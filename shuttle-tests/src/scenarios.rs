@@ -61,8 +61,6 @@ pub struct Scenario {
     pub worlds: &'static [World],
     /// How many times as many schedules as others it is worth: it waits for one preemption at one place, and a run of it is short.
     pub effort: usize,
-    /// Why it is there, if it finds no seeded bug.
-    pub kept: Option<&'static str>,
 }
 
 const ALL: &[World] = &[World::Coarse, World::Skewed, World::Strict];
@@ -77,14 +75,8 @@ macro_rules! scenarios {
             run: $module::$name,
             worlds: $worlds,
             effort: 1 $(* $effort)?,
-            kept: kept(stringify!($name)),
         },)+)+];
     };
-}
-
-/// The scenarios that find no seeded bug.
-const fn kept(_name: &str) -> Option<&'static str> {
-    None
 }
 
 scenarios! {

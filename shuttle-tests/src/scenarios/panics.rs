@@ -174,13 +174,13 @@ pub(super) fn panic_in_drop(world: World) {
         written.is_ok()
     };
     assert!(put(0) && put(1));
+    // It keeps garbage together.
+    let old = db.snapshot();
+    assert!((0..4).all(|round| put(round % 2)));
+    drop(old);
     armed.store(true, SeqCst);
-    let mut panics = 0;
-    for round in 0..6 {
-        panics += u32::from(!put(round % 2));
-    }
-    panics += u32::from(catch_unwind(AssertUnwindSafe(|| db.collect())).is_err());
-    assert_eq!(panics, 1, "the first value that is dropped panics");
+    let collected = catch_unwind(AssertUnwindSafe(|| db.collect()));
+    assert!(collected.is_err(), "the first value that is dropped panics");
     assert!(put(0) && put(1), "a row is still locked");
     armed.store(true, SeqCst);
     let aborted = catch_unwind(AssertUnwindSafe(|| {

@@ -132,12 +132,15 @@ fn kill(options: &Options) -> Result<bool, Box<dyn Error>> {
         .iter()
         .filter(|result| !result.is_as_it_should_be())
         .count();
-    let idle = if options.bugs.is_empty() {
-        report::idle_scenarios(&results)
-    } else {
-        Vec::new()
-    };
-    idle.iter().for_each(|line| println!("{line}"));
+    let is_all = options.bugs.is_empty();
+    let idle: Vec<_> = report::idle_scenarios(&results)
+        .filter(|_| is_all)
+        .collect();
+    for name in &idle {
+        println!(
+            "the scenario {name} finds no bug: seed the one that it is there for, or do without it"
+        );
+    }
     if failed > 0 {
         println!("{failed} of {} are not as they should be", results.len());
     }
