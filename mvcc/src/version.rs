@@ -87,11 +87,11 @@ impl Version {
 pub(crate) struct VersionType {
     /// Drops the value and leaves a tombstone. Runs user code.
     ///
-    /// Safety: the version is reachable by nobody else.
+    /// Safety: nobody else looks at the value; the head may still be passed by.
     pub(crate) clear: unsafe fn(NonNull<Version>),
     /// Frees the version, with its value if it still has one.
     ///
-    /// Safety: as for `clear`; the pointer is dead afterwards.
+    /// Safety: the version is reachable by nobody else; the pointer is dead afterwards.
     pub(crate) free: unsafe fn(NonNull<Version>),
     /// Whether the version is a tombstone.
     ///
@@ -103,9 +103,10 @@ impl VersionType {
     pub(crate) const fn of<V: 'static>() -> Self {
         Self {
             clear: |version| {
-                // SAFETY: the caller's promise; the version's type is `V` as the table's is.
-                let version = unsafe { version.cast::<ValueVersion<V>>().as_mut() };
-                drop(version.value.take());
+                let version = version.cast::<ValueVersion<V>>();
+                // SAFETY: the caller's promise; the version's type is `V` as the table's is. A reference to the value only: the head may be shared.
+                let value = unsafe { &mut (*version.as_ptr()).value };
+                drop(value.take());
             },
             free: |version| {
                 let version = version.cast::<ValueVersion<V>>();
@@ -124,7 +125,8 @@ impl VersionType {
     }
 }
 
-/// A version that belongs to nobody's chain (or to one that nobody can reach any more): freed with its value when dropped.
+/// A version that belongs to nobody's chain (or to one that nobody can reach any more): freed with its value when dropped. The value is its
+/// owner's alone. Walks that began before it left its chain may still pass its head, and until they are through, the owner keeps it.
 pub(crate) struct OwnedVersion {
     version: NonNull<Version>,
     types: &'static VersionType,
@@ -135,7 +137,7 @@ unsafe impl Send for OwnedVersion {}
 
 impl OwnedVersion {
     /// # Safety
-    /// `version` is of type `types`, and nobody else reaches it from now on.
+    /// `version` is of type `types`, and nobody else sees its value from now on. It is not dropped before nobody can pass its head.
     pub(crate) unsafe fn new(version: NonNull<Version>, types: &'static VersionType) -> Self {
         Self { version, types }
     }
@@ -149,11 +151,11 @@ impl OwnedVersion {
         std::mem::ManuallyDrop::new(self).version
     }
 
-    /// Drops the value, which runs user code; the memory can serve for another version of the same type.
-    pub(crate) fn cleared(self) -> Self {
-        // SAFETY: ours alone. Should the value's drop panic, `self` is dropped and frees the memory.
+    /// Drops the value, which runs user code; the memory can serve for another version of the same type. Also if the drop panics, the
+    /// value is gone.
+    pub(crate) fn clear(&mut self) {
+        // SAFETY: the value is ours alone.
         unsafe { (self.types.clear)(self.version) };
-        self
     }
 
     pub(crate) fn is_tombstone(&self) -> bool {
