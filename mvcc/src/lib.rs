@@ -20,7 +20,8 @@
 //! # Ok::<(), mvcc::TableError>(())
 //! ```
 //!
-//! - [`Database::run`]: a read-write transaction as a closure, run until it commits; [`Database::begin`]: one by hand
+//! - [`Database::run`]: a read-write transaction as a closure, run until it commits; [`Database::run_with`]: until a policy says that it is enough;
+//!   [`Database::begin`]: one by hand
 //! - [`Database::view`]: short reads; [`Database::snapshot`]: a state to keep;
 //!   [`Database::limited_snapshot`]: one that may be given up
 //! - [`Table`]: point access; [`OrderedTable`]: ranges as well
@@ -74,6 +75,7 @@
 
 mod clock;
 mod commit;
+mod conflict;
 mod database;
 mod garbage;
 mod index;
@@ -84,6 +86,7 @@ mod range;
 mod read;
 mod reads;
 mod recycled;
+mod retry;
 mod shared;
 mod slots;
 mod snapshot;
@@ -99,10 +102,11 @@ mod view;
 mod writes;
 
 pub use clock::{Audit, AuditError, Clock, ClockChoice, ClockError, ClockKind};
-pub use commit::Conflict;
+pub use conflict::{Conflict, ConflictCause};
 pub use database::{Builder, Database};
 pub use limited::{LimitedSnapshot, SnapshotExpired};
 pub use read::Read;
+pub use retry::{Exhausted, RetryPolicy, RunError};
 pub use snapshot::Snapshot;
 pub use stats::{Age, OldestSnapshot, Stats};
 pub use table::{AnyTable, Lookup, OrderedTable, Table, TableError};

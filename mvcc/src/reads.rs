@@ -6,6 +6,7 @@
 
 use crate::clock::Clock;
 use crate::sync::bug;
+use crate::table::TableCore;
 use crate::tuple::Tuple;
 use crate::version::{ValueVersion, Version};
 use arrayvec::ArrayVec;
@@ -13,10 +14,12 @@ use std::num::NonZeroU64;
 use std::ptr::NonNull;
 
 /// A tuple that was read, and the version that was seen: null or a tombstone only if a scan came by.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub(crate) struct Read {
     pub(crate) tuple: NonNull<Tuple>,
     pub(crate) version: *mut Version,
+    /// The tuple's table, to be named in a conflict.
+    pub(crate) table: NonNull<TableCore>,
 }
 
 /// What a transaction has read without a timestamp, and the timestamp once it has one. All tuples and versions in it stay allocated because the
@@ -68,6 +71,7 @@ impl Reads {
     #[inline]
     pub(crate) unsafe fn read_untimed<V>(
         &mut self,
+        table: &TableCore,
         tuple: NonNull<Tuple>,
         clock: &Clock,
     ) -> Option<NonNull<ValueVersion<V>>> {
@@ -101,6 +105,7 @@ impl Reads {
             self.entries.push(Read {
                 tuple,
                 version: live.as_ptr().cast(),
+                table: NonNull::from(table),
             });
         }
         Some(live)

@@ -1,6 +1,7 @@
 //! Tables: a typed handle for users, an untyped core for the protocol.
 
 use crate::commit::Absence;
+use crate::conflict::ConflictCause;
 use crate::garbage::Unlinked;
 use crate::index::{Hash, HashIndex, Inserts};
 use crate::protected::Protected;
@@ -258,7 +259,7 @@ pub struct TableCore {
     pub(crate) id: usize,
     /// The database that it belongs to.
     pub(crate) database: u64,
-    name: String,
+    name: Arc<str>,
     types: (TypeId, TypeId),
     type_names: (&'static str, &'static str),
     pub(crate) index: Index,
@@ -277,7 +278,7 @@ impl TableCore {
         Self {
             id,
             database,
-            name: name.to_owned(),
+            name: name.into(),
             types: (TypeId::of::<K>(), TypeId::of::<V>()),
             type_names: (type_name::<K>(), type_name::<V>()),
             index,
@@ -297,7 +298,7 @@ impl TableCore {
     ) -> Result<(), TableError> {
         if self.index.kind() != kind {
             return Err(TableError::WrongKind {
-                name: self.name.clone(),
+                name: self.name.to_string(),
                 wanted: kind,
                 found: self.index.kind(),
             });
@@ -306,7 +307,7 @@ impl TableCore {
             return Ok(());
         }
         Err(TableError::WrongTypes {
-            name: self.name.clone(),
+            name: self.name.to_string(),
             kind,
             wanted: (type_name::<K>(), type_name::<V>()),
             found: self.type_names,
@@ -321,6 +322,10 @@ impl TableCore {
             "table {:?} belongs to another database than the transaction that uses it; open it with Database::table of the same database",
             self.name
         );
+    }
+
+    pub(crate) fn shared_name(&self) -> Arc<str> {
+        self.name.clone()
     }
 
     /// Frees a tuple and its newest version; older ones belong to the retire lists.
@@ -607,7 +612,8 @@ where
             protected,
         );
         let same = walked.tuples.iter().all(|&tuple| Some(tuple) == found);
-        let read = RangeRead::new(&self.core, Direction::Up, walked.nodes, bounds);
+        let cause = ConflictCause::AbsentKeyAppeared;
+        let read = RangeRead::new(&self.core, Direction::Up, walked.nodes, bounds, cause);
         same.then_some(Absence::Range(read))
     }
 }

@@ -89,7 +89,8 @@ impl<'db> View<'db> {
         let mut reads = self.reads.borrow_mut();
         let clock = &self.database.shared.clock;
         // SAFETY: as above; found in this table.
-        let version = tuple.and_then(|tuple| unsafe { reads.read_untimed(tuple, clock) });
+        let version =
+            tuple.and_then(|tuple| unsafe { reads.read_untimed(table.core(), tuple, clock) });
         self.searching.set(outer);
         version
     }

@@ -23,6 +23,9 @@ pub enum World {
 
 impl World {
     /// A database with such a clock.
+    ///
+    /// # Panics
+    /// Outside of a schedule.
     pub fn database(self) -> Database {
         let builder: Builder = match self {
             Self::Coarse => Database::builder(),
