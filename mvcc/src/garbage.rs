@@ -30,6 +30,8 @@ pub(crate) use retired::{Effort, Garbage, Retired, Unlinked};
 const BATCH: usize = if cfg!(any(test, shuttle)) { 2 } else { 32 };
 /// Entries that wait in the queue before those between two snapshots are unlinked, which costs a lock each.
 const PATIENCE: usize = if cfg!(any(test, shuttle)) { 4 } else { 256 };
+/// Pins that make the epoch collect often enough for all of its own garbage: it does so every 128 pins.
+const SETTLING_PINS: u32 = if cfg!(shuttle) { 0 } else { 4 * 128 };
 /// Turns that [`flush`] waits for threads that are pinned: some 64 µs of spinning, then giving the processor away.
 const FLUSH_TURNS: u32 = if cfg!(shuttle) { 2 } else { 1024 };
 /// Versions kept for recycling, for each table: what two collections bring in.
@@ -260,6 +262,7 @@ pub(crate) fn collect_all(local: &Local) {
         }
     }
     flush(local);
+    settle(local);
     local.free_at_hand();
     for worker in shared.workers() {
         worker.pool.clear();
@@ -284,6 +287,15 @@ pub(crate) fn flush(local: &Local) {
         } else if wait.turn() > FLUSH_TURNS {
             return;
         }
+    }
+}
+
+/// Frees what the epoch keeps for itself: a queue of bags of 2 KiB each. What it has run of them comes back to it as garbage, in a new bag with each
+/// flush. Pinning makes it collect and adds no bag.
+fn settle(local: &Local) {
+    local.pin().flush();
+    for _ in 0..SETTLING_PINS {
+        local.pin();
     }
 }
 
