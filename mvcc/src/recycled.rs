@@ -9,7 +9,7 @@ use crate::version::OwnedVersion;
 /// Versions of a table that a thread takes from the pool at once: locking it is paid for by so many writes.
 const AT_HAND: usize = if cfg!(any(test, shuttle)) { 2 } else { 16 };
 
-/// Tombstones for recycling, by table. All of a table's are of its type.
+/// Cleared versions, by table. All of a table's are of its type.
 #[derive(Default)]
 pub(crate) struct Recycled(Vec<Vec<OwnedVersion>>);
 
@@ -40,7 +40,6 @@ impl Pool {
     pub(crate) fn put(&self, versions: Vec<(usize, OwnedVersion)>, enough: usize) {
         let mut kept = self.versions.lock();
         for (table, version) in versions {
-            debug_assert!(version.is_tombstone(), "its value was dropped");
             let kept = kept.of(table);
             if kept.len() < enough {
                 freed::set_free(version.as_ptr(), true);

@@ -526,15 +526,18 @@ where
     ) -> Option<Absence> {
         let hash = Hash::new(self.core.hasher.hash_one(key));
         let mut others = Vec::new();
-        for tuple in self.core.index.hash().matches(hash, protected) {
+        let is_other = |tuple| {
             // SAFETY: found in this table by a protected thread.
-            if unsafe { key_of::<K>(tuple) }.borrow() != key {
+            let is_other = unsafe { key_of::<K>(tuple) }.borrow() != key;
+            if is_other {
                 others.push(tuple);
-            } else if Some(tuple) != found {
-                return None;
             }
-        }
-        Some(Absence::Hash { hash, others })
+            is_other || Some(tuple) == found
+        };
+        let index = self.core.index.hash();
+        index
+            .all_match(hash, protected, is_other)
+            .then_some(Absence::Hash { hash, others })
     }
 }
 

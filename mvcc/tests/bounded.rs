@@ -54,7 +54,7 @@ const WAITING: i64 = 2 * (512 + 300) * (120 + 64);
 #[test]
 fn a_long_snapshot_costs_what_it_sees() {
     let _alone = alone();
-    let updates = if cfg!(debug_assertions) { 100 } else { 5_000 };
+    let updates: u64 = if cfg!(debug_assertions) { 100 } else { 5_000 };
     let hot = 1_000;
     let both = Both::new(10_000);
     let loaded = both.bytes();
@@ -64,7 +64,7 @@ fn a_long_snapshot_costs_what_it_sees() {
     assert!(hashed.next().is_some() && ordered.next().is_some());
     let mut most = 0;
     for round in 1..=updates {
-        both.write(0..hot, Some([round as u8; 100]));
+        both.write(0..hot, Some([round.to_le_bytes()[0]; 100]));
         // Keys that come and go, so that nodes and arrays do as well.
         both.write(10_000..10_200, (round % 2 == 0).then_some([0; 100]));
         most = most.max(both.bytes() - loaded);
@@ -192,7 +192,7 @@ fn closures_that_panic_or_give_up_leave_nothing() {
 #[test]
 fn threads_that_come_and_go_leave_nothing() {
     const KEYS: u64 = 500;
-    const THREADS: u64 = 100;
+    const THREADS: usize = 100;
     let _alone = alone();
     let rounds = std::env::var("THREAD_ROUNDS").map_or(200, |rounds| {
         rounds.parse().expect("THREAD_ROUNDS is a number of rounds")
@@ -209,9 +209,9 @@ fn threads_that_come_and_go_leave_nothing() {
     };
     let round = |number: u64| {
         // All of them are there at once, in each round.
-        let all = Barrier::new(THREADS as usize);
+        let all = Barrier::new(THREADS);
         std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..THREADS)
+            let threads: Vec<_> = (0..THREADS as u64)
                 .map(|thread| {
                     let (all, transaction) = (&all, &transaction);
                     scope.spawn(move || {
@@ -240,7 +240,7 @@ fn threads_that_come_and_go_leave_nothing() {
         late <= early + early / 20,
         "{late} bytes after {early}: {stats:?}"
     );
-    assert_eq!(stats.commits, 2 * KEYS / 100 + THREADS * rounds);
+    assert_eq!(stats.commits, 2 * KEYS / 100 + THREADS as u64 * rounds);
     assert_eq!((stats.live_snapshots, stats.oldest_snapshot), (0, None));
     both.db.collect();
     let stats = both.db.stats();
