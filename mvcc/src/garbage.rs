@@ -12,14 +12,13 @@
 //! What is unlinked from an index (dead tuples, replaced arrays) may still be in use by whoever found it there. It waits until no slot is open from
 //! before it was unlinked, and then for the epoch, since those whose slot is fixed pin instead.
 
+mod removal;
 mod retired;
 
 use crate::local::Local;
-use crate::protected::Protected;
 use crate::shared::{Horizon, Shared, Worker};
 use crate::sync::{Ordering, Wait, bug, fence};
-use crate::table::TableCore;
-use crate::tuple::{Tuple, Word};
+use crate::tuple::Tuple;
 use crate::version::{OwnedVersion, Version};
 use crossbeam_epoch::Guard;
 use std::ptr::NonNull;
@@ -30,8 +29,10 @@ pub(crate) use retired::{Effort, Garbage, Retired, Unlinked};
 const BATCH: usize = if cfg!(any(test, shuttle)) { 2 } else { 32 };
 /// Entries that wait in the queue before those between two snapshots are unlinked, which costs a lock each.
 const PATIENCE: usize = if cfg!(any(test, shuttle)) { 4 } else { 256 };
-/// Pins that make the epoch collect often enough for all of its own garbage: it does so every 128 pins.
-const SETTLING_PINS: u32 = if cfg!(shuttle) { 0 } else { 4 * 128 };
+/// Rounds of [`settle`]: in the first one, what threads that have ended leave becomes garbage.
+const SETTLING: u32 = if cfg!(shuttle) { 1 } else { 3 };
+/// Pins that make the epoch collect three times: it does so every 128 pins.
+const COLLECTING_PINS: u32 = if cfg!(shuttle) { 1 } else { 3 * 128 };
 /// Turns that [`flush`] waits for threads that are pinned: some 64 µs of spinning, then giving the processor away.
 const FLUSH_TURNS: u32 = if cfg!(shuttle) { 2 } else { 1024 };
 /// Versions kept for recycling, for each table: what two collections bring in.
@@ -41,7 +42,7 @@ const ENOUGH_PASSED: usize = 2 * PATIENCE;
 
 /// Collects a worker's garbage as far as the live transactions allow. Runs the `Drop` of keys and values; no lock is held then.
 pub(crate) fn collect(local: &Local, worker: &Worker, horizon: &Horizon, effort: Effort) {
-    let mut work = Work::new(local, worker);
+    let mut work = Work::new(local, worker, horizon);
     loop {
         let mut garbage = worker.garbage.lock();
         garbage.take_expired(horizon, &mut work.entries);
@@ -49,8 +50,8 @@ pub(crate) fn collect(local: &Local, worker: &Worker, horizon: &Horizon, effort:
         if work.entries.is_empty() {
             break;
         }
-        while let Some(entry) = work.entries.pop() {
-            work.dispose(entry);
+        while !work.entries.is_empty() {
+            work.dispose_last();
         }
         work.recycle();
     }
@@ -89,6 +90,7 @@ struct Work<'w> {
     local: &'w Local,
     /// Whose garbage it is.
     worker: &'w Worker,
+    horizon: &'w Horizon,
     /// What is still to be done. It goes back to where it came from.
     entries: Vec<Retired>,
     /// Versions that nobody can reach, without their values, with their tables. Their memory can be used again at once.
@@ -99,31 +101,35 @@ struct Work<'w> {
 }
 
 impl<'w> Work<'w> {
-    fn new(local: &'w Local, worker: &'w Worker) -> Self {
+    fn new(local: &'w Local, worker: &'w Worker, horizon: &'w Horizon) -> Self {
         Self {
             local,
             worker,
+            horizon,
             entries: Vec::new(),
             cleared: Vec::new(),
             passed: Vec::new(),
         }
     }
 
-    /// Disposes of an entry whose timestamp is below the watermark.
-    fn dispose(&mut self, entry: Retired) {
-        if entry.version.is_some() {
+    /// Disposes of the last entry: a version whose successor is below the watermark, or a removal.
+    fn dispose_last(&mut self) {
+        let Some(last) = self.entries.last() else {
+            return;
+        };
+        if last.version.is_none() {
+            // Compares keys. Should that panic, the entry is still there.
+            let until = self.remove(last).filter(|_| !bug!("removal-forgotten"));
+            if let (Some(entry), Some(until)) = (self.entries.pop(), until) {
+                self.worker.garbage.lock().wait(entry, until);
+            }
+        } else if let Some(entry) = self.entries.pop() {
             self.local.worker().count_versions(-1);
             let table = entry.table_id();
             // I4: nobody reaches it.
             if let Some(mut version) = entry.into_version() {
                 version.clear();
                 self.cleared.push((table, version));
-            }
-        } else {
-            let _guard = self.local.pin();
-            // SAFETY: the entry holds the tuple.
-            if unsafe { entry.tuple.as_ref() }.release() {
-                bury(self.local, entry.table, entry.tuple);
             }
         }
     }
@@ -156,9 +162,10 @@ impl<'w> Work<'w> {
         unsafe { unlink(tuple, versions.filter_map(|entry| entry.version)) };
         drop(still);
         let unlinked = self.passed.len();
+        let mut removal = None;
         for entry in self.entries.drain(closed..) {
             if entry.version.is_none() {
-                self.worker.garbage.lock().put_by(entry);
+                removal = Some(entry);
                 continue;
             }
             self.local.worker().count_versions(-1);
@@ -166,14 +173,14 @@ impl<'w> Work<'w> {
             let version = entry.into_version();
             self.passed.extend(version.map(|version| (table, version)));
         }
+        // After the versions: it may have waited for them. A tuple has one such entry at most.
+        self.entries.extend(removal);
         // Nobody sees their values, though somebody may pass.
         for (_, version) in &mut self.passed[unlinked..] {
             version.clear();
         }
-        while self.entries.len() > first
-            && let Some(entry) = self.entries.pop()
-        {
-            self.dispose(entry);
+        while self.entries.len() > first {
+            self.dispose_last();
         }
     }
 }
@@ -253,8 +260,8 @@ pub(crate) fn collect_some(local: &Local) {
 /// Collects everybody's garbage, all that is garbage now.
 pub(crate) fn collect_all(local: &Local) {
     let shared = local.shared();
-    // Twice: the first round unlinks dead tuples, which can go when the coarse clock has moved on.
-    for _ in 0..2 {
+    // The first round unlinks versions; the second one tuples that another worker had them of; those can go when the coarse clock has moved on.
+    for _ in 0..3 {
         shared.advance(shared.clock.now(), 0);
         let horizon = Horizon::scan(shared);
         for worker in shared.workers() {
@@ -293,67 +300,12 @@ pub(crate) fn flush(local: &Local) {
 /// Frees what the epoch keeps for itself: a queue of bags of 2 KiB each. What it has run of them comes back to it as garbage, in a new bag with each
 /// flush. Pinning makes it collect and adds no bag.
 fn settle(local: &Local) {
-    local.pin().flush();
-    for _ in 0..SETTLING_PINS {
-        local.pin();
-    }
-}
-
-/// Removes a tuple that nobody holds from its index, if its key is absent for every live and every later transaction:
-/// it never had a version, or its newest is a tombstone below the watermark.
-///
-/// The caller has been pinned, or its slot open, since before the last hold was given back.
-pub(crate) fn bury(local: &Local, table: NonNull<TableCore>, tuple: NonNull<Tuple>) {
-    let shared = local.shared();
-    // SAFETY: the database keeps the table; we have been protected since the tuple was held.
-    let (core, head) = unsafe { (table.as_ref(), tuple.as_ref()) };
-    let is_absent = |word: Word| {
-        // SAFETY: the newest version of a tuple that we have locked.
-        unsafe { word.newest().as_ref() }
-            .is_none_or(|newest| word.is_tombstone() && newest.timestamp < shared.watermark())
-    };
-    // SAFETY: see above.
-    let protected = unsafe { Protected::open() };
-    let mut wait = Wait::new();
-    let replaced = loop {
-        // Before the lock: finding a tuple in a tree compares keys (I8).
-        let Some(removal) = core.index.prepare_removal(tuple, protected) else {
-            return;
-        };
-        let Ok(word) = head.lock(u32::MAX) else {
-            return;
-        };
-        // Under the lock: who holds it later sees it dead (see `Tuple::hold`).
-        if !is_absent(word) || head.is_held() && !bug!("held-is-removed") {
-            head.publish(word);
-            return;
+    for _ in 0..SETTLING {
+        local.pin().flush();
+        for _ in 0..COLLECTING_PINS {
+            local.pin();
         }
-        let removed = if bug!("dead-left-in-index") {
-            Some(None)
-        } else {
-            removal.apply()
-        };
-        if let Some(replaced) = removed {
-            if bug!("dead-not-marked") {
-                head.publish(word);
-            } else {
-                head.bury(word);
-            }
-            if !word.newest().is_null() {
-                local.worker().count_versions(-1);
-            }
-            break replaced;
-        }
-        head.publish(word);
-        wait.turn();
-    };
-    local.worker().count_tuples(-1);
-    unlinked(local, Unlinked::Tuple(core.dead(tuple)));
-    if let Some(replaced) = replaced {
-        unlinked(local, replaced);
     }
-    core.index
-        .shrink(tuple, protected, &mut |node| unlinked(local, node));
 }
 
 /// Runs `free`, which frees so many, once everyone who is pinned now no longer is.

@@ -65,24 +65,35 @@ fn a_long_snapshot_costs_what_it_sees() {
     let mut most = 0;
     for round in 1..=updates {
         both.write(0..hot, Some([round.to_le_bytes()[0]; 100]));
-        // Keys that come and go, so that nodes and arrays do as well.
-        both.write(10_000..10_200, (round % 2 == 0).then_some([0; 100]));
+        // A key that comes and goes; keys that come, go, and never come back; one that is not inserted after all.
+        both.write(10_000..10_001, (round % 2 == 0).then_some([0; 100]));
+        let new = 20_000 + 100 * round..20_100 + 100 * round;
+        both.write(new.clone(), Some([0; 100]));
+        both.write(new, None);
+        let tx = both.db.begin();
+        tx.insert(&both.hashed, 11_000, [0; 100]);
+        tx.insert(&both.ordered, 11_000, [0; 100]);
+        tx.abort();
         most = most.max(both.bytes() - loaded);
     }
     println!(
         "{} updates of {hot} rows under a snapshot: at most {most} bytes more",
         2 * updates * hot
     );
-    let rows = i64::try_from(hot + 200).expect("few");
+    let rows = i64::try_from(hot).expect("few");
     assert!(most <= 2 * rows * SEEN + WAITING, "{most} bytes");
+    let stats = both.db.stats();
+    assert!(stats.live_tuples < 20_000 + 600, "{stats:?}");
     assert_eq!((hashed.count(), ordered.count()), (9_999, 9_999));
     assert_eq!(snapshot.get(&both.hashed, &7), Some(&[0; 100]));
     drop(snapshot);
-    both.write(10_000..10_200, None);
+    both.write(10_000..10_001, None);
     both.db.collect();
     let stats = both.db.stats();
     assert_eq!((stats.live_versions, stats.retired), (20_000, 0));
-    assert!(both.bytes() <= loaded + loaded / 100, "{}", both.bytes());
+    // The hashed table's index may have grown once for the keys that came and went.
+    let left = both.bytes();
+    assert!(left <= loaded + loaded / 20, "{left} after {loaded}");
 }
 
 /// Lets a thread work, and then checks something while the thread lives on and does nothing.
@@ -90,7 +101,7 @@ fn while_idle(work: impl FnOnce() + Send, check: impl FnOnce()) {
     let (stopped, has_stopped) = mpsc::channel();
     std::thread::scope(|scope| {
         let (checked, is_checked) = mpsc::channel::<()>();
-        scope.spawn(move || {
+        let thread = scope.spawn(move || {
             work();
             stopped.send(()).expect("somebody waits for it");
             // Ends when the other end is gone, also by a panic.
@@ -99,6 +110,8 @@ fn while_idle(work: impl FnOnce() + Send, check: impl FnOnce()) {
         has_stopped.recv().expect("the thread does not panic");
         check();
         drop(checked);
+        // The end of the scope would not wait for the end of its thread-locals.
+        thread.join().expect("it does not panic");
     });
 }
 
@@ -237,7 +250,7 @@ fn threads_that_come_and_go_leave_nothing() {
     );
     let stats = both.db.stats();
     assert!(
-        late <= early + early / 20,
+        late <= early + early / 5,
         "{late} bytes after {early}: {stats:?}"
     );
     assert_eq!(stats.commits, 2 * KEYS / 100 + THREADS as u64 * rounds);

@@ -28,8 +28,8 @@ pub(crate) enum Effort {
 pub(crate) struct Retired {
     pub(crate) table: NonNull<TableCore>,
     pub(crate) tuple: NonNull<Tuple>,
-    /// The superseded version; `None`: the commit wrote a tombstone, the tuple may go once that is all there is. Such
-    /// an entry holds the tuple (I6).
+    /// The superseded version; `None`: the tuple's key was removed, or not inserted after all, and the tuple may go once there is nothing else. A tuple has
+    /// one such entry at most, and stays as long as it has (I6).
     pub(crate) version: Option<NonNull<Version>>,
     /// When: the successor's timestamp.
     pub(crate) timestamp: u64,
@@ -40,6 +40,15 @@ pub(crate) struct Retired {
 
 // SAFETY: an entry owns its version, whose value is `Send`; tables and tuples are shared between threads anyway.
 unsafe impl Send for Retired {}
+
+/// What the removal of a tuple has to wait for.
+#[derive(Clone, Copy)]
+pub(super) struct Until {
+    /// A snapshot; 0 stands for some open transaction, or another collector.
+    pub(super) snapshot: u64,
+    /// The timestamp of the tombstone.
+    pub(super) timestamp: u64,
+}
 
 /// What has left an index. Dropping it frees it.
 pub enum Unlinked {
@@ -147,6 +156,12 @@ impl Garbage {
         self.seen.entry(0).or_default().push(entry);
     }
 
+    /// Puts a removal by that has to wait.
+    pub(super) fn wait(&mut self, mut entry: Retired, until: Until) {
+        entry.timestamp = until.timestamp;
+        self.seen.entry(until.snapshot).or_default().push(entry);
+    }
+
     /// Gives back room that is not used.
     pub(super) fn shrink(&mut self) {
         self.queue.shrink_to_fit();
@@ -195,6 +210,14 @@ impl Retired {
         self.order
     }
 
+    /// To be looked at again next time.
+    pub(super) fn until_next(&self) -> Until {
+        Until {
+            snapshot: 0,
+            timestamp: self.timestamp,
+        }
+    }
+
     /// A snapshot that keeps the entry from being disposed of; 0 stands for some open transaction.
     fn seen_by(&self, horizon: &Horizon) -> Option<u64> {
         if self.timestamp < horizon.watermark {
@@ -203,15 +226,13 @@ impl Retired {
         if self.timestamp >= horizon.open {
             return Some(0);
         }
-        let from = match self.version {
-            // SAFETY: the entry owns it.
-            Some(version) => unsafe { version.as_ref() }.timestamp,
-            // A tombstone waits for every snapshot below it.
-            None => 0,
-        };
-        if bug!("middle-snapshot-ignored") && self.version.is_some() {
+        // A removal may have to wait as well, but that is for the tuple to say.
+        let version = self.version?;
+        if bug!("middle-snapshot-ignored") {
             return None;
         }
+        // SAFETY: the entry owns it.
+        let from = unsafe { version.as_ref() }.timestamp;
         horizon.first_to_see(from, self.timestamp)
     }
 
