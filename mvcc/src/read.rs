@@ -42,6 +42,19 @@ pub trait Read: sealed::Sealed {
     /// If the table belongs to another database.
     fn get<'r, T: Lookup<Q>, Q: ?Sized>(&'r self, table: &T, key: &Q) -> Option<&'r T::Value>;
 
+    /// The values of many keys, in the order of the keys.
+    ///
+    /// In a [`Table`](crate::Table), the lookups of several keys wait for memory at the same time, so that keys that are not in the
+    /// processor's caches cost a fraction of what one [`get`](Self::get) after the other costs.
+    ///
+    /// # Panics
+    /// If the table belongs to another database.
+    fn get_many<'r, T: Lookup<Q>, Q>(
+        &'r self,
+        table: &'r T,
+        keys: &'r [Q],
+    ) -> impl Iterator<Item = Option<&'r T::Value>>;
+
     /// Whether a key has a value.
     ///
     /// # Panics
@@ -108,6 +121,41 @@ mod sealed {
 /// The inherent methods that are the same for all three. They need `get` and `check`, and that the reader is a [`RowReader`].
 macro_rules! inherent_reads {
     () => {
+        /// The values of many keys, in the order of the keys.
+        ///
+        /// In a [`Table`](crate::Table), the lookups of several keys wait for memory at the same time, so that keys that are not in the
+        /// processor's caches cost a fraction of what one [`get`](Self::get) after the other costs.
+        ///
+        /// # Panics
+        /// If the table belongs to another database.
+        ///
+        /// ```
+        /// let db = mvcc::Database::new();
+        /// let names = db.table::<u32, &str>("names")?;
+        /// db.run(|tx| {
+        ///     tx.insert(&names, 1, "ann");
+        ///     Ok::<_, ()>(tx.insert(&names, 3, "bob"))
+        /// }).unwrap();
+        /// let found: Vec<_> = db.view(|view| {
+        ///     view.get_many(&names, &[1, 2, 3]).map(|name| name.copied()).collect()
+        /// });
+        /// assert_eq!(found, [Some("ann"), None, Some("bob")]);
+        /// # Ok::<(), mvcc::TableError>(())
+        /// ```
+        pub fn get_many<'r, T: Lookup<Q>, Q>(
+            &'r self,
+            table: &'r T,
+            keys: &'r [Q],
+        ) -> impl Iterator<Item = Option<&'r T::Value>> {
+            self.check(table.core());
+            keys.chunks($crate::index::WARM).flat_map(move |keys| {
+                let hashes = keys.iter().map_while(|key| table.hash(key));
+                let hashes: arrayvec::ArrayVec<_, { $crate::index::WARM }> = hashes.collect();
+                self.protected_for(|protected| table.core().index.warm(&hashes, protected));
+                keys.iter().map(move |key| self.get(table, key))
+            })
+        }
+
         /// Whether a key has a value.
         ///
         /// # Panics
@@ -197,6 +245,14 @@ macro_rules! impl_read {
                 key: &Q,
             ) -> Option<&'r T::Value> {
                 self.get(table, key)
+            }
+
+            fn get_many<'r, T: Lookup<Q>, Q>(
+                &'r self,
+                table: &'r T,
+                keys: &'r [Q],
+            ) -> impl Iterator<Item = Option<&'r T::Value>> {
+                self.get_many(table, keys)
             }
 
             fn iter<'r, T: AnyTable>(

@@ -79,6 +79,11 @@ impl Snapshot {
         unsafe { read::get_at(table, key, self.timestamp, Protected::pinned(&guard)) }
     }
 
+    /// Runs something that follows pointers into an index, but no user code.
+    fn protected_for<R>(&self, search: impl FnOnce(Protected<'_>) -> R) -> R {
+        search(Protected::pinned(&self.inner().local().pin()))
+    }
+
     fn check(&self, table: &TableCore) {
         table.check_database(self.inner().id);
     }

@@ -190,6 +190,13 @@ impl Index {
         }
     }
 
+    /// See [`HashIndex::warm`].
+    pub(crate) fn warm(&self, hashes: &[Hash], protected: Protected<'_>) {
+        if let Self::Hash(index) = self {
+            index.warm(hashes, protected);
+        }
+    }
+
     /// # Safety
     /// The table's keys are `K`.
     #[inline]
@@ -441,6 +448,10 @@ pub trait AnyTable: sealed::Sealed {
 
 /// The tables in which a `Q` can be looked up. Sealed, as [`AnyTable`] is.
 pub trait Lookup<Q: ?Sized>: AnyTable {
+    /// The key's hash, if the table finds its tuples by that.
+    #[doc(hidden)]
+    fn hash(&self, key: &Q) -> Option<Hash>;
+
     /// The tuple of a key.
     #[doc(hidden)]
     fn find(&self, key: &Q, protected: Protected<'_>) -> Option<NonNull<Tuple>>;
@@ -509,6 +520,10 @@ where
     V: Send + Sync + 'static,
     Q: StdHash + Eq + ?Sized,
 {
+    fn hash(&self, key: &Q) -> Option<Hash> {
+        Some(Hash::new(self.core.hasher.hash_one(key)))
+    }
+
     #[inline]
     fn find(&self, key: &Q, protected: Protected<'_>) -> Option<NonNull<Tuple>> {
         let hash = Hash::new(self.core.hasher.hash_one(key));
@@ -594,6 +609,10 @@ where
     V: Send + Sync + 'static,
     Q: Ord + ToOwned<Owned: Into<K>> + ?Sized,
 {
+    fn hash(&self, _key: &Q) -> Option<Hash> {
+        None
+    }
+
     #[inline]
     fn find(&self, key: &Q, protected: Protected<'_>) -> Option<NonNull<Tuple>> {
         self.tree().find(protected, |other| other.borrow().cmp(key))

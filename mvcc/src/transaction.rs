@@ -239,6 +239,11 @@ impl<'db> Transaction<'db> {
         Ok(timestamp)
     }
 
+    /// Runs something that follows pointers into an index.
+    fn protected_for<R>(&self, search: impl FnOnce(Protected<'_>) -> R) -> R {
+        search(self.protected())
+    }
+
     #[inline]
     #[expect(clippy::unused_self, reason = "it keeps the slot open")]
     fn protected(&self) -> Protected<'_> {

@@ -135,6 +135,11 @@ impl View<'_> {
         table.check_database(self.database.id);
     }
 
+    /// Runs something that follows pointers into an index, but no user code.
+    fn protected_for<R>(&self, search: impl FnOnce(Protected<'_>) -> R) -> R {
+        search(Protected::pinned(&self.local.pin()))
+    }
+
     /// The timestamp, taken now if there is none yet. The slot is narrowed to it: all that was read is visible there.
     #[cold]
     fn fix(&self) -> u64 {
