@@ -345,6 +345,7 @@ impl Drop for Inner {
             let (retired, left) = worker.garbage.lock().drain();
             versions.extend(retired.into_iter().map(garbage::Retired::into_version));
             unlinked.extend(left);
+            worker.pool.clear();
         }
         self.shared.closed.store(true, Ordering::Relaxed);
         garbage::flush(&local);

@@ -463,9 +463,8 @@ impl Drop for Transaction<'_> {
         if writes.iter().any(|write| write.held) {
             // Tuples that may have been added for nothing. Not removed here: that can compare keys, and we may be unwinding.
             let now = self.database.shared.clock.now();
-            let held = writes.iter().filter(|write| write.held);
             let mut garbage = self.local.worker().garbage.lock();
-            garbage.retire(held.map(|write| write.given_up(now)));
+            garbage.retire(writes.iter().filter_map(|write| write.give_up(now)));
         }
         self.local
             .return_reads(std::mem::take(&mut footprint.timed));
