@@ -13,6 +13,7 @@
 //!   exclusive request conflicts with the shared lock that is upgraded, and a shared one waits behind such a request only if it is older than that.
 
 use crate::age::Age;
+use crate::sync::bug;
 use smallvec::SmallVec;
 
 /// How a lock is held.
@@ -104,8 +105,9 @@ impl Lock {
         }
         let mut blocked = false;
         if mode.conflicts(self.mode()) {
-            for &holder in self.holders.iter().filter(|&&holder| holder != age) {
-                if holder < age {
+            let others = self.holders.iter().filter(|&&holder| holder != age);
+            for &holder in others.filter(|_| !(held && bug!("upgrade_beside_readers"))) {
+                if holder < age && !bug!("younger_waits") {
                     return Answer::Die(holder);
                 }
                 blocked = true;
@@ -120,7 +122,8 @@ impl Lock {
             blocked = true;
         }
         if blocked {
-            let place = if held { 0 } else { self.queue.len() };
+            let to_front = held && !bug!("upgrade_behind_those_who_wait");
+            let place = if to_front { 0 } else { self.queue.len() };
             self.queue.insert(place, Request { age, mode });
             return Answer::Wait;
         }

@@ -339,11 +339,12 @@ impl<'r, E: Engine, V: Record, T: Table<E, V>> Run<'r, E, V, T> {
         let mut random = SmallRng::seed_from_u64(self.settings.seed ^ (reader + 1) << 32);
         let (mut outcome, mut done) = (Outcome::default(), 0);
         while !self.stop.load(Relaxed) {
-            let snapshot = self.engine.snapshot();
-            for _ in 0..LONG_READ {
-                let place = random.random_range(0..self.loaded);
-                self.read(&snapshot, self.key(place), &mut outcome);
-            }
+            self.engine.snapshot(|snapshot| {
+                for _ in 0..LONG_READ {
+                    let place = random.random_range(0..self.loaded);
+                    self.read(snapshot, self.key(place), &mut outcome);
+                }
+            });
             done += 1;
         }
         assert_eq!(outcome.missing, 0, "a snapshot has lost records");
