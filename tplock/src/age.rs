@@ -2,11 +2,12 @@
 
 use crate::sync::thread_local;
 use std::cell::Cell;
+use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A transaction's place in the order of ages; the smaller is the older. Unique in the process, so it also tells transactions apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Age(u64);
+pub(crate) struct Age(NonZeroU64);
 
 /// How many ages a thread takes at a time, so that the counter is no hot spot. A transaction has at most this many elders from each other
 /// thread that began after it: still finitely many, which is all that progress needs.
@@ -15,7 +16,7 @@ const BLOCK: u64 = if cfg!(shuttle) { 2 } else { 32 };
 impl Age {
     /// Younger than all that were taken by this thread before, and in time than all others.
     pub(crate) fn next() -> Self {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
+        static NEXT: AtomicU64 = AtomicU64::new(1);
         thread_local! {
             /// The next age of this thread's block, and the block's end.
             static BLOCK_LEFT: Cell<(u64, u64)> = const { Cell::new((0, 0)) };
@@ -28,7 +29,7 @@ impl Age {
                 end = next + BLOCK;
             }
             left.set((next + 1, end));
-            Self(next)
+            Self(NonZeroU64::new(next).expect("2^64 transactions are more than there will be"))
         })
     }
 }

@@ -11,7 +11,9 @@ pub struct Conflict(pub(crate) ());
 
 impl fmt::Display for Conflict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an older transaction is in the way; nothing happened, try again with Attempt::again")
+        f.write_str(
+            "an older transaction is in the way; nothing happened, try again with Attempt::again",
+        )
     }
 }
 

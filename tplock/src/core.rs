@@ -97,7 +97,11 @@ impl Core {
             // It cannot be part of a deadlock, for who holds no lock is in nobody's way.
             at.locks().wait_for_end_of(elder, part);
         }
-        if bug!("new_age_after_death") { Age::next() } else { age }
+        if bug!("new_age_after_death") {
+            Age::next()
+        } else {
+            age
+        }
     }
 
     #[inline]

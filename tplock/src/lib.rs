@@ -88,6 +88,7 @@ mod rows;
 mod sync;
 mod table;
 mod transaction;
+mod tree;
 mod tuple;
 mod unwind;
 

@@ -37,8 +37,7 @@ pub(crate) struct Locks {
 #[derive(Debug, Default)]
 struct State {
     key: Lock,
-    /// Most tuples never need it.
-    gap: Option<Box<Lock>>,
+    gap: Lock,
     dead: bool,
     /// Threads that sleep until something changes.
     sleepers: u32,
@@ -50,12 +49,12 @@ impl State {
     fn lock(&mut self, part: Part) -> &mut Lock {
         match part {
             Part::Key => &mut self.key,
-            Part::Gap => self.gap.get_or_insert_default(),
+            Part::Gap => &mut self.gap,
         }
     }
 
     fn is_free(&self) -> bool {
-        self.key.is_free() && self.gap.as_ref().is_none_or(|gap| gap.is_free())
+        self.key.is_free() && self.gap.is_free()
     }
 }
 
@@ -77,7 +76,7 @@ impl Locks {
     pub(crate) fn inserted(age: Age, gap: bool) -> Self {
         Self::new(State {
             key: Lock::exclusive(age),
-            gap: gap.then(|| Box::new(Lock::shared(age))),
+            gap: gap.then(|| Lock::shared(age)).unwrap_or_default(),
             ..State::default()
         })
     }
@@ -135,7 +134,7 @@ impl Locks {
     /// How many locks are held on the tuple.
     pub(crate) fn count(&self) -> usize {
         let state = self.latch.lock();
-        state.key.holders() + state.gap.as_ref().map_or(0, |gap| gap.holders())
+        state.key.holders().count() + state.gap.holders().count()
     }
 
     /// For the exclusive holder of the key.

@@ -15,22 +15,23 @@
 //! A deleted key keeps its tuple, exclusively locked, until the commit, and for longer while anyone has a lock on it or its gap. So a deletion needs no lock
 //! on the next key.
 //!
-//! Iterators of the tree promise to see all that was there at their first step, and no more. So each is used for that step only, which is what "look up" means above; what
-//! comes next is a hint where to look.
+//! A lookup that finds a tuple, with a gap before it that has been locked already, is right about the gap, although it does not look at all of it at the same time. If it missed a
+//! key, that key was put where it had looked before; its gap then belonged to another missed key, above it. That one, too, was put where the lookup had looked before, for it looks from above
+//! to below. And so on up to the highest, whose gap belonged to the found tuple: but that is locked.
 
 use crate::conflict::Conflict;
 use crate::core::{Core, Key};
 use crate::lock::Mode;
 use crate::rows::Rows;
-use crate::sync::{bug, step};
+use crate::sync::bug;
+use crate::tree::{Run, Tree};
 use crate::tuple::{End, Home, Locked, Tuple};
-use scc::{Guard, TreeIndex};
 use std::borrow::Borrow;
 use std::ops::Bound;
 use std::sync::{Arc, Weak};
 
 pub(crate) struct OrderedIndex<K, V> {
-    tuples: TreeIndex<K, Arc<Tuple<K, V>>>,
+    tuples: Tree<K, Tuple<K, V>>,
     end: Arc<End>,
     itself: Weak<Self>,
 }
@@ -45,7 +46,7 @@ where
 {
     pub(crate) fn new() -> Arc<Self> {
         Arc::new_cyclic(|itself| Self {
-            tuples: TreeIndex::new(),
+            tuples: Tree::new(),
             end: Arc::new(End::new()),
             itself: itself.clone(),
         })
@@ -63,9 +64,7 @@ where
         Q: Ord + ?Sized,
     {
         loop {
-            step();
-            let found = self.tuples.peek_with(key, |_, tuple| tuple.clone());
-            if let Some(found) = found {
+            if let Some(found) = self.tuples.get(key) {
                 match core.lock_key(found, mode)? {
                     Some(key) => return Ok(Some(key)),
                     None => continue,
@@ -74,7 +73,7 @@ where
             if bug!("gap_of_absent_key_not_shared") {
                 return Ok(None);
             }
-            let (at, _) = self.share_gap(core, Bound::Included(key), None)?;
+            let (at, _) = self.share_gap(core, Bound::Included(key), 0)?;
             if at.is_none_or(|at| at.key.borrow() != key) {
                 return Ok(None);
             }
@@ -88,7 +87,7 @@ where
         key: K,
     ) -> Result<Key<'c, K, V>, Conflict> {
         loop {
-            let (at, _) = self.first(Bound::Included(&key));
+            let at = self.first(Bound::Included(&key));
             if let Some(found) = at.as_ref().filter(|at| at.key == key) {
                 match core.lock_key(found.clone(), Mode::Exclusive)? {
                     Some(key) => return Ok(key),
@@ -100,15 +99,13 @@ where
                 None => core.enter_gap(self.end.clone())?,
             };
             let Some(entered) = entered else { continue };
-            let (again, _) = self.first(Bound::Included(&key));
-            if !same(&at, &again) {
+            if !same(&at, &self.first(Bound::Included(&key))) {
                 continue;
             }
             let (tuple, locked) =
                 core.new_tuple(key.clone(), self.itself.clone(), entered.shared_before);
-            step();
-            let inserted = self.tuples.insert_sync(key, tuple);
-            debug_assert!(inserted.is_ok(), "the gap was ours");
+            let is_new = self.tuples.insert(key, tuple);
+            debug_assert!(is_new, "the gap was ours");
             return Ok(locked);
         }
     }
@@ -124,42 +121,35 @@ where
 
     /// The tuples and the locks on them.
     pub(crate) fn count(&self) -> (usize, usize) {
-        let guard = Guard::new();
-        let tuples = self.tuples.iter(&guard).map(|(_, tuple)| tuple.clone());
-        let tuples: Vec<_> = tuples.collect();
+        let tuples = self.tuples.all();
         let locks: usize = tuples.iter().map(|tuple| tuple.locks().count()).sum();
         (tuples.len(), locks + self.end.locks().count())
     }
 
-    /// Shares the gap before the first place from a bound on. Returns that place, and a hint what comes behind it. If there is such a hint already, it is
-    /// tried first.
+    /// Shares the gap before the first place from a bound on. Returns that place, and so many that follow it, or fewer.
     pub(crate) fn share_gap<Q>(
         &self,
         core: &Core,
         from: Bound<&Q>,
-        hint: Option<Place<K, V>>,
-    ) -> Result<(Place<K, V>, Place<K, V>), Conflict>
+        more: usize,
+    ) -> Result<(Place<K, V>, Option<Run<K, Tuple<K, V>>>), Conflict>
     where
         K: Borrow<Q>,
         Q: Ord + ?Sized,
     {
-        let mut at = hint.unwrap_or_else(|| self.first(from).0);
+        let mut at = self.first(from);
         loop {
             let is_shared = self.share_gap_before(core, at.clone())?;
-            let (again, behind) = self.first(from);
+            let (again, run) = self.tuples.first(from, more).unzip();
             if is_shared && (same(&at, &again) || bug!("gap_not_looked_up_again")) {
-                return Ok((at, behind));
+                return Ok((at, run.flatten()));
             }
             at = again;
         }
     }
 
     /// Shares the gap before a place. False: the place was dead.
-    pub(crate) fn share_gap_before(
-        &self,
-        core: &Core,
-        at: Place<K, V>,
-    ) -> Result<bool, Conflict> {
+    pub(crate) fn share_gap_before(&self, core: &Core, at: Place<K, V>) -> Result<bool, Conflict> {
         let is_shared = match at {
             Some(tuple) => core.share_gap(tuple)?,
             None if bug!("gap_before_the_end_not_shared") => Some(false),
@@ -168,25 +158,17 @@ where
         Ok(is_shared.is_some())
     }
 
-    /// The first place from a bound on, and a hint what comes behind it.
-    fn first<Q>(&self, from: Bound<&Q>) -> (Place<K, V>, Place<K, V>)
+    fn first<Q>(&self, from: Bound<&Q>) -> Place<K, V>
     where
         K: Borrow<Q>,
         Q: Ord + ?Sized,
     {
-        step();
-        let guard = Guard::new();
-        let mut tuples = self.tuples.range::<Q, _>((from, Bound::Unbounded), &guard);
-        let mut next = || tuples.next().map(|(_, tuple)| tuple.clone());
-        (next(), next())
+        self.tuples.first(from, 0).map(|(first, _)| first)
     }
 
     /// The last tuple up to a bound.
     pub(crate) fn last(&self, to: Bound<&K>) -> Option<Arc<Tuple<K, V>>> {
-        step();
-        let guard = Guard::new();
-        let mut tuples = self.tuples.range::<K, _>((Bound::Unbounded, to), &guard);
-        tuples.next_back().map(|(_, tuple)| tuple.clone())
+        self.tuples.last(to)
     }
 }
 
@@ -196,9 +178,7 @@ where
     V: Send + Sync + 'static,
 {
     fn evict(&self, tuple: &Tuple<K, V>) {
-        step();
-        self.tuples
-            .remove_if_sync(&tuple.key, |at| std::ptr::eq(Arc::as_ptr(at), tuple));
+        self.tuples.remove(&tuple.key, tuple);
     }
 }
 

@@ -4,10 +4,15 @@ use crate::conflict::Conflict;
 use crate::core::Core;
 use crate::lock::Mode;
 use crate::ordered::{OrderedIndex, Place};
+use crate::sync::bug;
 use crate::table::Row;
+use crate::tree::Run;
 use crate::tuple::Tuple;
 use std::ops::{Bound, RangeBounds};
 use std::sync::Arc;
+
+/// Tuples that are looked up at once, at most. They are locked one by one.
+const FARTHEST: usize = 31;
 
 /// The rows of a range, locked one by one as they are reached, from both ends.
 pub(crate) struct Rows<'c, K, V> {
@@ -18,7 +23,9 @@ pub(crate) struct Rows<'c, K, V> {
     front: Option<Arc<Tuple<K, V>>>,
     back: Option<Arc<Tuple<K, V>>>,
     /// What was behind the front at the last look.
-    hint: Option<Place<K, V>>,
+    run: Option<Run<K, Tuple<K, V>>>,
+    /// How many tuples the next look is for: the more, the more rows there have been.
+    reach: usize,
     over: bool,
 }
 
@@ -38,7 +45,8 @@ where
             range,
             front: None,
             back: None,
-            hint: None,
+            run: None,
+            reach: 0,
             over: false,
         }
     }
@@ -46,22 +54,39 @@ where
     /// The next row from the front: first the gap before it, then its key.
     fn step(&mut self) -> Result<Option<Row<'c, K, V>>, Conflict> {
         loop {
-            let from = match &self.front {
-                Some(front) => Bound::Excluded(&front.key),
-                None => self.range.0.as_ref(),
-            };
-            let (next, behind) = self.index.share_gap(self.core, from, self.hint.take())?;
+            let next = self.next_place()?;
             let Some(tuple) = next.filter(|tuple| self.is_before_back(&tuple.key)) else {
                 return Ok(None);
             };
             let Some(key) = self.core.lock_key(tuple.clone(), Mode::Shared)? else {
                 continue;
             };
-            (self.front, self.hint) = (Some(tuple), Some(behind));
+            self.front = Some(tuple);
             if let Some(value) = self.core.value(key) {
                 return Ok(Some((&key.tuple.key, value)));
             }
         }
+    }
+
+    /// What follows the front, with the gap between the two shared.
+    fn next_place(&mut self) -> Result<Place<K, V>, Conflict> {
+        if let Some(run) = &mut self.run
+            && let Some(tuple) = run.next()
+            && self
+                .index
+                .share_gap_before(self.core, Some(tuple.clone()))?
+            && (run.is_current() || bug!("run_not_checked"))
+        {
+            return Ok(Some(tuple));
+        }
+        let from = match &self.front {
+            Some(front) => Bound::Excluded(&front.key),
+            None => self.range.0.as_ref(),
+        };
+        let (place, run) = self.index.share_gap(self.core, from, self.reach)?;
+        self.run = run;
+        self.reach = (2 * self.reach + 1).min(FARTHEST);
+        Ok(place)
     }
 
     /// The next row from the back: first the gap behind it, then its key.
@@ -97,7 +122,7 @@ where
                 return Ok(());
             }
         };
-        self.index.share_gap(self.core, behind, None)?;
+        self.index.share_gap(self.core, behind, 0)?;
         Ok(())
     }
 

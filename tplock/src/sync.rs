@@ -1,7 +1,7 @@
 //! The only place that knows where the synchronisation primitives come from: `parking_lot` and the standard library, or, with `cfg(shuttle)`, the
 //! scheduler that the concurrency tests run everything under.
 //!
-//! The indexes of `dashmap` and `scc` are the same in both: their calls become atomic steps, with a scheduling point before each; see [`step`]. What is
+//! `dashmap` is the same in both: its calls become atomic steps, with a scheduling point before each; see [`step`]. What is
 //! written and read while a lock or a latch is held needs no scheduling points, and neither do numbers that only have to be unique.
 
 #[cfg(not(shuttle))]
@@ -22,9 +22,28 @@ pub(crate) use bug;
 mod native {
     use crossbeam_utils::Backoff;
     pub(crate) use foldhash::fast::RandomState as HashState;
-    pub(crate) use parking_lot::{Condvar, Mutex, MutexGuard};
+    pub(crate) use parking_lot::{Condvar, Mutex, MutexGuard, RwLock};
+    use std::ops::{Deref, DerefMut};
+    use std::sync::PoisonError;
     pub(crate) use std::sync::atomic::AtomicUsize;
     pub(crate) use std::thread_local;
+
+    /// A lock that is cheap to share and costly to have alone, without poisoning.
+    pub(crate) struct ShardedLock<T>(crossbeam_utils::sync::ShardedLock<T>);
+
+    impl<T> ShardedLock<T> {
+        pub(crate) fn new(value: T) -> Self {
+            Self(crossbeam_utils::sync::ShardedLock::new(value))
+        }
+
+        pub(crate) fn read(&self) -> impl Deref<Target = T> {
+            self.0.read().unwrap_or_else(PoisonError::into_inner)
+        }
+
+        pub(crate) fn write(&self) -> impl DerefMut<Target = T> {
+            self.0.write().unwrap_or_else(PoisonError::into_inner)
+        }
+    }
 
     /// Where the scheduler may run another task.
     #[inline]
@@ -69,6 +88,12 @@ mod scheduled {
     #[derive(Debug, Default)]
     pub(crate) struct Mutex<T>(sync::Mutex<T>);
 
+    /// A reader-writer lock without poisoning, as `parking_lot`'s.
+    #[derive(Debug, Default)]
+    pub(crate) struct RwLock<T>(sync::RwLock<T>);
+
+    pub(crate) use RwLock as ShardedLock;
+
     /// Empty only while it waits for a condition variable.
     pub(crate) struct MutexGuard<'m, T>(Option<sync::MutexGuard<'m, T>>);
 
@@ -83,6 +108,24 @@ mod scheduled {
         pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
             let guard = self.0.lock();
             MutexGuard(Some(guard.unwrap_or_else(PoisonError::into_inner)))
+        }
+    }
+
+    impl<T> RwLock<T> {
+        pub(crate) fn new(value: T) -> Self {
+            Self(sync::RwLock::new(value))
+        }
+
+        pub(crate) fn read(&self) -> sync::RwLockReadGuard<'_, T> {
+            self.0.read().unwrap_or_else(PoisonError::into_inner)
+        }
+
+        pub(crate) fn write(&self) -> sync::RwLockWriteGuard<'_, T> {
+            self.0.write().unwrap_or_else(PoisonError::into_inner)
+        }
+
+        pub(crate) fn get_mut(&mut self) -> &mut T {
+            self.0.get_mut().unwrap_or_else(PoisonError::into_inner)
         }
     }
 

@@ -231,8 +231,7 @@ where
     }
 
     fn rows<'c>(&'c self, core: &'c Core) -> impl Iterator<Item = Result<Row<'c, K, V>, Conflict>> {
-        self.index
-            .rows(core, (Bound::Unbounded, Bound::Unbounded))
+        self.index.rows(core, (Bound::Unbounded, Bound::Unbounded))
     }
 
     fn count(&self) -> (usize, usize) {
