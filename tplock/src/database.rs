@@ -2,12 +2,11 @@
 
 use crate::age::Age;
 use crate::attempt::Attempt;
-use crate::conflict::Conflict;
 use crate::core::Core;
+use crate::sync::Mutex;
 use crate::table::{AnyTable, OrderedTable, Table, TableError};
-use crate::transaction::{Snapshot, Transaction, View};
+use crate::transaction::{Transaction, View};
 use crate::unwind;
-use parking_lot::Mutex;
 use std::any::{Any, type_name};
 use std::collections::HashMap;
 use std::fmt;
@@ -64,10 +63,6 @@ impl Database {
                 tables: Mutex::default(),
             }),
         }
-    }
-
-    pub(crate) fn id(&self) -> u64 {
-        self.inner.id
     }
 
     /// Opens the table of this name, or creates it.
@@ -171,21 +166,17 @@ impl Database {
         &self,
         mut transaction: impl FnMut(&Transaction) -> Result<T, E>,
     ) -> Result<T, E> {
-        let age = Age::next();
+        let mut age = Age::next();
         loop {
-            let tx = Transaction {
-                core: Core::new(self.inner.id, age),
-            };
+            let core = Core::new(self.inner.id, age);
+            let tx = Transaction { core };
             match unwind::attempt(&tx.core, || transaction(&tx)) {
-                Ok(result) => {
+                Some(result) => {
                     let value = result?;
                     tx.core.commit();
                     return Ok(value);
                 }
-                Err(conflict) => {
-                    drop(tx);
-                    conflict.wait();
-                }
+                None => age = tx.core.step_aside(),
             }
         }
     }
@@ -202,17 +193,13 @@ impl Database {
     /// # Ok::<(), tplock::TableError>(())
     /// ```
     pub fn view<T>(&self, mut read: impl FnMut(&View) -> T) -> T {
-        let age = Age::next();
+        let mut age = Age::next();
         loop {
-            let view = View {
-                core: Core::new(self.inner.id, age),
-            };
+            let core = Core::new(self.inner.id, age);
+            let view = View { core };
             match unwind::attempt(&view.core, || read(&view)) {
-                Ok(value) => return value,
-                Err(conflict) => {
-                    drop(view);
-                    conflict.wait();
-                }
+                Some(value) => return value,
+                None => age = view.core.step_aside(),
             }
         }
     }
@@ -222,21 +209,6 @@ impl Database {
         Attempt {
             core: Core::new(self.inner.id, Age::next()),
         }
-    }
-
-    /// Begins a transaction again that has failed, once the one that was in its way is done, and with the same age.
-    ///
-    /// Drop the failed attempt first: it still has its locks, and the other one may be waiting for them.
-    pub fn begin_again(&self, conflict: &Conflict) -> Attempt {
-        conflict.wait();
-        Attempt {
-            core: Core::new(self.inner.id, conflict.age),
-        }
-    }
-
-    /// Begins a read-only transaction that may be kept. What it has read stays locked until it is dropped.
-    pub fn snapshot(&self) -> Snapshot {
-        Snapshot::new(self)
     }
 
     /// What the database holds. It looks at every key.

@@ -8,7 +8,7 @@ use crate::ordered::OrderedIndex;
 use std::borrow::Borrow;
 use std::fmt;
 use std::hash::Hash;
-use std::ops::RangeBounds;
+use std::ops::Bound;
 use std::sync::Arc;
 
 /// A key and its value.
@@ -186,16 +186,16 @@ where
     }
 }
 
-/// A lookup of an absent key locks it, so it must be possible to make a key from what is looked up: a `String` from a `str`.
+/// A lookup of an absent key locks it, so it must be possible to make a key from what is looked up: a `Box<str>` from a `str`.
 impl<K, V, Q> Lookup<Q> for Table<K, V>
 where
     K: Hash + Eq + Clone + Borrow<Q> + Send + Sync + 'static,
     V: Send + Sync + 'static,
-    Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
+    Q: Hash + Eq + ToOwned<Owned: Into<K>> + ?Sized,
 {
     #[inline]
     fn lock<'c>(&self, core: &'c Core, key: &Q, mode: Mode) -> Found<'c, Self> {
-        let key = self.index.lock(core, key, || key.to_owned(), mode)?;
+        let key = self.index.lock(core, key, || key.to_owned().into(), mode)?;
         Ok(Some(key))
     }
 }
@@ -231,7 +231,7 @@ where
     }
 
     fn rows<'c>(&'c self, core: &'c Core) -> impl Iterator<Item = Result<Row<'c, K, V>, Conflict>> {
-        self.index.rows(core, ..)
+        self.index.rows(core, (Bound::Unbounded, Bound::Unbounded))
     }
 
     fn count(&self) -> (usize, usize) {
@@ -259,8 +259,8 @@ where
     pub(crate) fn range<'c>(
         &'c self,
         core: &'c Core,
-        range: impl RangeBounds<K> + 'c,
-    ) -> impl DoubleEndedIterator<Item = Result<Row<'c, K, V>, Conflict>> {
+        range: (Bound<K>, Bound<K>),
+    ) -> impl DoubleEndedIterator<Item = Result<Row<'c, K, V>, Conflict>> + use<'c, K, V> {
         self.index.rows(core, range)
     }
 }
