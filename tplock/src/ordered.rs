@@ -39,6 +39,9 @@ pub(crate) struct OrderedIndex<K, V> {
 /// A place in the table: a tuple, or the end.
 pub(crate) type Place<K, V> = Option<Arc<Tuple<K, V>>>;
 
+/// A place whose gap is locked, and some that follow it.
+type Shared<K, V> = (Place<K, V>, Option<Run<K, Tuple<K, V>>>);
+
 impl<K, V> OrderedIndex<K, V>
 where
     K: Ord + Clone + Send + Sync + 'static,
@@ -132,7 +135,7 @@ where
         core: &Core,
         from: Bound<&Q>,
         more: usize,
-    ) -> Result<(Place<K, V>, Option<Run<K, Tuple<K, V>>>), Conflict>
+    ) -> Result<Shared<K, V>, Conflict>
     where
         K: Borrow<Q>,
         Q: Ord + ?Sized,

@@ -251,14 +251,15 @@ impl<K, T> Segment<K, T> {
 }
 
 /// The first entry of a segment from a bound on, or else of those above it.
-fn first_of<'s, K: 's, T: 's, Q>(
+fn first_of<'s, K, T, Q>(
     segment: &'s Arc<Segment<K, T>>,
     mut above: impl Iterator<Item = &'s Arc<Segment<K, T>>>,
     from: Bound<&Q>,
     more: usize,
 ) -> Option<Found<K, T>>
 where
-    K: Borrow<Q>,
+    K: Borrow<Q> + 's,
+    T: 's,
     Q: Ord + ?Sized,
 {
     segment.first(from, more).or_else(|| {
