@@ -8,8 +8,12 @@ use shuttle::scheduler::{PctScheduler, RandomScheduler, Scheduler, UrwRandomSche
 use shuttle::{Config, FailurePersistence, MaxSteps, Runner};
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Mutex;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+mod events;
+pub mod programs;
+pub mod systematic;
 
 /// A way to choose which task runs next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,22 +79,18 @@ pub fn run(
     scheduler: impl Scheduler + 'static,
     scenario: impl Fn() + Send + Sync + 'static,
 ) -> Outcome {
-    // One at a time: a failure's message is caught through the process's panic hook.
-    static ONE: Mutex<()> = Mutex::new(());
-    static RUNS: AtomicUsize = AtomicUsize::new(0);
-    let _one = ONE
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner);
-    RUNS.store(0, Relaxed);
+    let runs = Arc::new(AtomicUsize::new(0));
     let runner = Runner::new(scheduler, config());
     let ran = catch_unwind(AssertUnwindSafe(|| {
+        let runs = runs.clone();
         runner.run(move || {
-            RUNS.fetch_add(1, Relaxed);
+            runs.fetch_add(1, Relaxed);
+            shuttle_announce::set_quiet(false);
             scenario();
         });
     }));
     Outcome {
-        runs: RUNS.load(Relaxed),
+        runs: runs.load(Relaxed),
         failure: ran.err().map(|panic| message(&*panic)),
     }
 }

@@ -31,7 +31,7 @@ pub enum Value {
 }
 
 /// A scan of a part of one table.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Scan {
     /// The table.
     pub table: u8,
@@ -48,7 +48,7 @@ pub struct Scan {
 }
 
 /// An operation, with what it saw.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Op {
     /// A read of a key.

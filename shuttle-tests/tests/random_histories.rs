@@ -33,7 +33,7 @@ fn serial(rng: &mut Rng, count: usize, keys: u32, tables: &[u8]) -> History {
             ops.push(op);
         }
         history.transactions.push(Transaction {
-            thread: u32::try_from(index).expect("they are few"),
+            thread: index,
             kind,
             begin: turn.saturating_sub(rng.u64(..3 * STEP)),
             end: turn + rng.u64(..3 * STEP),
