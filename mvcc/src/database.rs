@@ -1,16 +1,16 @@
 //! The database: a handle, and what it opens.
 
 use crate::clock::{Clock, ClockChoice, ClockError};
-use crate::commit::Conflict;
 use crate::garbage;
 use crate::index::HashIndex;
 use crate::limited::{LimitedSnapshot, LimitedSnapshots};
 use crate::local::Local;
+use crate::retry::{RetryPolicy, RunError};
 use crate::shared::Shared;
 use crate::slots::Bound;
 use crate::snapshot::Snapshot;
 use crate::stats::{OldestSnapshot, Stats};
-use crate::sync::{Arc, Mutex, Ordering, back_off, counter, freed};
+use crate::sync::{Arc, Mutex, Ordering, counter, freed};
 use crate::table::{AnyTable, Index, OrderedTable, Table, TableCore, TableError};
 use crate::timestamp::Timestamp;
 use crate::transaction::Transaction;
@@ -36,11 +36,6 @@ pub(crate) struct Inner {
     pub(crate) shared: Arc<Shared>,
     tables: Mutex<HashMap<String, Arc<TableCore>>>,
 }
-
-/// So often a transaction may lose before it is run in a way that cannot lose. Among four threads on two cores that do nothing but increment one counter,
-/// each further attempt was needed a third as often; of 8 million transactions one took 19 (docs/performance.md). So this is for long transactions among
-/// short ones.
-const LOSSES: u32 = if cfg!(any(test, shuttle)) { 2 } else { 32 };
 
 /// Settings for a new [`Database`].
 ///
@@ -192,7 +187,7 @@ impl Database {
     ///
     /// The closure may run several times: a transaction that loses against a concurrent one is run again after a short random
     /// wait. What it reads is consistent each time. One that has lost 32 times is run once more while all other threads' commits
-    /// wait, so that it cannot lose: a closure must not wait for another thread's commit.
+    /// wait, so that it cannot lose: a closure must not wait for another thread's commit. [`run_with`](Self::run_with) takes other limits.
     ///
     /// # Errors
     /// What the closure returns as `Err`. The transaction is aborted then and not run again.
@@ -220,25 +215,12 @@ impl Database {
     #[cfg_attr(debug_assertions, track_caller)]
     pub fn run<T, E>(
         &self,
-        mut transaction: impl FnMut(&Transaction<'_>) -> Result<T, E>,
+        transaction: impl FnMut(&Transaction<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
-        for attempt in 0..LOSSES {
-            let tx = self.begin();
-            let value = transaction(&tx)?;
-            match tx.commit_untimed() {
-                Ok(()) => return Ok(value),
-                Err(Conflict) => back_off(attempt),
-            }
-        }
-        let local = self.inner.local();
-        let _inside = local.enter();
-        // Once at most, but for a lock that a preempted thread holds.
-        loop {
-            let tx = self.begin();
-            let value = transaction(&tx)?;
-            if tx.commit_untimed().is_ok() {
-                return Ok(value);
-            }
+        match self.run_with(&RetryPolicy::new(), transaction) {
+            Ok(value) => Ok(value),
+            Err(RunError::Aborted(error)) => Err(error),
+            Err(RunError::Exhausted(_)) => unreachable!("this policy has no limits"),
         }
     }
 
@@ -260,7 +242,7 @@ impl Database {
     #[inline]
     #[cfg_attr(debug_assertions, track_caller)]
     pub fn begin(&self) -> Transaction<'_> {
-        Transaction::new(&self.inner)
+        Transaction::new(&self.inner, 1)
     }
 
     /// A read-only snapshot of everything that is committed now.
