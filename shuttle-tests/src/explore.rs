@@ -3,9 +3,13 @@
 //! No scheduler finds everything: some bugs are found at once by PCT and hardly ever by a random walk, others the other way
 //! round. So every scenario runs under all of them; see `KILLS.md` for what found which seeded bug.
 
+use recording::Recording;
 use serde::{Deserialize, Serialize};
-use shuttle::scheduler::{PctScheduler, RandomScheduler, Scheduler, UrwRandomScheduler};
+use shuttle::scheduler::{
+    PctScheduler, RandomScheduler, ReplayScheduler, Scheduler, UrwRandomScheduler,
+};
 use shuttle::{Config, FailurePersistence, MaxSteps, Runner};
+use shuttle_engine::scheduler::serialization::serialize_schedule;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -13,6 +17,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 mod events;
 pub mod programs;
+mod recording;
 pub mod systematic;
 
 /// A way to choose which task runs next.
@@ -46,6 +51,8 @@ pub struct Outcome {
     pub runs: usize,
     /// What failed in the last one.
     pub failure: Option<String>,
+    /// That schedule, for [`replay`].
+    pub schedule: Option<String>,
 }
 
 /// A schedule longer than this is taken for one that never ends.
@@ -74,12 +81,24 @@ pub fn explore(
     }
 }
 
+/// Runs a scenario under the schedule of an [`Outcome`].
+///
+/// # Panics
+/// If the text is no schedule.
+pub fn replay(schedule: &str, scenario: impl Fn() + Send + Sync + 'static) -> Outcome {
+    let mut scheduler = ReplayScheduler::new_from_encoded(schedule);
+    // It ends where the scenario failed.
+    scheduler.set_allow_incomplete();
+    run(scheduler, scenario)
+}
+
 /// Runs a scenario under any scheduler.
 pub fn run(
     scheduler: impl Scheduler + 'static,
     scenario: impl Fn() + Send + Sync + 'static,
 ) -> Outcome {
     let runs = Arc::new(AtomicUsize::new(0));
+    let (scheduler, schedule) = Recording::of(scheduler);
     let runner = Runner::new(scheduler, config());
     let ran = catch_unwind(AssertUnwindSafe(|| {
         let runs = runs.clone();
@@ -89,9 +108,13 @@ pub fn run(
             scenario();
         });
     }));
+    let failure = ran.err().map(|panic| message(&*panic));
     Outcome {
         runs: runs.load(Relaxed),
-        failure: ran.err().map(|panic| message(&*panic)),
+        schedule: failure
+            .as_ref()
+            .map(|_| serialize_schedule(&schedule.borrow())),
+        failure,
     }
 }
 

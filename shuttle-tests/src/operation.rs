@@ -117,6 +117,16 @@ impl Op {
         }
     }
 
+    /// Whether it reads or writes a key, or says whether it is there.
+    pub fn touches(&self, key: Key) -> bool {
+        match self {
+            Self::Read { key: at, .. }
+            | Self::Write { key: at, .. }
+            | Self::Append { key: at, .. } => *at == key,
+            Self::Scan(scan) => scan.table == key.table && scan.covered().contains(&key.key),
+        }
+    }
+
     /// The value that it writes, if it does and is not a removal.
     pub fn new_value(&self) -> Option<u64> {
         match self {
