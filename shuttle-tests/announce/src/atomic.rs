@@ -102,6 +102,16 @@ macro_rules! number {
                 self.written().fetch_sub(value, order)
             }
 
+            /// Sets bits of the value and returns what it was.
+            pub fn fetch_or(&self, value: $value, order: Ordering) -> $value {
+                self.written().fetch_or(value, order)
+            }
+
+            /// Clears the other bits of the value and returns what it was.
+            pub fn fetch_and(&self, value: $value, order: Ordering) -> $value {
+                self.written().fetch_and(value, order)
+            }
+
             /// Raises the value and returns what it was.
             pub fn fetch_max(&self, value: $value, order: Ordering) -> $value {
                 self.written().fetch_max(value, order)
