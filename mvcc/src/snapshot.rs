@@ -3,7 +3,7 @@
 use crate::database::{Database, Inner};
 use crate::protected::Protected;
 use crate::range::{Direction, Rows};
-use crate::read::{self, RowReader};
+use crate::read::{self, RangeReader, RowReader};
 use crate::slots::{self, SlotRef};
 use crate::table::{AnyTable, Lookup, TableCore};
 use crate::timestamp::Timestamp;
@@ -97,7 +97,9 @@ impl RowReader for Snapshot {
         // SAFETY: the slot protects the timestamp as long as `self` lives; the caller's promise.
         unsafe { read::shard_at(table, shard, self.timestamp, Protected::pinned(&guard)) }
     }
+}
 
+impl RangeReader for Snapshot {
     unsafe fn read_range<'r, K: TreeKey, V>(
         &'r self,
         table: &TableCore,

@@ -7,8 +7,9 @@ use crate::garbage;
 use crate::local::Local;
 use crate::protected::Protected;
 use crate::range::{Direction, RangeRead, Rows, last_key, walk};
-use crate::read::{self, RowReader};
+use crate::read::{self, RangeReader, RowReader};
 use crate::reads::{Reads, Seen, read_at};
+use crate::savepoint::Savepoint;
 use crate::shared::Worker;
 use crate::slots::SlotRef;
 use crate::sync::bug;
@@ -17,7 +18,7 @@ use crate::timestamp::Timestamp;
 use crate::tree::TreeKey;
 use crate::tuple::Tuple;
 use crate::version::{OwnedVersion, Version};
-use crate::writes::Writes;
+use crate::writes::{Mark, Write, Writes};
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::marker::PhantomData;
@@ -182,6 +183,30 @@ impl<'db> Transaction<'db> {
         true
     }
 
+    /// A point to go back to: [`Savepoint::roll_back`] undoes what is written from now on.
+    pub fn savepoint(&self) -> Savepoint<'_> {
+        Savepoint::new(self)
+    }
+
+    pub(crate) fn mark_writes(&self) -> Mark {
+        self.footprint.borrow_mut().writes.mark()
+    }
+
+    pub(crate) fn forget_mark(&self, mark: Mark) {
+        self.footprint.borrow_mut().writes.forget(mark);
+    }
+
+    /// Undoes all writes since a savepoint; false if that was undone itself.
+    pub(crate) fn undo_writes(&self, mark: Mark) -> bool {
+        let undone = self.footprint.borrow_mut().writes.undo(mark);
+        undone.is_some_and(|undone| {
+            if !bug!("undone-write-is-held") {
+                self.give_up(&undone);
+            }
+            true
+        })
+    }
+
     /// Commits: all writes take effect at one instant, or none does.
     ///
     /// Returns the transaction's place in the serialization order.
@@ -190,8 +215,7 @@ impl<'db> Transaction<'db> {
     /// [`Conflict`] if a concurrent transaction has changed what this one has read, or is at work on what this one writes.
     pub fn commit(self) -> Result<Timestamp, Conflict> {
         let timestamp = if self.footprint.borrow().writes.is_empty() {
-            let clock = &self.database.shared.clock;
-            let timestamp = self.footprint.borrow_mut().reads.take_timestamp(clock);
+            let timestamp = self.fix_timestamp();
             Worker::count(&self.local.worker().commits);
             timestamp
         } else {
@@ -240,9 +264,20 @@ impl<'db> Transaction<'db> {
         Ok(timestamp)
     }
 
+    /// Lets go of the tuples of writes that are not to be installed. Those that were added for nothing are collected later, not here: that can compare keys,
+    /// and we may be unwinding.
+    fn give_up(&self, writes: &[Write]) {
+        if writes.iter().any(|write| write.held) {
+            let now = self.database.shared.clock.now();
+            let held = writes.iter().filter(|write| write.held);
+            let mut garbage = self.local.worker().garbage.lock();
+            garbage.retire(held.map(|write| write.given_up(now)));
+        }
+    }
+
     #[inline]
     #[expect(clippy::unused_self, reason = "it keeps the slot open")]
-    fn protected(&self) -> Protected<'_> {
+    pub(crate) fn protected(&self) -> Protected<'_> {
         // SAFETY: the slot is open as long as the transaction lives.
         unsafe { Protected::open() }
     }
@@ -254,7 +289,7 @@ impl<'db> Transaction<'db> {
     }
 
     #[inline]
-    fn check(&self, table: &TableCore) {
+    pub(crate) fn check(&self, table: &TableCore) {
         table.check_database(self.database.id);
     }
 
@@ -342,6 +377,18 @@ impl<'db> Transaction<'db> {
         }
     }
 
+    /// The version that this transaction is going to install in a tuple.
+    #[inline]
+    pub(crate) fn own_write(&self, tuple: NonNull<Tuple>) -> Option<NonNull<Version>> {
+        self.footprint.borrow().writes.get(tuple)
+    }
+
+    /// The timestamp, taken now if there is none yet.
+    pub(crate) fn fix_timestamp(&self) -> u64 {
+        let clock = &self.database.shared.clock;
+        self.footprint.borrow_mut().reads.take_timestamp(clock)
+    }
+
     /// The version of a tuple that this transaction sees. `None`: the tuple is removed.
     #[inline]
     fn read<V>(
@@ -410,7 +457,9 @@ impl RowReader for Transaction<'_> {
         };
         tuples.filter_map(row).collect()
     }
+}
 
+impl RangeReader for Transaction<'_> {
     /// From here on, what was read of the range is protected against changes.
     unsafe fn read_range<'r, K: TreeKey, V>(
         &'r self,
@@ -419,8 +468,7 @@ impl RowReader for Transaction<'_> {
         direction: Direction,
         limit: usize,
     ) -> Rows<'r, K, V> {
-        let clock = &self.database.shared.clock;
-        self.footprint.borrow_mut().reads.take_timestamp(clock);
+        self.fix_timestamp();
         // SAFETY: the caller's promise.
         let tree = unsafe { table.index.tree::<K>() };
         let walked = walk(tree, (start, end), direction, limit, self.protected());
@@ -453,20 +501,14 @@ impl RowReader for Transaction<'_> {
 }
 
 impl Drop for Transaction<'_> {
-    /// Gives everything back before any user code (the drop of buffered values) runs. What was added for nothing is collected later.
+    /// Gives everything back before any user code (the drop of buffered values) runs.
     fn drop(&mut self) {
         if bug!("slot-kept-on-panic") && std::thread::panicking() {
             return;
         }
+        let writes = self.footprint.get_mut().writes.take_entries();
+        self.give_up(&writes);
         let footprint = self.footprint.get_mut();
-        let writes = footprint.writes.take_entries();
-        if writes.iter().any(|write| write.held) {
-            // Tuples that may have been added for nothing. Not removed here: that can compare keys, and we may be unwinding.
-            let now = self.database.shared.clock.now();
-            let held = writes.iter().filter(|write| write.held);
-            let mut garbage = self.local.worker().garbage.lock();
-            garbage.retire(held.map(|write| write.given_up(now)));
-        }
         self.local
             .return_reads(std::mem::take(&mut footprint.timed));
         self.local.end(self.slot);

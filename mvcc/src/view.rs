@@ -4,7 +4,7 @@ use crate::database::Inner;
 use crate::local::Local;
 use crate::protected::Protected;
 use crate::range::{Direction, Rows};
-use crate::read::{self, RowReader};
+use crate::read::{self, RangeReader, RowReader};
 use crate::reads::Reads;
 use crate::slots::{self, SlotRef};
 use crate::table::{AnyTable, Lookup, TableCore};
@@ -117,7 +117,9 @@ impl RowReader for View<'_> {
         // SAFETY: the slot protects the timestamp as long as `self` lives; the caller's promise.
         unsafe { read::shard_at(table, shard, timestamp, Protected::pinned(&guard)) }
     }
+}
 
+impl RangeReader for View<'_> {
     unsafe fn read_range<'r, K: TreeKey, V>(
         &'r self,
         table: &TableCore,

@@ -6,6 +6,7 @@ mod ordered;
 mod panics;
 mod progress;
 mod time;
+mod transactions;
 
 use mvcc_shuttle::{Builder, ClockChoice, Database, Read, Table};
 use shuttle::thread;
@@ -80,6 +81,8 @@ scenarios! {
         extension in CLOCKS, clock_ties in ALL;
     progress:
         opposite_lock_orders in ONE, the_long_transaction_wins in ONE, nested_transactions in ONE, partial_acquisition in ONE, conflict_leaves_no_lock in ONE;
+    transactions:
+        peeks_see_whole_transactions in CLOCKS, undone_writes in CLOCKS;
     panics:
         panic_in_a_closure in ONE, panic_in_ord in ONE, panic_in_drop in ONE, forgotten_and_out_of_order in ONE;
 }
