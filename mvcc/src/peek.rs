@@ -9,7 +9,7 @@ use crate::tree::TreeKey;
 use std::borrow::Borrow;
 use std::ops::{Bound, RangeBounds};
 
-impl<'db> Transaction<'db> {
+impl Transaction<'_> {
     /// The value of a key, without a promise that it is still the same at the commit.
     ///
     /// For hints, statistics, and guesses that are checked otherwise, on rows that others write all the time: what was only peeked at causes no conflict.
