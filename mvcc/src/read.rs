@@ -5,6 +5,7 @@ use crate::range::{Direction, Rows, last_key, walk};
 use crate::reads::{Seen, read_at};
 use crate::sync::freed;
 use crate::table::{AnyTable, Lookup, OrderedTable, TableCore, key_of};
+use crate::timestamp::Timestamp;
 use crate::tree::TreeKey;
 use crate::tuple::Tuple;
 use crate::version::{ValueVersion, Version};
@@ -96,6 +97,10 @@ pub trait Read: sealed::Sealed {
     {
         self.range::<K, V, K>(table, ..).next_back()
     }
+
+    /// Whether what was committed at this timestamp is part of what it reads.
+    #[doc(hidden)]
+    fn sees(&self, commit: Timestamp) -> bool;
 }
 
 mod sealed {
@@ -215,6 +220,10 @@ macro_rules! impl_read {
                 Q: ToOwned<Owned: Into<K>> + ?Sized,
             {
                 self.range(table, range)
+            }
+
+            fn sees(&self, commit: Timestamp) -> bool {
+                self.fix_timestamp() > commit.ticks()
             }
         }
     };

@@ -79,6 +79,10 @@ impl Snapshot {
         unsafe { read::get_at(table, key, self.timestamp, Protected::pinned(&guard)) }
     }
 
+    pub(crate) fn fix_timestamp(&self) -> u64 {
+        self.timestamp
+    }
+
     fn check(&self, table: &TableCore) {
         table.check_database(self.inner().id);
     }

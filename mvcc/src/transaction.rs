@@ -10,6 +10,7 @@ use crate::range::{Direction, RangeRead, Rows, last_key, walk};
 use crate::read::{self, RangeReader, RowReader};
 use crate::reads::{Reads, Seen, read_at};
 use crate::savepoint::Savepoint;
+use crate::secondary::Duplicate;
 use crate::shared::Worker;
 use crate::slots::SlotRef;
 use crate::sync::bug;
@@ -73,6 +74,7 @@ impl<'db> Transaction<'db> {
             scans: Vec::new(),
             ranges: Vec::new(),
             writes: Writes::default(),
+            catalog: database.shared.catalog(),
         };
         Self {
             database,
@@ -114,9 +116,19 @@ impl<'db> Transaction<'db> {
     /// Gives a key a value, whether or not it has one (an upsert).
     ///
     /// # Panics
-    /// If the table belongs to another database.
+    /// If the table belongs to another database, or if another row has the same key of a unique index; see [`try_insert`](Self::try_insert) and
+    /// [`insert_unique`](Self::insert_unique).
     pub fn insert<T: AnyTable>(&self, table: &T, key: T::Key, value: T::Value) {
-        let core = self.core(table);
+        if self.core(table).is_indexed() {
+            return self.insert_indexed(table, key, value);
+        }
+        self.put(table, key, value);
+    }
+
+    /// Buffers a row.
+    #[inline]
+    pub(crate) fn put<T: AnyTable>(&self, table: &T, key: T::Key, value: T::Value) {
+        let core = table.core();
         let version = self.version(table, Some(value));
         let mut key = key;
         loop {
@@ -146,6 +158,9 @@ impl<'db> Transaction<'db> {
     /// If the table belongs to another database.
     pub fn remove<T: Lookup<Q>, Q: ?Sized>(&self, table: &T, key: &Q) {
         let core = self.core(table);
+        if core.is_indexed() {
+            return self.remove_indexed(table, key);
+        }
         loop {
             let Some(tuple) = table.find(key, self.protected()) else {
                 // Nothing to remove, as long as it stays so until the commit: an absent read.
@@ -163,24 +178,32 @@ impl<'db> Transaction<'db> {
     /// Replaces a key's value by a function of it; false if it has none. The function may use the transaction.
     ///
     /// # Panics
-    /// If the table belongs to another database.
+    /// If the table belongs to another database, or if another row has the same key of a unique index; see [`try_update`](Self::try_update).
     pub fn update<T: Lookup<Q>, Q: ?Sized>(
         &self,
         table: &T,
         key: &Q,
         update: impl FnOnce(&T::Value) -> T::Value,
     ) -> bool {
-        let Some((tuple, value)) = self.get_tuple(table, key) else {
-            return false;
-        };
-        let version = self.version(table, Some(update(value)));
+        self.try_update(table, key, update)
+            .unwrap_or_else(Duplicate::refuse)
+    }
+
+    /// Buffers another value for a tuple whose value was read, or its removal.
+    #[inline]
+    pub(crate) fn overwrite<T: AnyTable>(
+        &self,
+        table: &T,
+        tuple: NonNull<Tuple>,
+        value: Option<T::Value>,
+    ) {
+        let version = self.version(table, value);
         // We have seen a value there, so a removal is later than our slot's bound, and the tuple stays.
-        let core = self.core(table);
+        let core = table.core();
         let held = self
             .hold(core, tuple)
             .expect("a tuple whose value was read is not removed");
         self.write(core, tuple, version, held);
-        true
     }
 
     /// A point to go back to: [`Savepoint::roll_back`] undoes what is written from now on.
@@ -283,7 +306,7 @@ impl<'db> Transaction<'db> {
     }
 
     /// The table's core, checked to be of this database.
-    fn core<'t, T: AnyTable>(&self, table: &'t T) -> &'t TableCore {
+    pub(crate) fn core<'t, T: AnyTable>(&self, table: &'t T) -> &'t TableCore {
         self.check(table.core());
         table.core()
     }
@@ -332,7 +355,7 @@ impl<'db> Transaction<'db> {
 
     /// A key's tuple and its value, as this transaction sees it.
     #[inline]
-    fn get_tuple<T: Lookup<Q>, Q: ?Sized>(
+    pub(crate) fn get_tuple<T: Lookup<Q>, Q: ?Sized>(
         &self,
         table: &T,
         key: &Q,

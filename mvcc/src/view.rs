@@ -98,7 +98,7 @@ impl<'db> View<'db> {
     #[inline(never)]
     fn get_timed<T: Lookup<Q>, Q: ?Sized>(&self, table: &T, key: &Q) -> Option<&T::Value> {
         let guard = self.local.pin();
-        let timestamp = self.fix();
+        let timestamp = self.fix_timestamp();
         // SAFETY: the slot protects the timestamp as long as `self` lives.
         unsafe { read::get_at(table, key, timestamp, Protected::pinned(&guard)) }
     }
@@ -113,7 +113,7 @@ impl RowReader for View<'_> {
         shard: usize,
     ) -> Vec<(&'r K, &'r V)> {
         let guard = self.local.pin();
-        let timestamp = self.fix();
+        let timestamp = self.fix_timestamp();
         // SAFETY: the slot protects the timestamp as long as `self` lives; the caller's promise.
         unsafe { read::shard_at(table, shard, timestamp, Protected::pinned(&guard)) }
     }
@@ -128,7 +128,7 @@ impl RangeReader for View<'_> {
         limit: usize,
     ) -> Rows<'r, K, V> {
         let guard = self.local.pin();
-        let timestamp = self.fix();
+        let timestamp = self.fix_timestamp();
         let protected = Protected::pinned(&guard);
         // SAFETY: as above.
         unsafe { read::range_at(table, bounds, direction, limit, timestamp, protected) }
@@ -143,7 +143,7 @@ impl View<'_> {
 
     /// The timestamp, taken now if there is none yet. The slot is narrowed to it: all that was read is visible there.
     #[cold]
-    fn fix(&self) -> u64 {
+    pub(crate) fn fix_timestamp(&self) -> u64 {
         let mut reads = self.reads.borrow_mut();
         let timestamp = reads.take_timestamp(&self.database.shared.clock);
         if !self.searching.get() {
