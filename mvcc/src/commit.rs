@@ -9,7 +9,7 @@ use crate::reads::{Read, Reads};
 use crate::shared::Shared;
 use crate::sync::{back_off, bug};
 use crate::table::TableCore;
-use crate::tuple::Tuple;
+use crate::tuple::{Tuple, Word};
 use crate::version::Version;
 use crate::writes::{Write, Writes};
 use std::ptr::NonNull;
@@ -218,9 +218,7 @@ impl Footprint {
     /// Whether a tuple that a scan came by has no newer version than the scan saw, and nobody else is about to change that.
     fn is_old(&self, tuple: NonNull<Tuple>, locks: Locks) -> bool {
         let since = self.reads.timestamp().unwrap_or(0);
-        // SAFETY: the newest version of its tuple; our slot is open.
-        let is_old = |newest: NonNull<Version>| unsafe { newest.as_ref() }.timestamp < since;
-        self.newest_is(tuple, locks, is_old)
+        self.newest_is(tuple, locks, |_, newest| newest.timestamp < since)
     }
 
     /// Whether the version that was read is the newest, and nobody else is about to replace it.
@@ -252,20 +250,15 @@ impl Footprint {
     ) -> bool {
         // SAFETY: the database keeps the table.
         let table = unsafe { read.table.as_ref() };
-        table
-            .index
-            .hash()
-            .matches(read.hash, protected)
-            .all(|tuple| {
-                read.others.contains(&tuple)
-                    || self.newest_is(tuple, locks, |newest| {
-                        // A tombstone later than `timestamp` may stand above a value from before it.
-                        // SAFETY: the newest version of its tuple; our slot is open.
-                        let at = unsafe { newest.as_ref() }.timestamp;
-                        // SAFETY: as above.
-                        at < timestamp && unsafe { (table.versions.is_tombstone)(newest) }
-                    })
-            })
+        let is_absent = |tuple| {
+            read.others.contains(&tuple)
+                || self.newest_is(tuple, locks, |word, newest| {
+                    // A tombstone later than `timestamp` may stand above a value from before it.
+                    word.is_tombstone() && newest.timestamp < timestamp
+                })
+        };
+        let index = table.index.hash();
+        index.all_match(read.hash, protected, is_absent)
     }
 
     /// Whether a shard that was walked through has had no new tuples, or only such as still have no value. The tuples that were
@@ -282,7 +275,7 @@ impl Footprint {
         &self,
         tuple: NonNull<Tuple>,
         locks: Locks,
-        like: impl Fn(NonNull<Version>) -> bool,
+        like: impl Fn(Word, &Version) -> bool,
     ) -> bool {
         // SAFETY: found in the index by a protected transaction.
         let head = unsafe { tuple.as_ref() };
@@ -293,7 +286,8 @@ impl Footprint {
         // A dead one was without a value for longer than this transaction lives.
         word.is_dead()
             || (!word.is_locked() || self.writes.contains(tuple))
-                && NonNull::new(word.newest()).is_none_or(like)
+                // SAFETY: the newest version of its tuple; our slot is open.
+                && unsafe { word.newest().as_ref() }.is_none_or(|newest| like(word, newest))
     }
 }
 
@@ -314,8 +308,8 @@ fn lock(writes: &mut [Write]) -> Result<(), Lost> {
             let write = &mut writes[i];
             // SAFETY: the transaction has an open slot since it found the tuple.
             match unsafe { write.tuple.as_ref() }.lock(TURNS) {
-                Ok(newest) => {
-                    write.locked = newest;
+                Ok(word) => {
+                    write.locked = Some(word);
                     false
                 }
                 Err(_) => true,
@@ -336,7 +330,8 @@ fn lock(writes: &mut [Write]) -> Result<(), Lost> {
 /// Unlocks, and leaves everything as it was.
 fn unlock(writes: &mut [Write]) {
     for write in writes {
+        let word = write.locked.take().expect("it was locked");
         // SAFETY: as in `lock`.
-        unsafe { write.tuple.as_ref() }.publish(write.locked);
+        unsafe { write.tuple.as_ref() }.publish(word);
     }
 }

@@ -18,7 +18,7 @@ use crate::protected::Protected;
 use crate::shared::{Horizon, Shared, Worker};
 use crate::sync::{Ordering, Wait, bug, fence};
 use crate::table::{DeadTuple, TableCore};
-use crate::tuple::{Order, Tuple, order_of};
+use crate::tuple::{Order, Tuple, Word, order_of};
 use crate::version::{OwnedVersion, Version};
 use crossbeam_epoch::Guard;
 use std::collections::{BTreeMap, VecDeque};
@@ -383,10 +383,10 @@ fn unlink_last(passed: &mut Passed<'_>, worker: &Worker, entries: &mut Vec<Retir
     if versions.peek().is_some() {
         // SAFETY: see above.
         let tuple = unsafe { last.tuple.as_ref() };
-        let Ok(newest) = tuple.lock(u32::MAX) else {
+        let Ok(word) = tuple.lock(u32::MAX) else {
             unreachable!("a tuple with a version above the watermark is not removed")
         };
-        let mut from = newest;
+        let mut from = word.newest();
         for version in versions {
             // SAFETY: the version was superseded and is still linked: only its entry unlinks it. For those above it, see above.
             let above = unsafe { Version::directly_above(from, version.as_ptr()) };
@@ -397,7 +397,7 @@ fn unlink_last(passed: &mut Passed<'_>, worker: &Worker, entries: &mut Vec<Retir
             // Release: pairs with the acquire loads of a walk. One writer at a time: we hold the tuple's lock.
             above.older.store(older, Ordering::Release);
         }
-        tuple.publish(newest);
+        tuple.publish(word);
     }
     drop(still);
     for entry in entries.drain(closed..) {
@@ -428,17 +428,10 @@ pub(crate) fn bury(local: &Local, table: NonNull<TableCore>, tuple: NonNull<Tupl
     let shared = local.shared();
     // SAFETY: the database keeps the table; we have been protected since the tuple was held.
     let (core, head) = unsafe { (table.as_ref(), tuple.as_ref()) };
-    let is_absent = |newest| {
-        NonNull::new(newest).is_none_or(|newest: NonNull<Version>| {
-            // SAFETY: the newest version of a tuple that we have locked.
-            let (timestamp, tombstone) = unsafe {
-                (
-                    newest.as_ref().timestamp,
-                    (core.versions.is_tombstone)(newest),
-                )
-            };
-            tombstone && timestamp < shared.watermark()
-        })
+    let is_absent = |word: Word| {
+        // SAFETY: the newest version of a tuple that we have locked.
+        unsafe { word.newest().as_ref() }
+            .is_none_or(|newest| word.is_tombstone() && newest.timestamp < shared.watermark())
     };
     // SAFETY: see above.
     let protected = unsafe { Protected::open() };
@@ -448,12 +441,12 @@ pub(crate) fn bury(local: &Local, table: NonNull<TableCore>, tuple: NonNull<Tupl
         let Some(removal) = core.index.prepare_removal(tuple, protected) else {
             return;
         };
-        let Ok(newest) = head.lock(u32::MAX) else {
+        let Ok(word) = head.lock(u32::MAX) else {
             return;
         };
         // Under the lock: who holds it later sees it dead (see `Tuple::hold`).
-        if !is_absent(newest) || head.is_held() && !bug!("held-is-removed") {
-            head.publish(newest);
+        if !is_absent(word) || head.is_held() && !bug!("held-is-removed") {
+            head.publish(word);
             return;
         }
         let removed = if bug!("dead-left-in-index") {
@@ -463,16 +456,16 @@ pub(crate) fn bury(local: &Local, table: NonNull<TableCore>, tuple: NonNull<Tupl
         };
         if let Some(replaced) = removed {
             if bug!("dead-not-marked") {
-                head.publish(newest);
+                head.publish(word);
             } else {
-                head.bury(newest);
+                head.bury(word);
             }
-            if !newest.is_null() {
+            if !word.newest().is_null() {
                 local.worker().count_versions(-1);
             }
             break replaced;
         }
-        head.publish(newest);
+        head.publish(word);
         wait.turn();
     };
     local.worker().count_tuples(-1);

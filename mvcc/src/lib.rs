@@ -56,7 +56,7 @@
 //! - **I5** A version that lies between two live snapshots and is seen by neither is unlinked under its tuple's lock and freed through the epoch.
 //! - **I6** A tuple leaves its index only if it is locked, held by nobody, and without a value for every live and later transaction. Whoever buffers a write to
 //!   a tuple without a value holds it; for others it stays because of their slot.
-//! - **I7** A probe of the index that ends at an empty slot has passed every slot where an earlier insert can have put the key.
+//! - **I7** A probe of the index that ends at a bucket that does not overflow has passed every bucket where an earlier insert can have put the key.
 //! - **I8** No user code (`Hash`, `Eq`, `Ord`, `Clone`, `Drop`, closures) runs while a tuple, an index shard or a tree node is locked.
 //! - **I9** What leaves an index (tuples, arrays, nodes) is freed when no slot is open from before, and then through the epoch.
 //! - **I10** A commit knows the exact tuples of each range that it has read: the nodes are unchanged since they were walked through, and none of the tuples in them has a

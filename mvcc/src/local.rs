@@ -175,8 +175,8 @@ impl Local {
         };
         let version = version.into_raw();
         freed::set_free(version, false);
-        // SAFETY: it came from the same table, so it is of this type, and belongs to us alone. It is a tombstone, so the assignment
-        // drops nothing.
+        // SAFETY: it came from the same table, so it is of this type, and belongs to us alone. It was cleared, so the assignment drops
+        // nothing.
         unsafe { (*version.cast::<ValueVersion<V>>().as_ptr()).value = value };
         version
     }

@@ -6,7 +6,7 @@ use crate::version::OwnedVersion;
 /// Versions kept for each table: what two rounds of collection bring in while the epoch moves on.
 const ENOUGH: usize = 512;
 
-/// Tombstones for recycling, by table. All of a table's are of its type.
+/// Cleared versions, by table. All of a table's are of its type.
 #[derive(Default)]
 pub(crate) struct Recycled(Vec<Vec<OwnedVersion>>);
 

@@ -27,16 +27,6 @@ use crate::writes::Mark;
 /// assert_eq!(taken, Ok((Some(5), Some(1))));
 /// # Ok::<(), mvcc::TableError>(())
 /// ```
-///
-/// It cannot outlive its transaction:
-///
-/// ```compile_fail,E0505
-/// let db = mvcc::Database::new();
-/// let tx = db.begin();
-/// let savepoint = tx.savepoint();
-/// tx.commit().unwrap();
-/// savepoint.roll_back();
-/// ```
 #[derive(Debug)]
 #[must_use = "a savepoint undoes nothing until it is rolled back"]
 pub struct Savepoint<'t> {

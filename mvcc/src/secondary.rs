@@ -9,7 +9,7 @@ mod entry;
 mod write;
 
 pub use build::IndexError;
-use entry::Entry;
+use entry::{Bounds, Entry};
 pub use write::Duplicate;
 pub(crate) use write::Maintained;
 
@@ -119,7 +119,7 @@ where
         I: Borrow<Q>,
         Q: ToOwned<Owned: Into<I>> + ?Sized,
     {
-        let bounds: (Bound<I>, Bound<I>) = owned_bounds(range);
+        let bounds: Bounds<I> = owned_bounds(range);
         let (mut indexed, mut scanned) = (None, Vec::new());
         if read.sees(self.core.built) {
             let entries =
@@ -156,7 +156,7 @@ where
     fn scan<'r>(
         &'r self,
         read: &'r impl Read,
-        bounds: &(Bound<I>, Bound<I>),
+        bounds: &Bounds<I>,
     ) -> Vec<(&'r T::Key, &'r T::Value)> {
         let keys = |(key, value)| {
             let mut keys = (self.core.keys)(key, value);

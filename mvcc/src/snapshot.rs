@@ -84,7 +84,7 @@ impl Snapshot {
     }
 
     fn check(&self, table: &TableCore) {
-        table.check_database(self.inner().id);
+        table.check_database(self.inner());
     }
 
     read::inherent_reads!();

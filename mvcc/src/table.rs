@@ -2,6 +2,7 @@
 
 use crate::commit::Absence;
 use crate::conflict::ConflictCause;
+use crate::database::Inner;
 use crate::garbage::Unlinked;
 use crate::index::{Hash, HashIndex, Inserts};
 use crate::protected::Protected;
@@ -263,6 +264,7 @@ pub struct TableCore {
     pub(crate) id: usize,
     /// The database that it belongs to.
     pub(crate) database: u64,
+    database_name: Arc<str>,
     name: Arc<str>,
     types: (TypeId, TypeId),
     type_names: (&'static str, &'static str),
@@ -279,13 +281,14 @@ pub struct TableCore {
 impl TableCore {
     pub(crate) fn new<K: 'static, V: 'static>(
         id: usize,
-        database: u64,
+        database: &Inner,
         name: &str,
         index: Index,
     ) -> Self {
         Self {
             id,
-            database,
+            database: database.id,
+            database_name: database.name.clone(),
             name: name.into(),
             types: (TypeId::of::<K>(), TypeId::of::<V>()),
             type_names: (type_name::<K>(), type_name::<V>()),
@@ -356,11 +359,17 @@ impl TableCore {
 
     /// Panics if the table belongs to another database than the transaction.
     #[inline]
-    pub(crate) fn check_database(&self, database: u64) {
-        assert!(
-            self.database == database,
-            "table {:?} belongs to another database than the transaction that uses it; open it with Database::table of the same database",
-            self.name
+    pub(crate) fn check_database(&self, database: &Inner) {
+        if self.database != database.id {
+            self.refuse(database);
+        }
+    }
+
+    #[cold]
+    fn refuse(&self, database: &Inner) -> ! {
+        panic!(
+            "table {:?} belongs to {}, but was used with {}; open it with Database::table of that one",
+            self.name, self.database_name, database.name
         );
     }
 
@@ -574,15 +583,18 @@ where
     ) -> Option<Absence> {
         let hash = Hash::new(self.core.hasher.hash_one(key));
         let mut others = Vec::new();
-        for tuple in self.core.index.hash().matches(hash, protected) {
+        let is_other = |tuple| {
             // SAFETY: found in this table by a protected thread.
-            if unsafe { key_of::<K>(tuple) }.borrow() != key {
+            let is_other = unsafe { key_of::<K>(tuple) }.borrow() != key;
+            if is_other {
                 others.push(tuple);
-            } else if Some(tuple) != found {
-                return None;
             }
-        }
-        Some(Absence::Hash { hash, others })
+            is_other || Some(tuple) == found
+        };
+        let index = self.core.index.hash();
+        index
+            .all_match(hash, protected, is_other)
+            .then_some(Absence::Hash { hash, others })
     }
 }
 

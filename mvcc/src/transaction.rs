@@ -19,10 +19,9 @@ use crate::timestamp::Timestamp;
 use crate::tree::TreeKey;
 use crate::tuple::Tuple;
 use crate::version::{OwnedVersion, Version};
-use crate::writes::{Mark, Write, Writes};
+use crate::writes::{Mark, NewVersion, Write, Writes};
 use std::cell::{Cell, RefCell};
 use std::fmt;
-use std::marker::PhantomData;
 use std::ops::Bound;
 use std::ptr::NonNull;
 use std::rc::Rc;
@@ -36,12 +35,31 @@ use std::rc::Rc;
 /// Meant for short work: while it lives, nothing that is overwritten is freed. For long reads take a
 /// [`Snapshot`](crate::Snapshot). Transactions on one thread are independent of each other, also when nested.
 ///
-/// It cannot be sent to another thread:
+/// It belongs to its thread, so it cannot be sent to another one, nor held across an `.await` in a future that may move:
 ///
+/// ```
+/// # fn spawn(_task: impl Future<Output = ()> + Send) {}
+/// # async fn fetch() -> u64 { 7 }
+/// # let db = mvcc::Database::new();
+/// # let table = db.table::<u64, u64>("t").unwrap();
+/// spawn(async move {
+///     let value = fetch().await;
+///     let tx = db.begin();
+///     tx.insert(&table, 1, value);
+///     tx.commit().unwrap();
+/// });
+/// ```
 /// ```compile_fail
-/// let db = mvcc::Database::new();
-/// let tx = db.begin();
-/// std::thread::scope(|scope| { scope.spawn(|| tx.abort()); });
+/// # fn spawn(_task: impl Future<Output = ()> + Send) {}
+/// # async fn fetch() -> u64 { 7 }
+/// # let db = mvcc::Database::new();
+/// # let table = db.table::<u64, u64>("t").unwrap();
+/// spawn(async move {
+///     let tx = db.begin();
+///     let value = fetch().await;
+///     tx.insert(&table, 1, value);
+///     tx.commit().unwrap();
+/// });
 /// ```
 pub struct Transaction<'db> {
     database: &'db Inner,
@@ -134,7 +152,7 @@ impl<'db> Transaction<'db> {
         loop {
             let vacancy = match table.locate(&key, self.protected()) {
                 Ok(tuple) => {
-                    if let Some(held) = self.hold(core, tuple) {
+                    if let Some(held) = self.hold(tuple) {
                         return self.write(core, tuple, version, held);
                     }
                     continue;
@@ -169,7 +187,7 @@ impl<'db> Transaction<'db> {
                 }
                 continue;
             };
-            if let Some(held) = self.hold(core, tuple) {
+            if let Some(held) = self.hold(tuple) {
                 return self.write(core, tuple, self.version(table, None), held);
             }
         }
@@ -201,7 +219,7 @@ impl<'db> Transaction<'db> {
         // We have seen a value there, so a removal is later than our slot's bound, and the tuple stays.
         let core = table.core();
         let held = self
-            .hold(core, tuple)
+            .hold(tuple)
             .expect("a tuple whose value was read is not removed");
         self.write(core, tuple, version, held);
     }
@@ -313,38 +331,36 @@ impl<'db> Transaction<'db> {
 
     #[inline]
     pub(crate) fn check(&self, table: &TableCore) {
-        table.check_database(self.database.id);
+        table.check_database(self.database);
     }
 
-    fn version<T: AnyTable>(&self, table: &T, value: Option<T::Value>) -> OwnedVersion {
+    fn version<T: AnyTable>(&self, table: &T, value: Option<T::Value>) -> NewVersion {
         let core = table.core();
+        let is_tombstone = value.is_none();
         let version = self.local.new_version(core.id, value);
         // SAFETY: new, and of the table's type.
-        unsafe { OwnedVersion::new(version, core.versions) }
+        let version = unsafe { OwnedVersion::new(version, core.versions) };
+        NewVersion::new(version, is_tombstone)
     }
 
     /// Makes sure that a tuple that is to be written to stays in its index until this transaction ends. `None`: it is removed
     /// already. Otherwise, whether that took a hold.
     ///
     /// A tuple with a value needs none: what removes the value from now on is later than our slot's bound, so the tuple stays (I6).
-    fn hold(&self, core: &TableCore, tuple: NonNull<Tuple>) -> Option<bool> {
+    fn hold(&self, tuple: NonNull<Tuple>) -> Option<bool> {
         if self.footprint.borrow().writes.contains(tuple) {
             return Some(false);
         }
         // SAFETY: we are protected since we found it.
         let head = unsafe { tuple.as_ref() };
-        let word = head.unlocked_word();
-        if let (Some(newest), false) = (NonNull::new(word.newest()), word.is_dead())
-            // SAFETY: the newest version while our slot is open.
-            && !unsafe { (core.versions.is_tombstone)(newest) }
-        {
+        if head.unlocked_word().live().is_some() {
             return Some(false);
         }
         head.hold().then_some(true)
     }
 
     /// Buffers a write.
-    fn write(&self, core: &TableCore, tuple: NonNull<Tuple>, version: OwnedVersion, held: bool) {
+    fn write(&self, core: &TableCore, tuple: NonNull<Tuple>, version: NewVersion, held: bool) {
         let mut footprint = self.footprint.borrow_mut();
         if let Err(version) = footprint.writes.replace(tuple, version) {
             footprint
@@ -366,8 +382,7 @@ impl<'db> Transaction<'db> {
             let found = table.find(key, self.protected());
             let mut footprint = self.footprint.borrow_mut();
             if let Some(tuple) = found {
-                let Some(seen) = self.read(&mut footprint, core, tuple, PhantomData::<T::Value>)
-                else {
+                let Some(seen) = self.read(&mut footprint, core, tuple) else {
                     continue;
                 };
                 // SAFETY: it is buffered by us or protected by our slot, as long as `self` lives.
@@ -414,12 +429,11 @@ impl<'db> Transaction<'db> {
 
     /// The version of a tuple that this transaction sees. `None`: the tuple is removed.
     #[inline]
-    fn read<V>(
+    fn read(
         &self,
         footprint: &mut Footprint,
         table: &TableCore,
         tuple: NonNull<Tuple>,
-        _value: PhantomData<V>,
     ) -> Option<SeenVersion> {
         let untimed = |version| SeenVersion {
             version,
@@ -433,8 +447,8 @@ impl<'db> Transaction<'db> {
         }
         let clock = &self.database.shared.clock;
         // SAFETY: we are protected since the tuple was found in a table of this type; our slot is open.
-        if let Some(version) = unsafe { footprint.reads.read_untimed::<V>(table, tuple, clock) } {
-            return Some(untimed(version.as_ptr().cast()));
+        if let Some(version) = unsafe { footprint.reads.read_untimed(table, tuple, clock) } {
+            return Some(untimed(version.as_ptr()));
         }
         loop {
             let timestamp = footprint.reads.take_timestamp(clock);
@@ -471,7 +485,7 @@ impl RowReader for Transaction<'_> {
             inserts,
         });
         let row = |tuple| {
-            let seen = self.read(&mut footprint, table, tuple, PhantomData::<V>)?;
+            let seen = self.read(&mut footprint, table, tuple)?;
             if seen.at_timestamp {
                 footprint.record(table, tuple, seen.version);
             }
@@ -507,7 +521,7 @@ impl RangeReader for Transaction<'_> {
         let number = footprint.ranges.len();
         footprint.ranges.push(read);
         Rows::new(&walked, last, Some(number), |tuple| {
-            let seen = self.read(&mut footprint, table, tuple, PhantomData::<V>)?;
+            let seen = self.read(&mut footprint, table, tuple)?;
             // SAFETY: as in `get_tuple`.
             unsafe { read::value_of(seen.version) }
         })

@@ -9,7 +9,7 @@ use crate::reads::Reads;
 use crate::slots::{self, SlotRef};
 use crate::table::{AnyTable, Lookup, TableCore};
 use crate::tree::TreeKey;
-use crate::version::ValueVersion;
+use crate::version::Version;
 use std::cell::{Cell, RefCell};
 use std::ops::Bound;
 use std::ptr::NonNull;
@@ -26,14 +26,6 @@ use std::rc::Rc;
 /// db.run(|tx| Ok::<_, ()>(tx.insert(&table, "a".to_owned(), 1))).unwrap();
 /// assert_eq!(db.view(|view| view.get(&table, "a").copied()), Some(1));
 /// # Ok::<(), mvcc::TableError>(())
-/// ```
-///
-/// Writing through it is a compile error:
-///
-/// ```compile_fail
-/// let db = mvcc::Database::new();
-/// let table = db.table::<u64, u64>("t").unwrap();
-/// db.view(|view| view.insert(&table, 1, 1));
 /// ```
 pub struct View<'db> {
     database: &'db Inner,
@@ -69,19 +61,15 @@ impl<'db> View<'db> {
         if self.reads.borrow().timestamp().is_none()
             && let Some(version) = self.get_untimed(table, key)
         {
-            // SAFETY: the slot protects it as long as `self` lives.
-            return unsafe { version.as_ref() }.value.as_ref();
+            // SAFETY: it has a value, and the slot protects it as long as `self` lives.
+            return Some(unsafe { read::live_value(version) });
         }
         self.get_timed(table, key)
     }
 
     /// The newest version of a key, if there is one and no timestamp is needed to read it.
     #[inline]
-    fn get_untimed<T: Lookup<Q>, Q: ?Sized>(
-        &self,
-        table: &T,
-        key: &Q,
-    ) -> Option<NonNull<ValueVersion<T::Value>>> {
+    fn get_untimed<T: Lookup<Q>, Q: ?Sized>(&self, table: &T, key: &Q) -> Option<NonNull<Version>> {
         // Comparing keys is user code, which may use this view: it must not narrow the slot meanwhile.
         let outer = self.searching.replace(true);
         // SAFETY: the slot is open: it was without a timestamp, and is not narrowed while we search.
@@ -138,7 +126,7 @@ impl RangeReader for View<'_> {
 impl View<'_> {
     #[inline]
     fn check(&self, table: &TableCore) {
-        table.check_database(self.database.id);
+        table.check_database(self.database);
     }
 
     /// The timestamp, taken now if there is none yet. The slot is narrowed to it: all that was read is visible there.

@@ -3,11 +3,11 @@
 use crate::garbage::Retired;
 use crate::sync::bug;
 use crate::table::TableCore;
-use crate::tuple::{Order, Tuple, order_of};
+use crate::tuple::{Order, Tuple, Word, order_of};
 use crate::version::{OwnedVersion, Version};
 use foldhash::fast::FixedState;
 use std::collections::HashMap;
-use std::ptr::{self, NonNull};
+use std::ptr::NonNull;
 
 /// A buffered write.
 pub(crate) struct Write {
@@ -15,13 +15,19 @@ pub(crate) struct Write {
     pub(crate) tuple: NonNull<Tuple>,
     order: Order,
     /// The version to be installed; gone once it is.
-    version: Option<OwnedVersion>,
+    version: Option<NewVersion>,
     /// Whether we hold the tuple (I6): it had no live version when it was written to.
     pub(crate) held: bool,
-    /// The newest version as we locked the tuple.
-    pub(crate) locked: *mut Version,
+    /// The tuple's word as we locked it.
+    pub(crate) locked: Option<Word>,
     /// Whether a tombstone was installed.
     tombstone: bool,
+}
+
+/// What a write is going to install.
+pub(crate) struct NewVersion {
+    version: OwnedVersion,
+    is_tombstone: bool,
 }
 
 /// The write set: one entry for each tuple, found in constant time however many there are.
@@ -35,14 +41,14 @@ pub(crate) struct Writes {
     /// What a later write of the same transaction replaced, oldest first, and the savepoints between.
     log: Vec<Logged>,
     /// Versions that were rolled back. References to them are still about, as to those in `log`.
-    undone: Vec<OwnedVersion>,
+    undone: Vec<NewVersion>,
     /// Savepoints made so far.
     savepoints: u32,
 }
 
 enum Logged {
     /// A version that was buffered in this entry.
-    Replaced(usize, OwnedVersion),
+    Replaced(usize, NewVersion),
     /// A savepoint, by number, and how many entries there were.
     Savepoint(u32, usize),
 }
@@ -86,7 +92,7 @@ impl Writes {
     #[inline]
     pub(crate) fn get(&self, tuple: NonNull<Tuple>) -> Option<NonNull<Version>> {
         let write = &self.entries[self.find(tuple)?];
-        write.version.as_ref().map(OwnedVersion::as_ptr)
+        write.version.as_ref().map(|new| new.version.as_ptr())
     }
 
     /// Whether the write set has this tuple.
@@ -98,8 +104,8 @@ impl Writes {
     pub(crate) fn replace(
         &mut self,
         tuple: NonNull<Tuple>,
-        version: OwnedVersion,
-    ) -> Result<(), OwnedVersion> {
+        version: NewVersion,
+    ) -> Result<(), NewVersion> {
         let Some(found) = self.find(tuple) else {
             return Err(version);
         };
@@ -161,7 +167,7 @@ impl Writes {
         &mut self,
         table: NonNull<TableCore>,
         tuple: NonNull<Tuple>,
-        version: OwnedVersion,
+        version: NewVersion,
         held: bool,
     ) {
         let position = self.entries.len();
@@ -172,7 +178,7 @@ impl Writes {
             order: unsafe { order_of(tuple) },
             version: Some(version),
             held,
-            locked: ptr::null_mut(),
+            locked: None,
             tombstone: false,
         });
         if position == LINEAR {
@@ -197,26 +203,36 @@ impl Writes {
     }
 }
 
+impl NewVersion {
+    pub(crate) fn new(version: OwnedVersion, is_tombstone: bool) -> Self {
+        Self {
+            version,
+            is_tombstone,
+        }
+    }
+}
+
 impl Write {
     /// Links the buffered version above the one that was locked, and publishes and unlocks in one store.
     pub(crate) fn install(&mut self, timestamp: u64) {
-        let version = self.version.take().expect("it is installed once");
+        let new = self.version.take().expect("it is installed once");
+        let locked = self.locked.expect("it is locked");
         // SAFETY: the transaction is pinned and holds the tuple's lock.
         let tuple = unsafe { self.tuple.as_ref() };
-        self.tombstone = version.is_tombstone();
+        self.tombstone = new.is_tombstone;
         if self.tombstone && !self.held {
             // Under the lock, so it cannot be dead. The hold goes to the retire list.
             tuple.add_hold();
             self.held = true;
         }
-        let version = version.into_raw().as_ptr();
+        let mut version = new.version.into_raw();
         // SAFETY: not published yet, so ours alone.
-        let head = unsafe { &mut *version };
+        let head = unsafe { version.as_mut() };
         if !bug!("timestamp-to-a-copy") {
             head.timestamp = timestamp;
         }
-        *head.older.get_mut() = self.locked;
-        tuple.publish(version);
+        *head.older.get_mut() = locked.newest();
+        tuple.publish(Word::of(version, self.tombstone));
     }
 
     /// What a write leaves for the retire list that is not installed: its hold.
@@ -230,7 +246,8 @@ impl Write {
         let (table, tuple) = (self.table, self.tuple);
         // SAFETY: the transaction's slot is open since it found the tuple.
         let entry = move |version| unsafe { Retired::new(table, tuple, version, timestamp) };
-        let superseded = NonNull::new(self.locked).map(|version| entry(Some(version)));
+        let newest = self.locked.and_then(|word| NonNull::new(word.newest()));
+        let superseded = newest.map(|version| entry(Some(version)));
         let removed = self.tombstone.then(|| entry(None));
         self.held &= !self.tombstone;
         superseded.into_iter().chain(removed)

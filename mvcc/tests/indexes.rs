@@ -52,7 +52,7 @@ impl Directory {
         }
     }
 
-    fn add(&self, id: u64, user: User) -> Result<(), Duplicate> {
+    fn add(&self, id: u64, user: &User) -> Result<(), Duplicate> {
         self.db
             .run(|tx| tx.insert_unique(&self.users, id, user.clone()))
     }
@@ -95,9 +95,9 @@ impl Directory {
 fn writes_keep_all_indexes_up_to_date() {
     let directory = Directory::new();
     let Directory { db, users, .. } = &directory;
-    directory.add(1, user("ann", "Oslo")).expect("free");
-    directory.add(2, user("bob", "Bonn")).expect("free");
-    directory.add(3, user("cem", "Oslo")).expect("free");
+    directory.add(1, &user("ann", "Oslo")).expect("free");
+    directory.add(2, &user("bob", "Bonn")).expect("free");
+    directory.add(3, &user("cem", "Oslo")).expect("free");
     let before = db.snapshot();
     let tx = db.begin();
     assert_eq!(directory.in_city(&tx, "Oslo"), [1, 3]);
@@ -126,11 +126,11 @@ fn writes_keep_all_indexes_up_to_date() {
 fn a_duplicate_is_an_error_and_changes_nothing() {
     let directory = Directory::new();
     let Directory { db, users, .. } = &directory;
-    directory.add(1, user("ann", "Oslo")).expect("free");
-    directory.add(2, user("bob", "Bonn")).expect("free");
-    let taken = directory.add(1, user("dan", "Rome")).expect_err("taken");
+    directory.add(1, &user("ann", "Oslo")).expect("free");
+    directory.add(2, &user("bob", "Bonn")).expect("free");
+    let taken = directory.add(1, &user("dan", "Rome")).expect_err("taken");
     assert_eq!((&*taken.table, taken.index), ("users", None));
-    let taken = directory.add(3, user("ann", "Rome")).expect_err("taken");
+    let taken = directory.add(3, &user("ann", "Rome")).expect_err("taken");
     assert_eq!(taken.index.as_deref(), Some("by_email"));
     assert!(taken.to_string().contains("by_email"), "{taken}");
 
@@ -166,7 +166,7 @@ fn of_two_who_take_the_same_key_one_gets_it() {
             let (directory, won) = (&directory, &won);
             scope.spawn(move || {
                 for round in 0..200 {
-                    let added = directory.add(id * 1000 + round, user(&round.to_string(), "Oslo"));
+                    let added = directory.add(id * 1000 + round, &user(&round.to_string(), "Oslo"));
                     won.fetch_add(u64::from(added.is_ok()), Relaxed);
                 }
             });
@@ -181,20 +181,20 @@ fn what_was_read_through_an_index_is_protected() {
     for change in ["add", "move", "remove", "elsewhere"] {
         let directory = Directory::new();
         let Directory { db, users, .. } = &directory;
-        directory.add(1, user("ann", "Oslo")).expect("free");
-        directory.add(2, user("bob", "Bonn")).expect("free");
+        directory.add(1, &user("ann", "Oslo")).expect("free");
+        directory.add(2, &user("bob", "Bonn")).expect("free");
         let tx = db.begin();
         let count = directory.in_city(&tx, "Oslo").len();
         tx.insert(users, 9, user(&count.to_string(), "Rome"));
         match change {
-            "add" => directory.add(3, user("cem", "Oslo")).expect("free"),
+            "add" => directory.add(3, &user("cem", "Oslo")).expect("free"),
             "move" => db
                 .run(|tx| Ok::<_, ()>(tx.insert(users, 2, user("bob", "Oslo"))))
                 .expect("no error"),
             "remove" => db
                 .run(|tx| Ok::<_, ()>(tx.remove(users, &1)))
                 .expect("no error"),
-            _ => directory.add(3, user("cem", "Kyiv")).expect("free"),
+            _ => directory.add(3, &user("cem", "Kyiv")).expect("free"),
         }
         assert_eq!(tx.commit().is_ok(), change == "elsewhere", "{change}");
     }
@@ -291,9 +291,9 @@ fn rows_may_have_no_key_or_several() {
         tags: tags.to_vec(),
         ..user(&format!("{tags:?}"), "Oslo")
     };
-    directory.add(1, tagged(&[3, 1, 3])).expect("free");
-    directory.add(2, tagged(&[])).expect("free");
-    directory.add(3, tagged(&[1])).expect("free");
+    directory.add(1, &tagged(&[3, 1, 3])).expect("free");
+    directory.add(2, &tagged(&[])).expect("free");
+    directory.add(3, &tagged(&[1])).expect("free");
     let Directory { db, users, .. } = &directory;
     directory.check(&db.snapshot());
     db.run(|tx| Ok::<_, ()>(tx.insert(users, 1, tagged(&[1, 2]))))

@@ -2,6 +2,7 @@
 
 mod anomalies;
 mod garbage;
+mod indexes;
 mod ordered;
 mod panics;
 mod progress;
@@ -74,13 +75,15 @@ scenarios! {
         counted_range in CLOCKS, tombstone_that_comes_back in CLOCKS;
     garbage:
         old_snapshot in CLOCKS, two_old_snapshots in CLOCKS, snapshot_begins_beside_collection in CLOCKS, view_beside_collection in CLOCKS,
-        insert_delete_reinsert in CLOCKS, aborted_insert in ONE, removal_against_stale_tuples in CLOCKS, tombstone_reuse in CLOCKS,
+        insert_delete_reinsert in CLOCKS, aborted_insert in ONE, removal_against_stale_tuples in CLOCKS, reuse_of_a_place_in_the_index in ONE, tombstone_reuse in CLOCKS,
         threads_come_and_go in ONE, everything_is_collected in CLOCKS, collectors_collide in ONE, ordered_removal in CLOCKS;
     time:
         hand_over in ALL, hand_over_of_disjoint_keys in ALL, commit_then_snapshot in ALL, timestamps_order_commits in ALL,
         extension in CLOCKS, clock_ties in ALL;
     progress:
         opposite_lock_orders in ONE, the_long_transaction_wins in ONE, nested_transactions in ONE, partial_acquisition in ONE, conflict_leaves_no_lock in ONE;
+    indexes:
+        unique_keys in CLOCKS, index_built_beside_writers in CLOCKS, rows_move_in_an_index in CLOCKS;
     transactions:
         peeks_see_whole_transactions in CLOCKS, undone_writes in CLOCKS;
     panics:

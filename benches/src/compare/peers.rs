@@ -19,7 +19,6 @@ mod tplock;
 
 use super::measure::{Job, Sample};
 use super::rows::{Action, Need, Op};
-use serde::Serialize;
 use std::ops::RangeInclusive;
 
 /// The size of a value in bytes.
@@ -32,7 +31,7 @@ pub(super) type Value = [u8; VALUE];
 const FOUND: &str = "every key that a row reads has been loaded";
 
 /// What a reader needs to know about an engine.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy)]
 pub(super) struct About {
     /// What `--peers` takes.
     pub(super) name: &'static str,

@@ -31,10 +31,10 @@ impl<I, K> Entry<I, K> {
     }
 }
 
+pub(super) type Bounds<T> = (Bound<T>, Bound<T>);
+
 /// The entries whose index keys are between two bounds.
-pub(super) fn bounds_of<I, K>(
-    (start, end): (Bound<I>, Bound<I>),
-) -> (Bound<Entry<I, K>>, Bound<Entry<I, K>>) {
+pub(super) fn bounds_of<I, K>((start, end): Bounds<I>) -> Bounds<Entry<I, K>> {
     let at = |row| move |key| Entry { key, row };
     let start = match start {
         Bound::Included(key) => Bound::Included(at(Place::Below)(key)),
@@ -56,7 +56,7 @@ mod tests {
 
     #[test]
     fn bounds_of_keys_hold_all_rows_with_these_keys_and_no_others() {
-        let has = |bounds: (Bound<u8>, Bound<u8>), key: u8| {
+        let has = |bounds: Bounds<u8>, key: u8| {
             let bounds = bounds_of::<u8, u8>(bounds);
             let [first, last] = [0, u8::MAX].map(|row| bounds.contains(&Entry::new(key, row)));
             assert_eq!(first, last, "rows with the same index key");

@@ -3,14 +3,14 @@
 use super::{About, Action, FOUND, Need, Op, Peer, Value};
 
 /// A map that locks one of its parts for each operation.
-pub(super) struct DashMap(dashmap::DashMap<u64, Value>);
+pub(super) struct DashMap(dashmap::DashMap<u64, Value, foldhash::fast::RandomState>);
 
 impl Peer for DashMap {
     const ABOUT: About = About {
         name: "dashmap",
         version: env!("VERSION_OF_dashmap"),
-        isolation: "none: no transactions, each operation for itself",
-        how: "`get` and `insert`; values are overwritten in place",
+        isolation: "none: no transactions",
+        how: "no transactions, each operation is for itself; `get` and `insert`; values are overwritten in place",
     };
     const LACKS: &'static [(Need, &'static str)] = &[
         (Need::Order, "a hash map has no order"),
@@ -19,7 +19,7 @@ impl Peer for DashMap {
     type Ordered = Self;
 
     fn new() -> Self {
-        Self(dashmap::DashMap::new())
+        Self(dashmap::DashMap::default())
     }
 
     fn read(&self, ops: &[Op], see: impl Fn(u64, &[u8])) {

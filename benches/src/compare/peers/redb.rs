@@ -44,7 +44,7 @@ impl Peer for Redb {
     const ABOUT: About = About {
         name: "redb",
         version: env!("VERSION_OF_redb"),
-        isolation: "strict serializability (one writer at a time)",
+        isolation: "strict serializability",
         how: "in-memory backend; commits with `Durability::None`, and a durable one between samples",
     };
     type Ordered = Self;

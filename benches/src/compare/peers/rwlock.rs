@@ -92,7 +92,7 @@ impl<M: Map> Peer for Locked<M> {
     const ABOUT: About = About {
         name: M::NAME,
         version: "std",
-        isolation: "strict serializability (one lock)",
+        isolation: "strict serializability",
         how: "the read lock for transactions that only read, else the write lock; values are overwritten in place",
     };
     const LACKS: &'static [(Need, &'static str)] = M::LACKS;

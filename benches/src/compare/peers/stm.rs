@@ -6,14 +6,14 @@ use std::collections::HashMap;
 use stm::{TVar, atomically};
 
 /// A map that is fixed once it is loaded, of transactional variables.
-pub(super) struct Stm(HashMap<u64, TVar<Value>>);
+pub(super) struct Stm(HashMap<u64, TVar<Value>, foldhash::fast::RandomState>);
 
 impl Peer for Stm {
     const ABOUT: About = About {
         name: "stm",
         version: env!("VERSION_OF_stm"),
-        isolation: "serializability of what commits",
-        how: "variables in a fixed hash map; `read_atomic` for single reads, else `atomically`",
+        isolation: "serializability",
+        how: "variables in a fixed hash map; `read_atomic` for single reads, else `atomically`, where attempts that fail may see inconsistent states",
     };
     const LACKS: &'static [(Need, &'static str)] = &[
         (Need::Order, "variables have no order"),

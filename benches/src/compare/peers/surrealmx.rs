@@ -13,7 +13,7 @@ impl Peer for SurrealMx {
     const ABOUT: About = About {
         name: "surrealmx",
         version: env!("VERSION_OF_surrealmx"),
-        isolation: "strict serializability, snapshot isolation where only read",
+        isolation: "strict serializability, reads snapshot isolation",
         how: "`with_value` and `set` for single operations, else transactions; what `set` retries inside is not counted",
     };
     type Ordered = Self;

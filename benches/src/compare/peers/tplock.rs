@@ -60,7 +60,7 @@ impl<T: Kind> Peer for Engine<T> {
     const ABOUT: About = About {
         name: T::NAME,
         version: env!("CARGO_PKG_VERSION"),
-        isolation: "strict serializability (two-phase locking)",
+        isolation: "strict serializability",
         how: T::HOW,
     };
     const LACKS: &'static [(Need, &'static str)] = &[(

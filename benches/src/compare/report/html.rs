@@ -1,6 +1,7 @@
 //! The page: tables, and a chart for each row. It refers to nothing outside of itself.
 
-use super::{Report, Table, Title, UNIT, counted};
+use super::text::Table;
+use super::{Report, Title, counted};
 use std::fmt::Write;
 
 const STYLE: &str = "
@@ -42,24 +43,22 @@ impl Report {
         out += &self.engines().html();
         out += "<h2>Rows</h2>\n";
         out += &self.legend().html();
-        for &threads in &self.threads {
-            let _ = writeln!(out, "<h2>{}</h2>\n<p>{UNIT}.</p>", counted(threads));
-            out += &self.throughput(threads).html();
+        for threads in self.threads() {
+            let _ = writeln!(out, "<h2>{}</h2>", counted(threads));
+            for (caption, table) in self.grids(threads) {
+                let _ = writeln!(out, "<h3>{}</h3>", escape(&caption));
+                out += &table.html();
+            }
         }
         out += "<ol>\n";
         for reason in self.footnotes() {
             let _ = writeln!(out, "<li>{}</li>", escape(reason));
         }
         out += "</ol>\n";
-        let retries = self.retries();
-        if !retries.lines.is_empty() {
-            out += "<h2>Failed attempts per transaction</h2>\n";
-            out += &retries.html();
-        }
         out += "<h2>Charts</h2>\n";
         for row in &self.rows {
-            let _ = writeln!(out, "<h3>{}</h3>", escape(row.title));
-            for &threads in &self.threads {
+            let _ = writeln!(out, "<h3>{}</h3>", escape(&row.title));
+            for threads in self.threads() {
                 out += &self.chart(row, threads);
             }
         }
@@ -69,37 +68,35 @@ impl Report {
 
     /// A row's throughputs as bars.
     fn chart(&self, row: &Title, threads: usize) -> String {
-        let cells = self
-            .peers
-            .iter()
-            .map(|peer| self.cell(row.name, threads, peer.name));
-        let bars: Vec<(&str, f64)> = cells
-            .filter_map(|cell| cell.mtps.map(|mtps| (cell.peer, mtps)))
+        let throughput = |peer| self.cell(&row.name, threads, peer)?.throughput_tps;
+        let peers = self.peers.iter().map(|peer| peer.name.as_str());
+        let bars: Vec<(&str, f64)> = peers
+            .filter_map(|peer| Some((peer, throughput(peer)? / 1e3)))
             .collect();
         let most = bars
             .iter()
-            .map(|(_, mtps)| *mtps)
+            .map(|(_, ktps)| *ktps)
             .fold(f64::MIN_POSITIVE, f64::max);
         let (width, height) = (NAME + BAR + FIGURES, LINE * bars.len());
         let mut out = format!(
-            "<figure><figcaption>{}, million transactions per second</figcaption>\n\
+            "<figure><figcaption>{}, thousand transactions per second</figcaption>\n\
              <svg width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\" role=\"img\">\n",
             counted(threads)
         );
-        for (line, (peer, mtps)) in bars.iter().enumerate() {
+        for (line, (peer, ktps)) in bars.iter().enumerate() {
             let class = if *peer == self.peers[0].name {
                 "ours"
             } else {
                 "theirs"
             };
             let (top, base) = (line * LINE, line * LINE + LINE - 5);
-            let length = mtps / most * BAR as f64;
+            let length = ktps / most * BAR as f64;
             let end = NAME as f64 + length + 6.0;
             let _ = writeln!(
                 out,
                 "<text x=\"{}\" y=\"{base}\" text-anchor=\"end\">{}</text>\
                  <rect class=\"{class}\" x=\"{NAME}\" y=\"{}\" width=\"{length:.1}\" height=\"{}\"/>\
-                 <text x=\"{end:.1}\" y=\"{base}\">{mtps:.3}</text>",
+                 <text x=\"{end:.1}\" y=\"{base}\">{ktps:.0}</text>",
                 NAME - 8,
                 escape(peer),
                 top + 2,
