@@ -63,6 +63,12 @@ impl Snapshot {
     }
 
     /// Its place in the serialization order: it sees exactly the commits with smaller timestamps.
+    ///
+    /// ```
+    /// let db = mvcc::Database::new();
+    /// let (earlier, later) = (db.snapshot(), db.snapshot());
+    /// assert!(earlier.timestamp() < later.timestamp());
+    /// ```
     pub fn timestamp(&self) -> Timestamp {
         Timestamp::new(self.timestamp)
     }
@@ -71,6 +77,19 @@ impl Snapshot {
     ///
     /// # Panics
     /// If the table belongs to another database.
+    ///
+    /// ```
+    /// let db = mvcc::Database::new();
+    /// let table = db.table::<u64, &str>("t")?;
+    /// db.run(|tx| Ok::<_, ()>(tx.insert(&table, 1, "one"))).unwrap();
+    /// let snapshot = db.snapshot();
+    /// std::thread::scope(|scope| {
+    ///     for _ in 0..2 {
+    ///         scope.spawn(|| assert_eq!(snapshot.get(&table, &1), Some(&"one")));
+    ///     }
+    /// });
+    /// # Ok::<(), mvcc::TableError>(())
+    /// ```
     pub fn get<T: Lookup<Q>, Q: ?Sized>(&self, table: &T, key: &Q) -> Option<&T::Value> {
         self.check(table.core());
         let local = self.inner().local();
@@ -81,6 +100,11 @@ impl Snapshot {
 
     pub(crate) fn fix_timestamp(&self) -> u64 {
         self.timestamp
+    }
+
+    /// Runs something that follows pointers into an index, but no user code.
+    fn protected_for<R>(&self, search: impl FnOnce(Protected<'_>) -> R) -> R {
+        search(Protected::pinned(&self.inner().local().pin()))
     }
 
     fn check(&self, table: &TableCore) {

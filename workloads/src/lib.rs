@@ -7,7 +7,7 @@ mod measure;
 pub mod tpcc;
 pub mod ycsb;
 
-pub use measure::Latency;
+pub use measure::{Latency, memory_bytes};
 
 use std::fmt;
 

@@ -49,9 +49,12 @@ impl Mix {
     }
 
     fn draw(&self, random: &mut SmallRng) -> Kind {
-        let mut dice = random.random::<f64>();
         // What rounding leaves of the sum is the last one's.
         let ((_, last), others) = self.0.split_last().expect("the shares sum to 1");
+        if others.is_empty() {
+            return *last;
+        }
+        let mut dice = random.random::<f64>();
         for &(share, kind) in others {
             if dice < share {
                 return kind;
@@ -119,8 +122,25 @@ impl<E: Engine, V: Record, T: Table<E, V>> Run<'_, E, V, T> {
         random: &mut SmallRng,
         outcome: &mut Outcome,
     ) {
-        let only_reads = |it: &Operation| matches!(it.kind, Kind::Read | Kind::Scan);
         let mut attempts = 0;
+        // By itself: how far the cache misses of consecutive transactions overlap depends on the instructions between them.
+        if let &[
+            Operation {
+                kind: Kind::Read,
+                key,
+                ..
+            },
+        ] = transaction
+        {
+            let found = self.engine.view(|view| {
+                attempts += 1;
+                self.read(view, key)
+            });
+            outcome.missing += u64::from(!found);
+            outcome.aborted += attempts - 1;
+            return;
+        }
+        let only_reads = |it: &Operation| matches!(it.kind, Kind::Read | Kind::Scan);
         let before = (outcome.scanned, outcome.missing);
         if transaction.iter().all(only_reads) {
             self.engine.view(|view| {
@@ -129,7 +149,7 @@ impl<E: Engine, V: Record, T: Table<E, V>> Run<'_, E, V, T> {
                 for operation in transaction {
                     match operation.kind {
                         Kind::Scan => self.scan(view, operation, outcome),
-                        _ => self.read(view, operation.key, outcome),
+                        _ => outcome.missing += u64::from(!self.read(view, operation.key)),
                     }
                 }
             });
@@ -142,7 +162,7 @@ impl<E: Engine, V: Record, T: Table<E, V>> Run<'_, E, V, T> {
             for operation in transaction {
                 let key = operation.key;
                 match operation.kind {
-                    Kind::Read => self.read(tx, key, outcome),
+                    Kind::Read => outcome.missing += u64::from(!self.read(tx, key)),
                     Kind::Update => self.update(tx, key, random, outcome),
                     Kind::Insert => {
                         let record = V::new(&self.shape, key.to_le_bytes()[0], random);
@@ -150,7 +170,7 @@ impl<E: Engine, V: Record, T: Table<E, V>> Run<'_, E, V, T> {
                     }
                     Kind::Scan => self.scan(tx, operation, outcome),
                     Kind::ReadModifyWrite => {
-                        self.read(tx, key, outcome);
+                        outcome.missing += u64::from(!self.read(tx, key));
                         self.update(tx, key, random, outcome);
                     }
                 }
@@ -160,14 +180,14 @@ impl<E: Engine, V: Record, T: Table<E, V>> Run<'_, E, V, T> {
         outcome.aborted += attempts - 1;
     }
 
-    /// Reads a record: touches every cache line of the fields that are read.
-    pub(super) fn read(&self, from: &impl Read<E>, key: u64, outcome: &mut Outcome) {
-        match self.table.get(from, key) {
-            Some(record) => self.touch(record),
-            None => outcome.missing += 1,
-        }
+    /// Reads a record, if it is there: touches every cache line of the fields that are read.
+    #[inline]
+    pub(super) fn read(&self, from: &impl Read<E>, key: u64) -> bool {
+        let record = self.table.get(from, key);
+        record.inspect(|record| self.touch(record)).is_some()
     }
 
+    #[inline]
     fn touch(&self, record: &V) {
         if self.settings.properties.read_all_fields {
             touch(record.all());
