@@ -58,6 +58,8 @@ pub enum ConflictCause {
     RangeChanged,
     /// It was at work on a key that this one was going to write, and did not finish.
     WriteLocked,
+    /// The table got an index after this transaction had begun.
+    IndexAdded,
 }
 
 impl fmt::Display for ConflictCause {
@@ -67,6 +69,7 @@ impl fmt::Display for ConflictCause {
             Self::AbsentKeyAppeared => "a key that it has found absent appeared",
             Self::RangeChanged => "a range that it has read changed",
             Self::WriteLocked => "a row that it was going to write was locked",
+            Self::IndexAdded => "an index was added that it has not kept up to date",
         })
     }
 }

@@ -50,6 +50,8 @@ pub struct Database {
 pub(crate) struct Inner {
     /// Unique in the process.
     pub(crate) id: u64,
+    /// For messages.
+    pub(crate) name: Arc<str>,
     pub(crate) shared: Arc<Shared>,
     tables: Mutex<HashMap<String, Arc<TableCore>>>,
 }
@@ -69,9 +71,26 @@ pub struct Builder {
     clock: ClockChoice,
     skew: u64,
     snapshot_limit: Option<Duration>,
+    name: Option<String>,
 }
 
 impl Builder {
+    /// A name for messages: a program that uses a table with another database than its own is told the names of both. By default a number.
+    ///
+    /// ```should_panic
+    /// use mvcc::Database;
+    ///
+    /// let shop = Database::builder().name("shop").build().unwrap();
+    /// let archive = Database::builder().name("archive").build().unwrap();
+    /// let orders = shop.table::<u64, String>("orders").unwrap();
+    /// // Panics: table "orders" belongs to database "shop", but was used with database "archive"; ...
+    /// archive.view(|view| view.contains_key(&orders, &1));
+    /// ```
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
     /// Which clock to use. By default the processor's counter where it can be trusted, else a shared counter.
     ///
     /// The processor's counter is shared by nobody, so it scales. The shared counter is strict on every machine, and may be
@@ -134,9 +153,15 @@ impl Builder {
         let clock = Clock::new(self.clock, self.skew)?;
         let limited = LimitedSnapshots::new(self.snapshot_limit);
         freed::forget();
+        let id = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = match self.name {
+            Some(name) => format!("database {name:?}"),
+            None => format!("unnamed database {id}"),
+        };
         Ok(Database {
             inner: Arc::new(Inner {
-                id: NEXT.fetch_add(1, Ordering::Relaxed),
+                id,
+                name: name.into(),
                 shared: Arc::new(Shared::new(clock, limited)),
                 tables: Mutex::default(),
             }),
@@ -238,7 +263,7 @@ impl Database {
             core.check::<K, V>(kind)?;
             return Ok(core.clone());
         }
-        let core = TableCore::new::<K, V>(tables.len(), self.inner.id, name, index());
+        let core = TableCore::new::<K, V>(tables.len(), &self.inner, name, index());
         let core = Arc::new(core);
         tables.insert(name.to_owned(), core.clone());
         Ok(core)

@@ -5,6 +5,7 @@ use crate::range::{Direction, Rows, last_key, walk};
 use crate::reads::{Seen, read_at};
 use crate::sync::freed;
 use crate::table::{AnyTable, Lookup, OrderedTable, TableCore, key_of};
+use crate::timestamp::Timestamp;
 use crate::tree::TreeKey;
 use crate::tuple::Tuple;
 use crate::version::{ValueVersion, Version};
@@ -211,6 +212,10 @@ pub trait Read: sealed::Sealed {
     {
         self.range::<K, V, K>(table, ..).next_back()
     }
+
+    /// Whether what was committed at this timestamp is part of what it reads.
+    #[doc(hidden)]
+    fn sees(&self, commit: Timestamp) -> bool;
 }
 
 mod sealed {
@@ -339,9 +344,7 @@ macro_rules! inherent_reads {
             Q: ToOwned<Owned: Into<K>> + ?Sized,
         {
             self.check(table.core());
-            let owned = |bound: std::ops::Bound<&Q>| bound.map(|key| key.to_owned().into());
-            let bounds = (owned(range.start_bound()), owned(range.end_bound()));
-            $crate::range::RangeRows::new(self, table, bounds)
+            $crate::range::RangeRows::new(self, table, $crate::read::owned_bounds(range))
         }
 
         /// The row with the smallest key.
@@ -441,6 +444,10 @@ macro_rules! impl_read {
             {
                 self.range(table, range)
             }
+
+            fn sees(&self, commit: Timestamp) -> bool {
+                self.fix_timestamp() > commit.ticks()
+            }
         }
     };
 }
@@ -496,8 +503,16 @@ pub(crate) unsafe fn get_at<'r, T: Lookup<Q>, Q: ?Sized>(
     }
 }
 
-/// What the kinds of table need of a reader to let it see their rows.
-pub trait RowReader {
+/// The bounds of a range of borrowed keys.
+pub(crate) fn owned_bounds<K, Q: ToOwned<Owned: Into<K>> + ?Sized>(
+    range: impl RangeBounds<Q>,
+) -> (Bound<K>, Bound<K>) {
+    let owned = |bound: Bound<&Q>| bound.map(|key| key.to_owned().into());
+    (owned(range.start_bound()), owned(range.end_bound()))
+}
+
+/// What the kinds of table need of a reader to let it see all their rows.
+pub trait RowReader: RangeReader {
     /// The rows of one shard of a hashed table.
     ///
     /// # Safety
@@ -507,7 +522,10 @@ pub trait RowReader {
         table: &TableCore,
         shard: usize,
     ) -> Vec<(&'r K, &'r V)>;
+}
 
+/// What a range needs of a reader to let it see its rows.
+pub trait RangeReader {
     /// Rows of an ordered table between two bounds, of so many tuples at most from the end where it begins.
     ///
     /// # Safety
@@ -581,7 +599,7 @@ pub(crate) unsafe fn range_at<'r, K: TreeKey, V>(
 ///
 /// # Safety
 /// As for [`shard_at`].
-unsafe fn tuple_at<'r, V>(tuple: NonNull<Tuple>, timestamp: u64) -> Option<&'r V> {
+pub(crate) unsafe fn tuple_at<'r, V>(tuple: NonNull<Tuple>, timestamp: u64) -> Option<&'r V> {
     // SAFETY: the caller's promise.
     match unsafe { read_at(tuple, timestamp) } {
         // SAFETY: as above.

@@ -3,7 +3,7 @@
 use crate::database::{Database, Inner};
 use crate::protected::Protected;
 use crate::range::{Direction, Rows};
-use crate::read::{self, RowReader};
+use crate::read::{self, RangeReader, RowReader};
 use crate::slots::{self, SlotRef};
 use crate::table::{AnyTable, Lookup, TableCore};
 use crate::timestamp::Timestamp;
@@ -98,13 +98,17 @@ impl Snapshot {
         unsafe { read::get_at(table, key, self.timestamp, Protected::pinned(&guard)) }
     }
 
+    pub(crate) fn fix_timestamp(&self) -> u64 {
+        self.timestamp
+    }
+
     /// Runs something that follows pointers into an index, but no user code.
     fn protected_for<R>(&self, search: impl FnOnce(Protected<'_>) -> R) -> R {
         search(Protected::pinned(&self.inner().local().pin()))
     }
 
     fn check(&self, table: &TableCore) {
-        table.check_database(self.inner().id);
+        table.check_database(self.inner());
     }
 
     read::inherent_reads!();
@@ -121,7 +125,9 @@ impl RowReader for Snapshot {
         // SAFETY: the slot protects the timestamp as long as `self` lives; the caller's promise.
         unsafe { read::shard_at(table, shard, self.timestamp, Protected::pinned(&guard)) }
     }
+}
 
+impl RangeReader for Snapshot {
     unsafe fn read_range<'r, K: TreeKey, V>(
         &'r self,
         table: &TableCore,

@@ -2,22 +2,27 @@
 
 use crate::commit::Absence;
 use crate::conflict::ConflictCause;
+use crate::database::Inner;
 use crate::garbage::Unlinked;
 use crate::index::{Hash, HashIndex, Inserts};
 use crate::protected::Protected;
 use crate::range::{Direction, RangeRead, RangeRows, walk};
 use crate::read::RowReader;
-use crate::sync::{Arc, HashState, freed};
+use crate::secondary::Maintained;
+use crate::shared::Shared;
+use crate::sync::{Arc, AtomicU64, HashState, Ordering, freed};
+use crate::transaction::Transaction;
 use crate::tree::{self, AnyTree, Tree, TreeKey, Vacancy};
 use crate::tuple::{KeyedTuple, OwnedTuple, Tuple};
 use crate::version::{OwnedVersion, VersionType};
-use std::any::{TypeId, type_name};
+use std::any::{Any, TypeId, type_name};
 use std::borrow::Borrow;
 use std::fmt;
 use std::hash::{BuildHasher, Hash as StdHash};
 use std::marker::PhantomData;
 use std::ops::Bound;
 use std::ptr::{self, NonNull};
+use std::sync::OnceLock;
 
 /// A table for point access: keys are hashed, iteration has no order.
 ///
@@ -297,6 +302,7 @@ pub struct TableCore {
     pub(crate) id: usize,
     /// The database that it belongs to.
     pub(crate) database: u64,
+    database_name: Arc<str>,
     name: Arc<str>,
     types: (TypeId, TypeId),
     type_names: (&'static str, &'static str),
@@ -304,18 +310,23 @@ pub struct TableCore {
     hasher: HashState,
     pub(crate) versions: &'static VersionType,
     free_tuple: unsafe fn(NonNull<Tuple>),
+    /// The secondary indexes: [`Maintained`], with the table's types.
+    indexes: OnceLock<Box<dyn Any + Send + Sync>>,
+    /// The catalog's number when the last of them was added.
+    indexed_at: AtomicU64,
 }
 
 impl TableCore {
     pub(crate) fn new<K: 'static, V: 'static>(
         id: usize,
-        database: u64,
+        database: &Inner,
         name: &str,
         index: Index,
     ) -> Self {
         Self {
             id,
-            database,
+            database: database.id,
+            database_name: database.name.clone(),
             name: name.into(),
             types: (TypeId::of::<K>(), TypeId::of::<V>()),
             type_names: (type_name::<K>(), type_name::<V>()),
@@ -326,7 +337,39 @@ impl TableCore {
                 // SAFETY: made by `KeyedTuple::boxed` with the same key type; the caller gives it up.
                 drop(unsafe { Box::from_raw(tuple.cast::<KeyedTuple<K>>().as_ptr()) });
             },
+            indexes: OnceLock::new(),
+            indexed_at: AtomicU64::new(0),
         }
+    }
+
+    /// Whether there is more to do for a write than to write.
+    #[inline]
+    pub(crate) fn is_indexed(&self) -> bool {
+        self.indexes.get().is_some()
+    }
+
+    /// The first of the secondary indexes of a table with these types.
+    pub(crate) fn indexes<K: 'static, V: 'static>(&self) -> Option<&Maintained<K, V>> {
+        let first = self.indexes.get()?;
+        Some(first.downcast_ref().expect("the table's types"))
+    }
+
+    /// Adds an index, of which all who begin from now on know. For those inside the gate.
+    pub(crate) fn add_index<K: 'static, V: 'static>(
+        &self,
+        index: Maintained<K, V>,
+        shared: &Shared,
+    ) {
+        match self.indexes::<K, V>() {
+            None => drop(self.indexes.set(Box::new(index))),
+            Some(first) => first.append(index),
+        }
+        shared.change_catalog(|number| self.indexed_at.store(number, Ordering::SeqCst));
+    }
+
+    /// Whether an index was added after the catalog had this number.
+    pub(crate) fn is_indexed_since(&self, number: u64) -> bool {
+        self.indexed_at.load(Ordering::SeqCst) > number
     }
 
     /// Checks that the table has these types and is of this kind.
@@ -354,11 +397,17 @@ impl TableCore {
 
     /// Panics if the table belongs to another database than the transaction.
     #[inline]
-    pub(crate) fn check_database(&self, database: u64) {
-        assert!(
-            self.database == database,
-            "table {:?} belongs to another database than the transaction that uses it; open it with Database::table of the same database",
-            self.name
+    pub(crate) fn check_database(&self, database: &Inner) {
+        if self.database != database.id {
+            self.refuse(database);
+        }
+    }
+
+    #[cold]
+    fn refuse(&self, database: &Inner) -> ! {
+        panic!(
+            "table {:?} belongs to {}, but was used with {}; open it with Database::table of that one",
+            self.name, self.database_name, database.name
         );
     }
 
@@ -487,6 +536,10 @@ pub trait AnyTable: sealed::Sealed {
         &'r self,
         reader: &'r impl RowReader,
     ) -> impl Iterator<Item = (&'r Self::Key, &'r Self::Value)>;
+
+    /// What a transaction sees of one of its own keys.
+    #[doc(hidden)]
+    fn current<'t>(&self, tx: &'t Transaction<'_>, key: &Self::Key) -> Option<&'t Self::Value>;
 }
 
 /// The tables in which a `Q` can be looked up. Sealed, as [`AnyTable`] is.
@@ -566,6 +619,10 @@ where
         let shards = 0..self.core.index.hash().shards();
         // SAFETY: the table's types.
         shards.flat_map(move |shard| unsafe { reader.read_shard(&self.core, shard) })
+    }
+
+    fn current<'t>(&self, tx: &'t Transaction<'_>, key: &K) -> Option<&'t V> {
+        tx.get(self, key)
     }
 }
 
@@ -647,6 +704,10 @@ where
 
     fn rows<'r>(&'r self, reader: &'r impl RowReader) -> impl Iterator<Item = (&'r K, &'r V)> {
         RangeRows::new(reader, self, (Bound::Unbounded, Bound::Unbounded))
+    }
+
+    fn current<'t>(&self, tx: &'t Transaction<'_>, key: &K) -> Option<&'t V> {
+        tx.get(self, key)
     }
 }
 

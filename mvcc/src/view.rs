@@ -4,7 +4,7 @@ use crate::database::Inner;
 use crate::local::Local;
 use crate::protected::Protected;
 use crate::range::{Direction, Rows};
-use crate::read::{self, RowReader};
+use crate::read::{self, RangeReader, RowReader};
 use crate::reads::Reads;
 use crate::slots::{self, SlotRef};
 use crate::table::{AnyTable, Lookup, TableCore};
@@ -26,14 +26,6 @@ use std::rc::Rc;
 /// db.run(|tx| Ok::<_, ()>(tx.insert(&table, "a".to_owned(), 1))).unwrap();
 /// assert_eq!(db.view(|view| view.get(&table, "a").copied()), Some(1));
 /// # Ok::<(), mvcc::TableError>(())
-/// ```
-///
-/// Writing through it is a compile error:
-///
-/// ```compile_fail
-/// let db = mvcc::Database::new();
-/// let table = db.table::<u64, u64>("t").unwrap();
-/// db.view(|view| view.insert(&table, 1, 1));
 /// ```
 pub struct View<'db> {
     database: &'db Inner,
@@ -103,7 +95,7 @@ impl<'db> View<'db> {
     #[inline(never)]
     fn get_timed<T: Lookup<Q>, Q: ?Sized>(&self, table: &T, key: &Q) -> Option<&T::Value> {
         let guard = self.local.pin();
-        let timestamp = self.fix();
+        let timestamp = self.fix_timestamp();
         // SAFETY: the slot protects the timestamp as long as `self` lives.
         unsafe { read::get_at(table, key, timestamp, Protected::pinned(&guard)) }
     }
@@ -118,11 +110,13 @@ impl RowReader for View<'_> {
         shard: usize,
     ) -> Vec<(&'r K, &'r V)> {
         let guard = self.local.pin();
-        let timestamp = self.fix();
+        let timestamp = self.fix_timestamp();
         // SAFETY: the slot protects the timestamp as long as `self` lives; the caller's promise.
         unsafe { read::shard_at(table, shard, timestamp, Protected::pinned(&guard)) }
     }
+}
 
+impl RangeReader for View<'_> {
     unsafe fn read_range<'r, K: TreeKey, V>(
         &'r self,
         table: &TableCore,
@@ -131,7 +125,7 @@ impl RowReader for View<'_> {
         limit: usize,
     ) -> Rows<'r, K, V> {
         let guard = self.local.pin();
-        let timestamp = self.fix();
+        let timestamp = self.fix_timestamp();
         let protected = Protected::pinned(&guard);
         // SAFETY: as above.
         unsafe { read::range_at(table, bounds, direction, limit, timestamp, protected) }
@@ -141,7 +135,7 @@ impl RowReader for View<'_> {
 impl View<'_> {
     #[inline]
     fn check(&self, table: &TableCore) {
-        table.check_database(self.database.id);
+        table.check_database(self.database);
     }
 
     /// Runs something that follows pointers into an index, but no user code.
@@ -151,7 +145,7 @@ impl View<'_> {
 
     /// The timestamp, taken now if there is none yet. The slot is narrowed to it: all that was read is visible there.
     #[cold]
-    fn fix(&self) -> u64 {
+    pub(crate) fn fix_timestamp(&self) -> u64 {
         let mut reads = self.reads.borrow_mut();
         let timestamp = reads.take_timestamp(&self.database.shared.clock);
         if !self.searching.get() {

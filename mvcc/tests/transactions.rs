@@ -1,6 +1,7 @@
 //! Transactions as a user sees them, hand-stepped on one thread.
 
 use mvcc::{Conflict, Database, Read, Table, TableError};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 type Numbers = Table<u64, i64>;
 
@@ -335,10 +336,25 @@ fn the_same_name_with_other_types_is_an_error() {
 }
 
 #[test]
-#[should_panic(expected = "belongs to another database")]
-fn a_table_of_another_database_is_refused() {
-    let (_, table) = numbers(&[(1, 1)]);
-    Database::new().view(|view| view.contains_key(&table, &1));
+fn a_table_of_another_database_is_refused_with_both_names() {
+    let named = |name| Database::builder().name(name).build().expect("any machine");
+    let (shop, archive) = (named("shop"), named("archive"));
+    let table: Numbers = shop.table("orders").expect("new");
+    let tx = archive.begin();
+    let uses: [&dyn Fn(); 5] = [
+        &|| archive.view(|view| assert!(!view.contains_key(&table, &1))),
+        &|| assert!(!archive.snapshot().contains_key(&table, &1)),
+        &|| tx.insert(&table, 1, 1),
+        &|| tx.remove(&table, &1),
+        &|| drop(archive.index(&table, "by_value", |_, value| [*value])),
+    ];
+    for (i, used) in uses.iter().enumerate() {
+        let refused = catch_unwind(AssertUnwindSafe(used)).expect_err("it is another's");
+        let message = refused.downcast::<String>().expect("a message");
+        for part in ["orders", "shop", "archive", "Database::table"] {
+            assert!(message.contains(part), "{i}: {message}");
+        }
+    }
 }
 
 #[test]
