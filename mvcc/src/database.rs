@@ -462,3 +462,6 @@ impl Drop for Inner {
         drop(unlinked);
     }
 }
+
+#[cfg(test)]
+mod tests;

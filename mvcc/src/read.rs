@@ -533,3 +533,6 @@ unsafe fn tuple_at<'r, V>(tuple: NonNull<Tuple>, timestamp: u64) -> Option<&'r V
         Seen::Dead => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

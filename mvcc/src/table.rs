@@ -675,3 +675,6 @@ where
         same.then_some(Absence::Range(read))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -558,3 +558,6 @@ impl fmt::Debug for Transaction<'_> {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;
