@@ -488,3 +488,6 @@ impl Drop for Inner {
         drop(unlinked);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -172,3 +172,21 @@ pub(crate) fn back_off(attempt: u32) {
         yield_now();
     }
 }
+
+#[cfg(all(test, not(shuttle)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_waits_counts_the_turns() {
+        let mut wait = Wait::new();
+        assert!((1..=2 * Wait::SPINS).all(|turn| wait.turn() == turn));
+    }
+
+    #[test]
+    fn random_waits_are_below_their_limit_and_differ() {
+        let draws: std::collections::BTreeSet<_> = (0..1_000).map(|_| random(16)).collect();
+        assert!(draws.len() > 1 && draws.iter().all(|draw| *draw < 16));
+        back_off(u32::MAX);
+    }
+}

@@ -755,3 +755,6 @@ where
         same.then_some(Absence::Range(read))
     }
 }
+
+#[cfg(test)]
+mod tests;

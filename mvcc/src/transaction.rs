@@ -646,3 +646,6 @@ impl fmt::Debug for Transaction<'_> {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;
