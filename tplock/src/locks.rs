@@ -76,7 +76,11 @@ impl Locks {
     pub(crate) fn inserted(age: Age, gap: bool) -> Self {
         Self::new(State {
             key: Lock::exclusive(age),
-            gap: gap.then(|| Lock::shared(age)).unwrap_or_default(),
+            gap: if gap {
+                Lock::shared(age)
+            } else {
+                Lock::default()
+            },
             ..State::default()
         })
     }

@@ -37,7 +37,7 @@ struct Segment<K, T> {
 }
 
 /// An entry, and some that follow it if they were asked for.
-type Found<K, T> = (Arc<T>, Option<Run<K, T>>);
+pub(crate) type Found<K, T> = (Arc<T>, Option<Run<K, T>>);
 
 /// Entries that follow one another in a segment.
 pub(crate) struct Run<K, T> {
@@ -136,7 +136,7 @@ impl<K: Ord + Clone, T> Tree<K, T> {
         let at = entries.binary_search_by(|(other, _)| other.cmp(key)).ok();
         let at = at.filter(|&at| std::ptr::eq(&raw const *entries[at].1, value));
         let removed = at.map(|at| entries.remove(at));
-        let too_few = removed.is_some() && entries.len() <= MOST / 8 && !is_first;
+        let too_few = removed.is_some() && entries.len() <= MOST / 4 && !is_first;
         drop(entries);
         drop(shape);
         if too_few {
@@ -251,14 +251,15 @@ impl<K, T> Segment<K, T> {
 }
 
 /// The first entry of a segment from a bound on, or else of those above it.
-fn first_of<'s, K: 's, T: 's, Q>(
+fn first_of<'s, K, T, Q>(
     segment: &'s Arc<Segment<K, T>>,
     mut above: impl Iterator<Item = &'s Arc<Segment<K, T>>>,
     from: Bound<&Q>,
     more: usize,
 ) -> Option<Found<K, T>>
 where
-    K: Borrow<Q>,
+    K: Borrow<Q> + 's,
+    T: 's,
     Q: Ord + ?Sized,
 {
     segment.first(from, more).or_else(|| {
