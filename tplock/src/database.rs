@@ -32,8 +32,28 @@ struct Inner {
 struct Opened {
     /// The handle.
     table: Box<dyn Any + Send + Sync>,
+    kind: &'static str,
     type_name: &'static str,
     count: fn(&dyn Any) -> (usize, usize),
+}
+
+impl Opened {
+    /// Why it cannot be opened as a `T`.
+    fn mismatch<T: AnyTable>(&self, name: &str) -> TableError {
+        let name = name.to_owned();
+        if self.kind == T::KIND {
+            return TableError::WrongTypes {
+                name,
+                wanted: type_name::<T>(),
+                found: self.type_name,
+            };
+        }
+        TableError::WrongKind {
+            name,
+            wanted: T::KIND,
+            found: self.kind,
+        }
+    }
 }
 
 /// What a database holds, from [`Database::stats`]. Exact when the database is quiet.
@@ -68,7 +88,7 @@ impl Database {
     /// Opens the table of this name, or creates it.
     ///
     /// # Errors
-    /// [`TableError::WrongTypes`] if the name belongs to a table of other types or of the other kind.
+    /// [`TableError`] if the name belongs to a table of other types or of the other kind.
     ///
     /// ```
     /// let db = tplock::Database::new();
@@ -88,7 +108,7 @@ impl Database {
     /// Opens the ordered table of this name, or creates it.
     ///
     /// # Errors
-    /// [`TableError::WrongTypes`] if the name belongs to a table of other types or of the other kind.
+    /// [`TableError`] if the name belongs to a table of other types or of the other kind.
     ///
     /// ```
     /// let db = tplock::Database::new();
@@ -117,15 +137,12 @@ impl Database {
         let mut tables = self.inner.tables.lock();
         if let Some(found) = tables.get(name) {
             let table = found.table.downcast_ref::<T>();
-            return table.cloned().ok_or_else(|| TableError::WrongTypes {
-                name: name.to_owned(),
-                wanted: type_name::<T>(),
-                found: found.type_name,
-            });
+            return table.cloned().ok_or_else(|| found.mismatch::<T>(name));
         }
         let table = T::open(name, self.inner.id);
         let opened = Opened {
             table: Box::new(table.clone()),
+            kind: T::KIND,
             type_name: type_name::<T>(),
             count: |table| table.downcast_ref::<T>().map_or((0, 0), T::count),
         };

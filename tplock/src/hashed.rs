@@ -101,8 +101,12 @@ where
     {
         let hash = self.hash(key);
         loop {
-            let tuple = self.find(hash, key);
-            let tuple = tuple.unwrap_or_else(|| self.find_or_insert(hash, owned()));
+            let tuple = match self.find(hash, key) {
+                Some(tuple) => tuple,
+                // A tuple that is not locked then would stay for good.
+                None if core.is_doomed() => return Err(Conflict(())),
+                None => self.find_or_insert(hash, owned()),
+            };
             if let Some(key) = core.lock_key(tuple, mode)? {
                 return Ok(key);
             }
@@ -224,6 +228,10 @@ where
         let mut shard = self.tuples.shards()[self.shard(hash)].write();
         let removed =
             shard.remove_entry(hash, |(at, _)| std::ptr::eq(Arc::as_ptr(&at.tuple), tuple));
+        if shard.len() < shard.capacity() / 8 {
+            let twice = 2 * shard.len();
+            shard.shrink_to(twice, |(at, _)| at.hash);
+        }
         drop(shard);
         drop(removed);
     }

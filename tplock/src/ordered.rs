@@ -24,7 +24,7 @@ use crate::core::{Core, Key};
 use crate::lock::Mode;
 use crate::rows::Rows;
 use crate::sync::bug;
-use crate::tree::{Run, Tree};
+use crate::tree::{Found, Tree};
 use crate::tuple::{End, Home, Locked, Tuple};
 use std::borrow::Borrow;
 use std::ops::Bound;
@@ -39,8 +39,8 @@ pub(crate) struct OrderedIndex<K, V> {
 /// A place in the table: a tuple, or the end.
 pub(crate) type Place<K, V> = Option<Arc<Tuple<K, V>>>;
 
-/// A place whose gap is locked, and some that follow it.
-type Shared<K, V> = (Place<K, V>, Option<Run<K, Tuple<K, V>>>);
+/// A place, with some tuples that follow it.
+type FoundTuple<K, V> = Option<Found<K, Tuple<K, V>>>;
 
 impl<K, V> OrderedIndex<K, V>
 where
@@ -76,8 +76,8 @@ where
             if bug!("gap_of_absent_key_not_shared") {
                 return Ok(None);
             }
-            let (at, _) = self.share_gap(core, Bound::Included(key), 0)?;
-            if at.is_none_or(|at| at.key.borrow() != key) {
+            let found = self.share_gap(core, Bound::Included(key), 0)?;
+            if found.is_none_or(|(at, _)| at.key.borrow() != key) {
                 return Ok(None);
             }
         }
@@ -129,13 +129,13 @@ where
         (tuples.len(), locks + self.end.locks().count())
     }
 
-    /// Shares the gap before the first place from a bound on. Returns that place, and so many that follow it, or fewer.
+    /// Shares the gap before the first place from a bound on. Returns that place, with so many tuples that follow it, or fewer.
     pub(crate) fn share_gap<Q>(
         &self,
         core: &Core,
         from: Bound<&Q>,
         more: usize,
-    ) -> Result<Shared<K, V>, Conflict>
+    ) -> Result<FoundTuple<K, V>, Conflict>
     where
         K: Borrow<Q>,
         Q: Ord + ?Sized,
@@ -143,9 +143,10 @@ where
         let mut at = self.first(from);
         loop {
             let is_shared = self.share_gap_before(core, at.clone())?;
-            let (again, run) = self.tuples.first(from, more).unzip();
+            let found = self.tuples.first(from, more);
+            let again = found.as_ref().map(|(first, _)| first.clone());
             if is_shared && (same(&at, &again) || bug!("gap_not_looked_up_again")) {
-                return Ok((at, run.flatten()));
+                return Ok(found);
             }
             at = again;
         }

@@ -83,9 +83,10 @@ where
             Some(front) => Bound::Excluded(&front.key),
             None => self.range.0.as_ref(),
         };
-        let (place, run) = self.index.share_gap(self.core, from, self.reach)?;
-        self.run = run;
+        let found = self.index.share_gap(self.core, from, self.reach)?;
         self.reach = (2 * self.reach + 1).min(FARTHEST);
+        let (place, run) = found.unzip();
+        self.run = run.flatten();
         Ok(place)
     }
 

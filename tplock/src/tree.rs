@@ -37,7 +37,7 @@ struct Segment<K, T> {
 }
 
 /// An entry, and some that follow it if they were asked for.
-type Found<K, T> = (Arc<T>, Option<Run<K, T>>);
+pub(crate) type Found<K, T> = (Arc<T>, Option<Run<K, T>>);
 
 /// Entries that follow one another in a segment.
 pub(crate) struct Run<K, T> {
@@ -136,7 +136,7 @@ impl<K: Ord + Clone, T> Tree<K, T> {
         let at = entries.binary_search_by(|(other, _)| other.cmp(key)).ok();
         let at = at.filter(|&at| std::ptr::eq(&raw const *entries[at].1, value));
         let removed = at.map(|at| entries.remove(at));
-        let too_few = removed.is_some() && entries.len() * 8 <= MOST && !is_first;
+        let too_few = removed.is_some() && entries.len() <= MOST / 4 && !is_first;
         drop(entries);
         drop(shape);
         if too_few {
