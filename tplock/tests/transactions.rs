@@ -249,7 +249,7 @@ fn the_older_waits_for_the_younger() {
             });
             wait_until_it_is_locked.recv().expect("it sends");
             let seen = match step {
-                "read" => older.get(&table, &1).map(Option::copied),
+                "read" => older.get(&table, &1).map(Option::<&_>::copied),
                 "upgrade" => older.insert(&table, 1, 7).map(|()| None),
                 _ => {
                     let values = older.iter(&table).map(|row| row.map(|(_, value)| *value));

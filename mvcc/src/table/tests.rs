@@ -40,7 +40,7 @@ fn a_table_is_opened_as_what_it_is() {
 }
 
 #[test]
-#[should_panic(expected = "table \"names\" belongs to ")]
+#[should_panic(expected = "table \"names\" belongs to another database")]
 fn a_table_of_another_database_is_refused() {
     let (db, other) = (Database::new(), Database::new());
     let table = core(&db, Index::Tree(Box::new(Tree::<u64>::new())));
