@@ -15,7 +15,7 @@ pub trait Reads {
     /// The value of a key of [`POINTS`] or [`ORDERED`].
     fn get(&self, key: Key) -> Option<u64>;
 
-    /// A list of [`LISTS`]; empty if there is none.
+    /// A list of `LISTS`; empty if there is none.
     fn list(&self, key: Key) -> Vec<u64>;
 
     /// The rows of a range in its direction; those of a table without order are sorted.

@@ -21,7 +21,7 @@
 //! ```
 //!
 //! - [`Database::run`]: a read-write transaction as a closure, run until it commits; [`Database::begin`]: one by hand
-//! - [`Database::view`]: a read-only transaction; [`Database::snapshot`]: one to keep
+//! - [`Database::view`]: a read-only transaction
 //!
 //! # Guarantee
 //!
