@@ -49,6 +49,19 @@ pub struct LimitedSnapshot {
 }
 
 /// The database has given a [`LimitedSnapshot`] up: it was older than the limit. Take a new one and begin again.
+///
+/// ```
+/// use mvcc::{Database, SnapshotExpired};
+/// use std::time::Duration;
+///
+/// let db = Database::builder().snapshot_limit(Duration::ZERO).build()?;
+/// let snapshot = db.limited_snapshot();
+/// std::thread::sleep(Duration::from_millis(1));
+/// db.collect();
+/// let expired: SnapshotExpired = snapshot.read(|_| ()).unwrap_err();
+/// assert_eq!(expired.timestamp, snapshot.timestamp());
+/// # Ok::<(), mvcc::ClockError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SnapshotExpired {
@@ -89,6 +102,15 @@ impl LimitedSnapshot {
     ///
     /// # Errors
     /// [`SnapshotExpired`] if the database has given the snapshot up; the closure is not run then.
+    ///
+    /// ```
+    /// let db = mvcc::Database::new();
+    /// let table = db.table::<u64, &str>("t")?;
+    /// let snapshot = db.limited_snapshot();
+    /// let one = snapshot.read(|snapshot| snapshot.get(&table, &1).copied());
+    /// assert_eq!(one, Ok(None));
+    /// # Ok::<(), mvcc::TableError>(())
+    /// ```
     pub fn read<T>(&self, read: impl FnOnce(&Snapshot) -> T) -> Result<T, SnapshotExpired> {
         let Some(_reading) = self.state.begin_read() else {
             return Err(SnapshotExpired {
@@ -100,11 +122,21 @@ impl LimitedSnapshot {
     }
 
     /// Its place in the serialization order: it sees exactly the commits with smaller timestamps.
+    ///
+    /// ```
+    /// let db = mvcc::Database::new();
+    /// assert!(db.limited_snapshot().timestamp() < db.snapshot().timestamp());
+    /// ```
     pub fn timestamp(&self) -> Timestamp {
         self.snapshot.timestamp()
     }
 
     /// Whether the database has given it up. It may do so at any time later, but not during a read.
+    ///
+    /// ```
+    /// // Without a limit it never is.
+    /// assert!(!mvcc::Database::new().limited_snapshot().is_expired());
+    /// ```
     pub fn is_expired(&self) -> bool {
         self.state.reads.load(Ordering::Relaxed) == EXPIRED
     }

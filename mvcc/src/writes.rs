@@ -38,8 +38,26 @@ pub(crate) struct Writes {
     positions: HashMap<NonNull<Tuple>, usize, FixedState>,
     /// Whether the entries are in the order of locking; then `positions` is out of date.
     sorted: bool,
-    /// Buffered versions that a later write of the same transaction replaced: references to them are still about.
-    replaced: Vec<NewVersion>,
+    /// What a later write of the same transaction replaced, oldest first, and the savepoints between.
+    log: Vec<Logged>,
+    /// Versions that were rolled back. References to them are still about, as to those in `log`.
+    undone: Vec<NewVersion>,
+    /// Savepoints made so far.
+    savepoints: u32,
+}
+
+enum Logged {
+    /// A version that was buffered in this entry.
+    Replaced(usize, NewVersion),
+    /// A savepoint, by number, and how many entries there were.
+    Savepoint(u32, usize),
+}
+
+/// A savepoint: its place in the log, and its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Mark {
+    position: usize,
+    number: u32,
 }
 
 /// So many entries are searched faster one after the other than through a hash table.
@@ -91,9 +109,57 @@ impl Writes {
         let Some(found) = self.find(tuple) else {
             return Err(version);
         };
-        self.replaced
-            .extend(self.entries[found].version.replace(version));
+        let replaced = self.entries[found].version.replace(version);
+        let replaced = replaced.map(|version| Logged::Replaced(found, version));
+        self.log.extend(replaced);
         Ok(())
+    }
+
+    /// Makes a savepoint.
+    pub(crate) fn mark(&mut self) -> Mark {
+        self.savepoints += 1;
+        let (position, number) = (self.log.len(), self.savepoints);
+        self.log.push(Logged::Savepoint(number, self.entries.len()));
+        Mark { position, number }
+    }
+
+    /// How many entries there were at a savepoint. `None`: it was undone.
+    fn entries_at(&self, mark: Mark) -> Option<usize> {
+        match self.log.get(mark.position) {
+            Some(&Logged::Savepoint(number, entries)) if number == mark.number => Some(entries),
+            _ => None,
+        }
+    }
+
+    /// Forgets a savepoint, if it is the latest.
+    pub(crate) fn forget(&mut self, mark: Mark) {
+        if mark.position + 1 == self.log.len() && self.entries_at(mark).is_some() {
+            self.log.pop();
+        }
+    }
+
+    /// Undoes all writes since a savepoint. Returns those to tuples that were not written to before it, for their holds to be given up. `None`,
+    /// and nothing happens, if the savepoint itself was undone. Runs no user code.
+    pub(crate) fn undo(&mut self, mark: Mark) -> Option<Vec<Write>> {
+        let entries = self.entries_at(mark)?;
+        for logged in self.log.drain(mark.position + 1..).rev() {
+            if let Logged::Replaced(entry, version) = logged {
+                let undone = self.entries[entry].version.replace(version);
+                self.undone.extend(undone);
+            }
+        }
+        let mut writes = self.entries.split_off(entries);
+        for write in &mut writes {
+            self.undone.extend(write.version.take());
+        }
+        if entries <= LINEAR {
+            self.positions.clear();
+        } else {
+            for write in &writes {
+                self.positions.remove(&write.tuple);
+            }
+        }
+        Some(writes)
     }
 
     /// Adds a write to a tuple that has none yet.

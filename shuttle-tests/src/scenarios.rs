@@ -2,11 +2,13 @@
 
 mod anomalies;
 mod garbage;
+mod indexes;
 mod memory;
 mod ordered;
 mod panics;
 mod progress;
 mod time;
+mod transactions;
 
 use mvcc_shuttle::{Builder, ClockChoice, Database, Read, Table};
 use shuttle::thread;
@@ -87,6 +89,10 @@ scenarios! {
         extension in CLOCKS, clock_ties in ALL;
     progress:
         opposite_lock_orders in ONE, the_long_transaction_wins in ONE, nested_transactions in ONE, partial_acquisition in ONE, conflict_leaves_no_lock in ONE;
+    indexes:
+        unique_keys in CLOCKS, index_built_beside_writers in CLOCKS, rows_move_in_an_index in CLOCKS;
+    transactions:
+        peeks_see_whole_transactions in CLOCKS, undone_writes in CLOCKS;
     panics:
         panic_in_a_closure in ONE, panic_in_ord in ONE, panic_in_drop in ONE, forgotten_and_out_of_order in ONE;
 }
