@@ -24,7 +24,7 @@
 //!   [`Database::begin`]: one by hand
 //! - [`Database::view`]: short reads; [`Database::snapshot`]: a state to keep;
 //!   [`Database::limited_snapshot`]: one that may be given up
-//! - [`Table`]: point access; [`OrderedTable`]: ranges as well
+//! - [`Table`]: point access; [`OrderedTable`]: ranges as well; [`Index`] and [`UniqueIndex`]: rows by other keys
 //!
 //! # Guarantee
 //!
@@ -84,12 +84,15 @@ mod local;
 #[cfg(mvcc_loom)]
 #[doc(hidden)]
 pub mod models;
+mod peek;
 mod protected;
 mod range;
 mod read;
 mod reads;
 mod recycled;
 mod retry;
+mod savepoint;
+mod secondary;
 mod shared;
 mod slots;
 mod snapshot;
@@ -110,6 +113,8 @@ pub use database::{Builder, Database};
 pub use limited::{LimitedSnapshot, SnapshotExpired};
 pub use read::Read;
 pub use retry::{Exhausted, RetryPolicy, RunError};
+pub use savepoint::Savepoint;
+pub use secondary::{Duplicate, Index, IndexError, UniqueIndex};
 pub use snapshot::Snapshot;
 pub use stats::{Age, OldestSnapshot, Stats};
 pub use table::{AnyTable, Lookup, OrderedTable, Table, TableError};

@@ -58,9 +58,6 @@ pub(crate) struct Wait {
 }
 
 impl Wait {
-    /// Turns that spin; later ones yield. A commit of a few writes takes less than this many `pause`s.
-    const SPINS: u32 = if SCHEDULED { 1 } else { 64 };
-
     pub(crate) fn new() -> Self {
         Self { turns: 0 }
     }
@@ -68,11 +65,7 @@ impl Wait {
     /// Waits one turn and returns how many there have been.
     pub(crate) fn turn(&mut self) -> u32 {
         self.turns = self.turns.saturating_add(1);
-        if self.turns <= Self::SPINS {
-            spin_loop();
-        } else {
-            yield_now();
-        }
+        wait(self.turns);
         self.turns
     }
 }
@@ -86,5 +79,23 @@ pub(crate) fn back_off(attempt: u32) {
     }
     if attempt > 3 {
         yield_now();
+    }
+}
+
+#[cfg(all(test, not(shuttle)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_waits_counts_the_turns() {
+        let mut wait = Wait::new();
+        assert!((1..=200).all(|turn| wait.turn() == turn));
+    }
+
+    #[test]
+    fn random_waits_are_below_their_limit_and_differ() {
+        let draws: std::collections::BTreeSet<_> = (0..1_000).map(|_| random(16)).collect();
+        assert!(draws.len() > 1 && draws.iter().all(|draw| *draw < 16));
+        back_off(u32::MAX);
     }
 }

@@ -79,7 +79,7 @@ macro_rules! atomic {
 atomic!(AtomicBool of bool: store(value), swap(value) -> bool);
 atomic!(AtomicPtr<T> of *mut T: store(value), swap(value) -> *mut T);
 atomic!(AtomicUsize of usize: store(value), fetch_sub(value) -> usize);
-atomic!(AtomicU32 of u32: fetch_add(value) -> u32, fetch_sub(value) -> u32);
+atomic!(AtomicU32 of u32: fetch_add(value) -> u32, fetch_sub(value) -> u32, fetch_or(value) -> u32, fetch_and(value) -> u32);
 atomic!(AtomicU64 of u64: store(value), fetch_add(value) -> u64, fetch_max(value) -> u64);
 
 impl Default for AtomicBool {
@@ -209,6 +209,10 @@ impl<T> OnceLock<T> {
         self.is_set.swap(true, Ordering::AcqRel);
         value
     }
+}
+
+pub(crate) fn wait(_turn: u32) {
+    yield_now();
 }
 
 /// No choice that the checker does not know of.

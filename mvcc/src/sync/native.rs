@@ -10,6 +10,17 @@ pub(crate) use std::sync::atomic::{
 pub(crate) use std::thread::yield_now;
 pub(crate) use std::thread_local;
 
+/// Turns that spin; later ones yield. A commit of a few writes takes less than this many `pause`s.
+const SPINS: u32 = 64;
+
+pub(crate) fn wait(turn: u32) {
+    if turn <= SPINS {
+        spin_loop();
+    } else {
+        yield_now();
+    }
+}
+
 /// A random number below `limit`.
 pub(crate) fn random(limit: u32) -> u32 {
     fastrand::u32(..limit)

@@ -3,33 +3,13 @@
 /// The same hashes in each run, so that a schedule can be replayed.
 pub(crate) use foldhash::fast::FixedState as HashState;
 pub(crate) use shuttle::hint::spin_loop;
-pub(crate) use shuttle::sync::MutexGuard;
-pub(crate) use shuttle::sync::atomic::{
-    AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, fence,
-};
+pub(crate) use shuttle::sync::atomic::fence;
 pub(crate) use shuttle::thread::yield_now;
 pub(crate) use shuttle::thread_local;
+pub(crate) use shuttle_announce::{
+    AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Mutex, MutexGuard, wait,
+};
 pub(crate) use std::sync::OnceLock;
-
-/// A mutex without poisoning, as `parking_lot`'s.
-#[derive(Default)]
-pub(crate) struct Mutex<T>(shuttle::sync::Mutex<T>);
-
-impl<T> Mutex<T> {
-    pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
-        self.0
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-    }
-
-    pub(crate) fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
-        match self.0.try_lock() {
-            Ok(guard) => Some(guard),
-            Err(std::sync::TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
-            Err(std::sync::TryLockError::WouldBlock) => None,
-        }
-    }
-}
 
 /// Waiting longer only makes schedules longer.
 pub(crate) fn random(_limit: u32) -> u32 {
