@@ -120,6 +120,7 @@ pub fn two_rows_together() {
 pub fn hold_against_removal() {
     let tuple = tuple();
     tuple.release();
+    tuple.expect_removal();
     let holder = thread::spawn(move || {
         if tuple.hold() {
             let locked = tuple.lock(u32::MAX);
@@ -129,7 +130,7 @@ pub fn hold_against_removal() {
     });
     let remover = thread::spawn(move || {
         let locked = tuple.lock(u32::MAX).ok().expect("not removed yet");
-        if tuple.is_held() {
+        if tuple.forget_removal() {
             tuple.publish(locked);
         } else {
             tuple.bury(locked);
@@ -266,10 +267,9 @@ pub fn gate_opens() {
 fn add(tree: &Tree<u32>, key: u32) {
     let mut tuple = KeyedTuple::boxed(key, 0);
     loop {
-        let vacancy = tree
-            .locate(&key, protected())
-            .err()
-            .expect("one task adds it");
+        let Err(vacancy) = tree.locate(&key, protected()) else {
+            unreachable!("one task adds it")
+        };
         match tree.add(&vacancy, tuple, protected(), std::mem::forget) {
             Ok(_) => return,
             Err(back) => tuple = back,

@@ -287,7 +287,9 @@ impl Tuple {
 
     /// Says that nobody will. True if the tuple is held: then its holders are to. Only for the holder of the lock.
     pub(crate) fn forget_removal(&self) -> bool {
-        self.holds.fetch_and(!REMOVAL, Ordering::SeqCst) != REMOVAL
+        self.holds
+            .fetch_and(!REMOVAL, ordering!(SeqCst, forget_removal))
+            != REMOVAL
     }
 
     /// The newest version, for whoever has the tuple to itself.

@@ -52,12 +52,13 @@ fn before(ordering: Ordering) {
     }
 }
 
-/// An atomic with an operation that waits for whatever must come before it.
+/// An atomic whose operations wait for whatever must come before them.
 macro_rules! atomic {
-    ($name:ident $(<$t:ident>)? of $value:ty: $($operation:ident($($argument:ident),*) $(-> $result:ty)?),+) => {
+    ($name:ident $(<$t:ident>)? of $value:ty, $default:expr; $($operation:ident),*) => {
         #[derive(Debug)]
         pub(crate) struct $name $(<$t>)? (atomic::$name $(<$t>)?);
 
+        #[allow(dead_code, reason = "not every type is used in every way")]
         impl $(<$t>)? $name $(<$t>)? {
             pub(crate) fn new(value: $value) -> Self {
                 Self(atomic::$name::new(value))
@@ -68,81 +69,72 @@ macro_rules! atomic {
                 self.0.load(ordering)
             }
 
-            $(pub(crate) fn $operation(&self, $($argument: $value,)* ordering: Ordering) $(-> $result)? {
+            pub(crate) fn store(&self, value: $value, ordering: Ordering) {
                 before(ordering);
-                self.0.$operation($($argument,)* ordering)
-            })+
+                self.0.store(value, ordering);
+            }
+
+            pub(crate) fn swap(&self, value: $value, ordering: Ordering) -> $value {
+                before(ordering);
+                self.0.swap(value, ordering)
+            }
+
+            pub(crate) fn compare_exchange(
+                &self,
+                current: $value,
+                new: $value,
+                success: Ordering,
+                failure: Ordering,
+            ) -> Result<$value, $value> {
+                before(success);
+                self.0.compare_exchange(current, new, success, failure)
+            }
+
+            pub(crate) fn fetch_update(
+                &self,
+                success: Ordering,
+                failure: Ordering,
+                update: impl FnMut($value) -> Option<$value>,
+            ) -> Result<$value, $value> {
+                before(success);
+                self.0.fetch_update(success, failure, update)
+            }
+
+            $(pub(crate) fn $operation(&self, value: $value, ordering: Ordering) -> $value {
+                before(ordering);
+                self.0.$operation(value, ordering)
+            })*
+        }
+
+        impl $(<$t>)? Default for $name $(<$t>)? {
+            fn default() -> Self {
+                Self::new($default)
+            }
         }
     };
 }
 
-atomic!(AtomicBool of bool: store(value), swap(value) -> bool);
-atomic!(AtomicPtr<T> of *mut T: store(value), swap(value) -> *mut T);
-atomic!(AtomicUsize of usize: store(value), fetch_sub(value) -> usize);
-atomic!(AtomicU32 of u32: fetch_add(value) -> u32, fetch_sub(value) -> u32, fetch_or(value) -> u32, fetch_and(value) -> u32);
-atomic!(AtomicU64 of u64: store(value), fetch_add(value) -> u64, fetch_max(value) -> u64);
+atomic!(AtomicBool of bool, false;);
+atomic!(AtomicPtr<T> of *mut T, std::ptr::null_mut(););
+atomic!(AtomicUsize of usize, 0; fetch_sub);
+atomic!(AtomicU32 of u32, 0; fetch_add, fetch_sub, fetch_or, fetch_and);
+atomic!(AtomicU64 of u64, 0; fetch_add, fetch_max);
 
-impl Default for AtomicBool {
-    fn default() -> Self {
-        Self::new(false)
-    }
-}
-
-impl<T> Default for AtomicPtr<T> {
-    fn default() -> Self {
-        Self::new(std::ptr::null_mut())
-    }
-}
-
-impl<T> AtomicPtr<T> {
-    pub(crate) fn compare_exchange(
-        &self,
-        current: *mut T,
-        new: *mut T,
-        success: Ordering,
-        failure: Ordering,
-    ) -> Result<*mut T, *mut T> {
-        before(success);
-        self.0.compare_exchange(current, new, success, failure)
-    }
-
-    pub(crate) fn get_mut(&mut self) -> Exclusive<'_, *mut T> {
-        Exclusive {
-            value: self.0.with_mut(|value| *value),
-            write: Box::new(|new| self.0.with_mut(|value| *value = new)),
+macro_rules! exclusive {
+    ($name:ident $(<$t:ident>)? of $value:ty) => {
+        impl $(<$t>)? $name $(<$t>)? {
+            pub(crate) fn get_mut(&mut self) -> Exclusive<'_, $value> {
+                Exclusive {
+                    value: self.0.with_mut(|value| *value),
+                    write: Box::new(|new| self.0.with_mut(|value| *value = new)),
+                }
+            }
         }
-    }
+    };
 }
 
-impl AtomicUsize {
-    pub(crate) fn compare_exchange(
-        &self,
-        current: usize,
-        new: usize,
-        success: Ordering,
-        failure: Ordering,
-    ) -> Result<usize, usize> {
-        before(success);
-        self.0.compare_exchange(current, new, success, failure)
-    }
-
-    pub(crate) fn fetch_update(
-        &self,
-        success: Ordering,
-        failure: Ordering,
-        update: impl FnMut(usize) -> Option<usize>,
-    ) -> Result<usize, usize> {
-        before(success);
-        self.0.fetch_update(success, failure, update)
-    }
-
-    pub(crate) fn get_mut(&mut self) -> Exclusive<'_, usize> {
-        Exclusive {
-            value: self.0.with_mut(|value| *value),
-            write: Box::new(|new| self.0.with_mut(|value| *value = new)),
-        }
-    }
-}
+exclusive!(AtomicPtr<T> of *mut T);
+exclusive!(AtomicUsize of usize);
 
 /// The value of an atomic that is not shared. It is written back when this is dropped.
 pub(crate) struct Exclusive<'a, T: Copy> {

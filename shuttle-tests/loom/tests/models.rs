@@ -47,7 +47,7 @@ models! {
     publish_and_read: publish, word;
     lock_word: publish;
     two_rows_together: publish, word;
-    hold_against_removal: held_word, is_held;
+    hold_against_removal: held_word, forget_removal;
     removal_and_look_up: bury;
     slot_against_own_scan: begin_fence, scan_fence, narrow, bound;
     slot_against_another_scan: advance, recent;

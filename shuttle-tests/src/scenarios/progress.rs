@@ -110,8 +110,9 @@ pub(super) fn partial_acquisition(world: World) {
         let (buffered, committed) = (buffered.clone(), committed.clone());
         move || {
             let tx = db.begin();
-            rows.into_iter()
-                .for_each(|key| tx.insert(&table, key, value));
+            for key in rows {
+                tx.insert(&table, key, value);
+            }
             buffered.wait();
             if let Ok(timestamp) = tx.commit() {
                 let mut committed = committed.lock().expect("not poisoned");
@@ -126,8 +127,9 @@ pub(super) fn partial_acquisition(world: World) {
     committed.sort_unstable();
     let mut expected = [0; 3];
     for &(_, value, rows) in &committed {
-        rows.into_iter()
-            .for_each(|key| expected[key as usize] = value);
+        for key in rows {
+            expected[key as usize] = value;
+        }
     }
     let seen = [0, 1, 2].map(|key| *after.get(&table, &key).expect(STAYS));
     assert_eq!(seen, expected, "after {committed:?}");

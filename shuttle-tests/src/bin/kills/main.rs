@@ -65,7 +65,9 @@ fn check() -> Result<bool, Box<dyn Error>> {
     let table = std::fs::read_to_string(&path)
         .map_err(|error| format!("cannot read {}: {error}", path.display()))?;
     let wrong = bugs::check(&table)?;
-    wrong.iter().for_each(|line| println!("{line}"));
+    for line in &wrong {
+        println!("{line}");
+    }
     Ok(wrong.is_empty())
 }
 

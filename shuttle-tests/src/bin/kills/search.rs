@@ -98,7 +98,7 @@ struct End {
 }
 
 /// No exploration takes as long as this.
-const LIMIT: Duration = Duration::from_secs(300);
+const LIMIT: Duration = Duration::from_mins(5);
 
 fn search_from(variant: &Variant, from: usize, runs: usize) -> io::Result<End> {
     let mut search = Command::new(&variant.program)
