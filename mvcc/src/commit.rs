@@ -7,7 +7,7 @@ use crate::protected::Protected;
 use crate::range::RangeRead;
 use crate::reads::{Read, Reads};
 use crate::shared::Shared;
-use crate::sync::{SCHEDULED, back_off, bug};
+use crate::sync::{back_off, bug, threshold};
 use crate::table::TableCore;
 use crate::tuple::{LockError, Tuple, Word};
 use crate::version::Version;
@@ -56,7 +56,7 @@ pub(crate) struct Footprint {
 
 /// How long to wait for another commit's lock, in turns of a [`Wait`](crate::sync::Wait), before all locks are given back;
 /// and how often to begin again. Long enough for a commit whose thread was preempted on a machine with few cores.
-const TURNS: u32 = if SCHEDULED { 2 } else { 256 };
+const TURNS: u32 = 256;
 const ATTEMPTS: u32 = 4;
 
 impl Footprint {
@@ -318,7 +318,7 @@ fn lock(writes: &mut [Write]) -> Result<(), Lost> {
         let busy = (0..writes.len()).find(|&i| {
             let write = &mut writes[i];
             // SAFETY: the transaction has an open slot since it found the tuple.
-            match unsafe { write.tuple.as_ref() }.lock(TURNS) {
+            match unsafe { write.tuple.as_ref() }.lock(threshold(TURNS, 2)) {
                 Ok(word) => {
                     write.locked = Some(word);
                     false
