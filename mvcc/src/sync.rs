@@ -32,8 +32,33 @@ mod native {
     pub(crate) use std::sync::atomic::{
         AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, fence,
     };
-    pub(crate) use std::thread::yield_now;
+    pub(crate) use std::thread::{ThreadId, current, yield_now};
     pub(crate) use std::thread_local;
+
+    /// Waiting for what happens under a mutex.
+    #[derive(Default)]
+    pub(crate) struct Condvar(parking_lot::Condvar);
+
+    impl Condvar {
+        pub(crate) fn wait<'m, T>(&self, mut guard: MutexGuard<'m, T>) -> MutexGuard<'m, T> {
+            self.0.wait(&mut guard);
+            guard
+        }
+
+        /// Also returns whether the time is over.
+        pub(crate) fn wait_until<'m, T>(
+            &self,
+            mut guard: MutexGuard<'m, T>,
+            deadline: std::time::Instant,
+        ) -> (MutexGuard<'m, T>, bool) {
+            let waited = self.0.wait_until(&mut guard, deadline);
+            (guard, waited.timed_out())
+        }
+
+        pub(crate) fn notify_all(&self) {
+            self.0.notify_all();
+        }
+    }
 
     /// A random number below `limit`.
     pub(super) fn random(limit: u32) -> u32 {
@@ -55,8 +80,34 @@ mod scheduled {
     pub(crate) use shuttle::sync::atomic::{
         AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, fence,
     };
-    pub(crate) use shuttle::thread::yield_now;
+    pub(crate) use shuttle::thread::{ThreadId, current, yield_now};
     pub(crate) use shuttle::thread_local;
+
+    /// The same.
+    #[derive(Default)]
+    pub(crate) struct Condvar(shuttle::sync::Condvar);
+
+    impl Condvar {
+        pub(crate) fn wait<'m, T>(&self, guard: MutexGuard<'m, T>) -> MutexGuard<'m, T> {
+            self.0
+                .wait(guard)
+                .unwrap_or_else(std::sync::PoisonError::into_inner)
+        }
+
+        /// The time is always over.
+        #[expect(clippy::unused_self, reason = "as the native one")]
+        pub(crate) fn wait_until<'m, T>(
+            &self,
+            guard: MutexGuard<'m, T>,
+            _deadline: std::time::Instant,
+        ) -> (MutexGuard<'m, T>, bool) {
+            (guard, true)
+        }
+
+        pub(crate) fn notify_all(&self) {
+            self.0.notify_all();
+        }
+    }
 
     /// A mutex without poisoning, as `parking_lot`'s.
     #[derive(Default)]
