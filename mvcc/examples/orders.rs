@@ -122,7 +122,12 @@ impl Shop {
         assert_eq!(by_customer.map(Iterator::count).sum::<usize>(), all);
         assert_eq!(self.by_reference.range::<str>(read, ..).count(), all);
         let open = read.iter(&self.orders).filter(|(_, order)| !order.shipped);
-        assert!(self.open.rows(read, &()).map(|(number, _)| number).eq(open.map(|(number, _)| number)));
+        assert!(
+            self.open
+                .rows(read, &())
+                .map(|(number, _)| number)
+                .eq(open.map(|(number, _)| number))
+        );
     }
 }
 
@@ -165,7 +170,9 @@ fn main() -> Result<(), IndexError> {
                 }
             }
         });
-        let finished = customers.into_iter().all(|customer| customer.join().is_ok());
+        let finished = customers
+            .into_iter()
+            .all(|customer| customer.join().is_ok());
         submitted.store(true, Relaxed);
         let finished = shipper.join().is_ok() && finished;
         done.store(true, Relaxed);
@@ -175,7 +182,11 @@ fn main() -> Result<(), IndexError> {
 
     let snapshot = shop.db.snapshot();
     shop.check(&snapshot);
-    assert_eq!(totals, Totals::count(&snapshot, &shop.orders), "the feed's totals");
+    assert_eq!(
+        totals,
+        Totals::count(&snapshot, &shop.orders),
+        "the feed's totals"
+    );
     let (filed, shipped) = (filed.into_inner(), shipped.into_inner());
     assert_eq!(snapshot.iter(&shop.orders).count() as u64, filed);
     assert_eq!((shipped, totals.open), (filed, 0), "all are shipped");

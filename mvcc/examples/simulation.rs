@@ -65,7 +65,10 @@ fn observe(snapshot: &Snapshot, heat: &Heat, is_over: &AtomicBool) -> u64 {
     assert_eq!(sum, CELLS * HEAT, "heat was made or lost");
     let mut looks = 1;
     while !is_over.load(Relaxed) {
-        assert!((0..SIDE).map(row).eq(first.iter().cloned()), "an instant that changes");
+        assert!(
+            (0..SIDE).map(row).eq(first.iter().cloned()),
+            "an instant that changes"
+        );
         looks += 1;
         std::thread::sleep(Duration::from_millis(20));
     }
@@ -124,5 +127,9 @@ fn main() {
     // What a snapshot does not see is not kept, however many times it is overwritten: a version for each snapshot, the newest, and what waits to be collected.
     assert!(most_versions < 8 * CELLS, "versions pile up");
     db.collect();
-    assert_eq!(db.stats().live_versions, CELLS, "nothing is left of the snapshots");
+    assert_eq!(
+        db.stats().live_versions,
+        CELLS,
+        "nothing is left of the snapshots"
+    );
 }

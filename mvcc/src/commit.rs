@@ -346,3 +346,6 @@ fn unlock(writes: &mut [Write]) {
         unsafe { write.tuple.as_ref() }.publish(word);
     }
 }
+
+#[cfg(test)]
+mod tests;

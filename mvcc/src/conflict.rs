@@ -112,3 +112,33 @@ impl Lost {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_conflict_tells_where_and_why_and_what_to_do() {
+        use ConflictCause::{AbsentKeyAppeared, RangeChanged, ReadOverwritten, WriteLocked};
+        let texts = [
+            ReadOverwritten,
+            AbsentKeyAppeared,
+            RangeChanged,
+            WriteLocked,
+        ]
+        .map(|cause| {
+            let table = "orders".into();
+            let text = Conflict { table, cause }.to_string();
+            assert!(
+                text.contains("in table \"orders\"") && text.ends_with("run it again"),
+                "{text}"
+            );
+            assert!(text.contains(&cause.to_string()), "{text}");
+            text
+        });
+        assert!(
+            (1..texts.len()).all(|i| !texts[..i].contains(&texts[i])),
+            "{texts:?}"
+        );
+    }
+}

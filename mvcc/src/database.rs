@@ -83,7 +83,7 @@ impl Builder {
     /// let shop = Database::builder().name("shop").build().unwrap();
     /// let archive = Database::builder().name("archive").build().unwrap();
     /// let orders = shop.table::<u64, String>("orders").unwrap();
-    /// // Panics: table "orders" belongs to database "shop", but was used with database "archive"; ...
+    /// // Panics: table "orders" belongs to another database ...: to database "shop", not to database "archive"; ...
     /// archive.view(|view| view.contains_key(&orders, &1));
     /// ```
     pub fn name(mut self, name: impl Into<String>) -> Self {
@@ -488,3 +488,6 @@ impl Drop for Inner {
         drop(unlinked);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -312,3 +312,6 @@ impl<K: TreeKey> WalkAgain for TypedBounds<K> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -607,3 +607,6 @@ pub(crate) unsafe fn tuple_at<'r, V>(tuple: NonNull<Tuple>, timestamp: u64) -> O
         Seen::Dead => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -275,3 +275,34 @@ impl Database {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_policy_is_over_at_its_first_limit() {
+        let now = Instant::now();
+        let long_ago = now.checked_sub(Duration::from_secs(5));
+        let endless = RetryPolicy::new();
+        assert!(!endless.is_over(u32::MAX - 1, None));
+        let thrice = RetryPolicy::new().attempts(3);
+        assert_eq!(
+            [2, 3].map(|attempt| thrice.is_over(attempt, None)),
+            [false, true]
+        );
+        let second = RetryPolicy::new().deadline(Duration::from_secs(1));
+        assert!(!second.is_over(1, Some(now)) && second.is_over(1, long_ago));
+        assert!(second.attempts(1).is_over(1, Some(now)));
+    }
+
+    #[test]
+    fn a_wait_is_no_longer_than_the_longest() {
+        let policy =
+            RetryPolicy::new().backoff(Duration::from_micros(1), Duration::from_micros(20));
+        let start = Instant::now();
+        (1..100).for_each(|attempt| policy.wait(attempt));
+        // 2 ms on average with sleeps that take what they say; without the limit the last would be a second.
+        assert!(start.elapsed() < Duration::from_millis(500));
+    }
+}

@@ -156,3 +156,48 @@ impl fmt::Debug for Snapshot {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fixed(db: &Database) -> Vec<u64> {
+        let bounds = db.inner().shared.slots.bounds();
+        let mut fixed: Vec<_> = bounds
+            .map(|bound| match bound {
+                slots::Bound::Fixed(timestamp) => timestamp,
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        fixed.sort_unstable();
+        fixed
+    }
+
+    #[test]
+    fn a_slot_says_what_the_snapshot_sees_as_long_as_it_lives() {
+        let db = Database::new();
+        let (first, second) = (db.snapshot(), db.snapshot());
+        let ticks = |snapshot: &Snapshot| snapshot.timestamp().ticks();
+        assert_eq!(fixed(&db), [ticks(&first), ticks(&second)]);
+        drop(first);
+        assert_eq!(fixed(&db), [ticks(&second)]);
+        drop(second);
+        assert_eq!(fixed(&db), []);
+    }
+
+    #[test]
+    fn a_commit_is_seen_by_the_snapshots_after_it() {
+        let db = Database::new();
+        let table = db.table::<u64, u64>("t").expect("a new database");
+        let before = db.snapshot();
+        let tx = db.begin();
+        tx.insert(&table, 1, 1);
+        let during = db.snapshot();
+        let commit = tx.commit().expect("nobody else is there");
+        let after = db.snapshot();
+        assert!(before.timestamp() < during.timestamp() && during.timestamp() < commit);
+        assert!(commit < after.timestamp());
+        let seen = [&before, &during, &after].map(|it| it.get(&table, &1).copied());
+        assert_eq!(seen, [None, None, Some(1)]);
+    }
+}

@@ -40,23 +40,36 @@ mod native {
     pub(crate) struct Condvar(parking_lot::Condvar);
 
     impl Condvar {
-        pub(crate) fn wait<'m, T>(&self, mut guard: MutexGuard<'m, T>) -> MutexGuard<'m, T> {
-            self.0.wait(&mut guard);
-            guard
-        }
-
-        /// Also returns whether the time is over.
-        pub(crate) fn wait_until<'m, T>(
+        /// Waits until it is notified, or until the deadline if there is one. False if that is past.
+        pub(crate) fn wait<'m, T>(
             &self,
+            _mutex: &'m Mutex<T>,
             mut guard: MutexGuard<'m, T>,
-            deadline: std::time::Instant,
+            deadline: Option<std::time::Instant>,
         ) -> (MutexGuard<'m, T>, bool) {
-            let waited = self.0.wait_until(&mut guard, deadline);
-            (guard, waited.timed_out())
+            let in_time = match deadline {
+                Some(deadline) => !self.0.wait_until(&mut guard, deadline).timed_out(),
+                None => {
+                    self.0.wait(&mut guard);
+                    true
+                }
+            };
+            (guard, in_time)
         }
 
         pub(crate) fn notify_all(&self) {
             self.0.notify_all();
+        }
+    }
+
+    /// Turns that spin; later ones yield. A commit of a few writes takes less than this many `pause`s.
+    const SPINS: u32 = 64;
+
+    pub(super) fn wait(turn: u32) {
+        if turn <= SPINS {
+            spin_loop();
+        } else {
+            yield_now();
         }
     }
 
@@ -73,59 +86,43 @@ mod native {
 
 #[cfg(shuttle)]
 mod scheduled {
+    use super::Ordering;
     /// The same hashes in each run, so that a schedule can be replayed.
     pub(crate) use foldhash::fast::FixedState as HashState;
     pub(crate) use shuttle::hint::spin_loop;
-    pub(crate) use shuttle::sync::MutexGuard;
-    pub(crate) use shuttle::sync::atomic::{
-        AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, fence,
-    };
+    pub(crate) use shuttle::sync::atomic::fence;
     pub(crate) use shuttle::thread::{ThreadId, current, yield_now};
     pub(crate) use shuttle::thread_local;
+    pub(crate) use shuttle_announce::{
+        AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Mutex, MutexGuard, wait,
+    };
 
-    /// The same.
+    /// The same. Counts the notifications.
     #[derive(Default)]
-    pub(crate) struct Condvar(shuttle::sync::Condvar);
+    pub(crate) struct Condvar(AtomicU64);
 
     impl Condvar {
-        pub(crate) fn wait<'m, T>(&self, guard: MutexGuard<'m, T>) -> MutexGuard<'m, T> {
-            self.0
-                .wait(guard)
-                .unwrap_or_else(std::sync::PoisonError::into_inner)
-        }
-
-        /// The time is always over.
-        #[expect(clippy::unused_self, reason = "as the native one")]
-        pub(crate) fn wait_until<'m, T>(
+        /// The same, but deadlines are always past.
+        pub(crate) fn wait<'m, T>(
             &self,
+            mutex: &'m Mutex<T>,
             guard: MutexGuard<'m, T>,
-            _deadline: std::time::Instant,
+            deadline: Option<std::time::Instant>,
         ) -> (MutexGuard<'m, T>, bool) {
-            (guard, true)
+            if deadline.is_some() {
+                return (guard, false);
+            }
+            let seen = self.0.load(Ordering::SeqCst);
+            drop(guard);
+            let mut wait = super::Wait::new();
+            while self.0.load(Ordering::SeqCst) == seen {
+                wait.turn();
+            }
+            (mutex.lock(), true)
         }
 
         pub(crate) fn notify_all(&self) {
-            self.0.notify_all();
-        }
-    }
-
-    /// A mutex without poisoning, as `parking_lot`'s.
-    #[derive(Default)]
-    pub(crate) struct Mutex<T>(shuttle::sync::Mutex<T>);
-
-    impl<T> Mutex<T> {
-        pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
-            self.0
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner)
-        }
-
-        pub(crate) fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
-            match self.0.try_lock() {
-                Ok(guard) => Some(guard),
-                Err(std::sync::TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
-                Err(std::sync::TryLockError::WouldBlock) => None,
-            }
+            self.0.fetch_add(1, Ordering::SeqCst);
         }
     }
 
@@ -209,9 +206,6 @@ pub(crate) struct Wait {
 }
 
 impl Wait {
-    /// Turns that spin; later ones yield. A commit of a few writes takes less than this many `pause`s.
-    const SPINS: u32 = if cfg!(shuttle) { 1 } else { 64 };
-
     pub(crate) fn new() -> Self {
         Self { turns: 0 }
     }
@@ -219,11 +213,7 @@ impl Wait {
     /// Waits one turn and returns how many there have been.
     pub(crate) fn turn(&mut self) -> u32 {
         self.turns = self.turns.saturating_add(1);
-        if self.turns <= Self::SPINS {
-            spin_loop();
-        } else {
-            yield_now();
-        }
+        wait(self.turns);
         self.turns
     }
 }
@@ -237,5 +227,23 @@ pub(crate) fn back_off(attempt: u32) {
     }
     if attempt > 3 {
         yield_now();
+    }
+}
+
+#[cfg(all(test, not(shuttle)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_waits_counts_the_turns() {
+        let mut wait = Wait::new();
+        assert!((1..=200).all(|turn| wait.turn() == turn));
+    }
+
+    #[test]
+    fn random_waits_are_below_their_limit_and_differ() {
+        let draws: std::collections::BTreeSet<_> = (0..1_000).map(|_| random(16)).collect();
+        assert!(draws.len() > 1 && draws.iter().all(|draw| *draw < 16));
+        back_off(u32::MAX);
     }
 }

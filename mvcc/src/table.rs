@@ -406,7 +406,7 @@ impl TableCore {
     #[cold]
     fn refuse(&self, database: &Inner) -> ! {
         panic!(
-            "table {:?} belongs to {}, but was used with {}; open it with Database::table of that one",
+            "table {:?} belongs to another database than the transaction that uses it: to {}, not to {}; open it with Database::table of that one",
             self.name, self.database_name, database.name
         );
     }
@@ -755,3 +755,6 @@ where
         same.then_some(Absence::Range(read))
     }
 }
+
+#[cfg(test)]
+mod tests;

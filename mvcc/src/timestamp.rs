@@ -50,3 +50,16 @@ impl fmt::Display for Timestamp {
         self.0.fmt(f)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timestamps_are_ordered_and_shown_as_their_ticks() {
+        let (earlier, later) = (Timestamp::new(7), Timestamp::new(10));
+        assert!(earlier < later);
+        assert_eq!((earlier.ticks(), later.to_string()), (7, "10".to_owned()));
+        assert_eq!(format!("{later:?}"), "Timestamp(10)");
+    }
+}

@@ -654,3 +654,6 @@ impl fmt::Debug for Transaction<'_> {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

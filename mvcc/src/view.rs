@@ -171,3 +171,6 @@ impl std::fmt::Debug for View<'_> {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -259,7 +259,7 @@ impl FeedCore {
     ) -> Option<(Record, u64)> {
         let mut queue = self.queue.lock();
         queue.receiver = Some(current().id());
-        let mut late = false;
+        let mut in_time = true;
         loop {
             let bound = bound(shared);
             if let Some(record) = queue.next(bound) {
@@ -269,13 +269,10 @@ impl FeedCore {
                 return Some((record, std::mem::take(&mut queue.missed)));
             }
             self.move_slot(shared, &mut queue, bound);
-            if late {
+            if !in_time {
                 return None;
             }
-            (queue, late) = match deadline {
-                Some(deadline) => self.arrived.wait_until(queue, deadline),
-                None => (self.arrived.wait(queue), false),
-            };
+            (queue, in_time) = self.arrived.wait(&self.queue, queue, deadline);
         }
     }
 
@@ -313,7 +310,7 @@ impl FeedCore {
             && !queue.closed
             && queue.receiver != Some(current().id())
         {
-            queue = self.taken.wait(queue);
+            (queue, _) = self.taken.wait(&self.queue, queue, None);
         }
     }
 

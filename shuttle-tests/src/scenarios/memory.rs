@@ -88,21 +88,21 @@ pub(super) fn removed_again_and_again(world: World) {
     check_clean(&db, 0);
 }
 
-/// Transactions that insert the same key and give up, while others collect what is left of that.
+/// Two transactions insert the same key and give up, while what is left of that is collected.
 pub(super) fn given_up_side_by_side(world: World) {
     let (db, table) = numbers(world, &[]);
-    let give_up = || {
-        let (db, table) = (db.clone(), table.clone());
-        move || {
-            for _ in 0..2 {
-                let tx = db.begin();
-                tx.insert(&table, 0, 1);
-                tx.abort();
-            }
-            db.collect();
-        }
+    let (a, b) = ((db.clone(), table.clone()), (db.clone(), table.clone()));
+    let give_up = |(db, table): &(Database, Numbers)| {
+        let tx = db.begin();
+        tx.insert(table, 0, 1);
+        tx.abort();
     };
-    tasks!(give_up(), give_up(), give_up());
+    tasks!(move || (0..3).for_each(|_| give_up(&a)), move || {
+        for _ in 0..2 {
+            give_up(&b);
+            b.0.collect();
+        }
+    });
     check_clean(&db, 0);
 }
 

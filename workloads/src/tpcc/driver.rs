@@ -240,14 +240,14 @@ impl<E: Engine> Run<'_, E> {
             }
             next = Instant::now().max(next + interval);
             let warehouse = warehouses.next().expect("there is a warehouse");
-            let snapshot = self.engine.snapshot();
-            let items = 1..=self.settings.scale.items;
-            let quantity: i64 = items
-                .map(|item| {
+            let quantity: i64 = self.engine.snapshot(|snapshot| {
+                let items = 1..=self.settings.scale.items;
+                let quantities = items.map(|item| {
                     let stock = snapshot.get(&self.tables.stock, &key::stock(warehouse, item));
                     i64::from(stock.expect("all warehouses stock all items").quantity)
-                })
-                .sum();
+                });
+                quantities.sum()
+            });
             black_box(quantity);
             scans += 1;
         }
@@ -277,7 +277,8 @@ impl<E: Engine> Run<'_, E> {
     }
 
     fn check(&self, when: When) -> Vec<Violation> {
-        check(&self.tables, &self.engine.snapshot(), when)
+        self.engine
+            .snapshot(|snapshot| check(&self.tables, snapshot, when))
     }
 }
 

@@ -339,12 +339,13 @@ impl<'r, E: Engine, V: Record, T: Table<E, V>> Run<'r, E, V, T> {
         let mut random = SmallRng::seed_from_u64(self.settings.seed ^ (reader + 1) << 32);
         let mut done = 0;
         while !self.stop.load(Relaxed) {
-            let snapshot = self.engine.snapshot();
-            for _ in 0..LONG_READ {
-                let place = random.random_range(0..self.loaded);
-                let found = self.read(&snapshot, self.key(place));
-                assert!(found, "a snapshot has lost a record");
-            }
+            self.engine.snapshot(|snapshot| {
+                for _ in 0..LONG_READ {
+                    let place = random.random_range(0..self.loaded);
+                    let found = self.read(snapshot, self.key(place));
+                    assert!(found, "a snapshot has lost a record");
+                }
+            });
             done += 1;
         }
         done

@@ -29,10 +29,10 @@ fn e(more: &str) -> String {
 /// The keys of the ordered table, ascending.
 fn keys(db: &Database) -> Vec<u64> {
     let table = db.ordered_table::<u64, Boxed>("usertable").expect("typed");
-    let snapshot = Engine::snapshot(db);
-    Read::<Database>::range(&snapshot, &table, ..)
-        .map(|(key, _)| *key)
-        .collect()
+    Engine::snapshot(db, |snapshot| {
+        let rows = Read::<Database>::range(snapshot, &table, ..);
+        rows.map(|(key, _)| *key).collect()
+    })
 }
 
 fn hashes(numbers: impl IntoIterator<Item = u64>) -> Vec<u64> {
