@@ -384,7 +384,7 @@ impl<'db> Transaction<'db> {
             garbage::collect_some(&self.local);
         }
         if let Some(announced) = announced {
-            announced.finish(self.local.is_inside());
+            announced.finish(timestamp, self.local.is_inside());
         }
         Ok(timestamp)
     }

@@ -137,14 +137,14 @@ impl<'s> Announced<'s> {
         }
     }
 
-    /// Takes the announcement back, and waits where a feed is full. `inside`: others wait for this thread, so it does not wait.
-    pub(crate) fn finish(self, inside: bool) {
+    /// Takes the announcement of a commit at this timestamp back, and waits where a feed is full. `inside`: others wait for this thread, so it does not wait.
+    pub(crate) fn finish(self, timestamp: u64, inside: bool) {
         let shared = self.shared;
         let is_nested = self.outer != NONE;
         drop(self);
         if !inside && !is_nested {
             for feed in &*shared.feeds.all() {
-                feed.wait_for_room();
+                feed.wait_for_room(timestamp);
             }
         }
     }
@@ -301,12 +301,14 @@ impl FeedCore {
         self.arrived.notify_all();
     }
 
-    fn wait_for_room(&self) {
+    /// Whoever has committed at this timestamp waits, but no longer than until that commit is delivered: what comes after it may fill the queue as well.
+    fn wait_for_room(&self, timestamp: u64) {
         if self.overflow == Overflow::DropOldest {
             return;
         }
         let mut queue = self.queue.lock();
         while queue.records.len() > self.capacity
+            && queue.has_up_to(timestamp)
             && !queue.closed
             && queue.receiver != Some(current().id())
         {
@@ -325,6 +327,12 @@ impl FeedCore {
 }
 
 impl Queue {
+    /// Whether a commit of this timestamp or an earlier one is still there.
+    fn has_up_to(&self, timestamp: u64) -> bool {
+        let first = self.records.first_key_value();
+        first.is_some_and(|((first, _), _)| *first <= timestamp)
+    }
+
     /// Takes out the first commit, if nothing can come before it any more.
     fn next(&mut self, bound: u64) -> Option<Record> {
         let first = self.records.first_entry()?;

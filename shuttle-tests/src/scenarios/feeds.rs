@@ -2,7 +2,9 @@
 
 use super::{Numbers, World, add, numbers, remove, tasks, write};
 use mvcc_shuttle::{Committed, Database, Feed, Overflow, Read};
+use shuttle::sync::Mutex;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 type Model = BTreeMap<u32, u64>;
 
@@ -71,7 +73,7 @@ pub(super) fn feed_starts_beside_commits(world: World) {
         move || (0..2).for_each(|_| add(&db, &table, key, 1))
     };
     let (a, b) = (db.clone(), table.clone());
-    let started = std::sync::Arc::new(shuttle::sync::Mutex::new(None));
+    let started = Arc::new(Mutex::new(None));
     let hand_over = started.clone();
     tasks!(adder(0), adder(1), move || {
         let (snapshot, mut feed) = a.on_commit(16, Overflow::Wait);
@@ -116,15 +118,17 @@ pub(super) fn feed_keeps_what_it_delivers(world: World) {
     super::check_clean(&db, 2);
 }
 
-/// A queue that is always full: writers wait, and who receives writes as well.
+/// A queue that is always full: writers wait, and who receives writes as well. The feed stays when nobody receives any more; the last writer has its commit
+/// delivered by then, so it does not wait, whatever fills the queue.
 pub(super) fn full_feed(world: World) {
     let (db, table) = numbers(world, &[(0, 0)]);
     let (_, mut feed) = db.on_commit(1, Overflow::Wait);
+    let kept = Arc::new(Mutex::new(None));
     let adder = || {
         let (db, table) = (db.clone(), table.clone());
         move || (0..3).for_each(|_| add(&db, &table, 0, 1))
     };
-    let (a, b) = (db.clone(), table.clone());
+    let (a, b, keep) = (db.clone(), table.clone(), kept.clone());
     tasks!(adder(), adder(), move || {
         let mut seen = 0;
         while seen < 6 {
@@ -137,6 +141,49 @@ pub(super) fn full_feed(world: World) {
                 write(&a, &b, &[(1, seen)]);
             }
         }
+        *keep.lock().expect("not poisoned") = Some(feed);
     });
     assert_eq!(db.view(|view| view.get(&table, &1).copied()), Some(6));
+}
+
+/// Commits that have nothing to do with each other, and snapshots between them: each is what the commits before it make of the table.
+pub(super) fn feed_agrees_with_snapshots(world: World) {
+    let (db, table) = numbers(world, &[(0, 0), (1, 0)]);
+    let (start, mut feed) = db.on_commit(16, Overflow::Wait);
+    let snapshots = Arc::new(Mutex::new(Vec::new()));
+    let states = Arc::new(Mutex::new(vec![(start.timestamp(), rows(&start, &table))]));
+    let adder = |key: u32| {
+        let (db, table) = (db.clone(), table.clone());
+        move || (0..2).for_each(|_| add(&db, &table, key, 1))
+    };
+    let (looks, looked) = (db.clone(), snapshots.clone());
+    let (received, model_of) = (states.clone(), table.clone());
+    tasks!(
+        adder(0),
+        adder(1),
+        move || {
+            for _ in 0..3 {
+                let snapshot = looks.snapshot();
+                looked.lock().expect("not poisoned").push(snapshot);
+            }
+        },
+        move || {
+            let mut states = received.lock().expect("not poisoned");
+            for _ in 0..4 {
+                let commit = feed.recv();
+                let (before, mut model) = states.last().cloned().expect("the start");
+                assert!(before <= commit.timestamp(), "out of order");
+                apply(&commit, &model_of, &mut model);
+                states.push((commit.timestamp(), model));
+            }
+        },
+    );
+    let states = states.lock().expect("not poisoned");
+    for snapshot in &*snapshots.lock().expect("not poisoned") {
+        let seen = states[1..]
+            .iter()
+            .take_while(|(timestamp, _)| *timestamp < snapshot.timestamp());
+        let (_, state) = &states[seen.count()];
+        assert_eq!(*state, rows(snapshot, &table), "a prefix and the snapshot");
+    }
 }
