@@ -146,9 +146,12 @@ impl Feed {
     /// # Ok::<(), mvcc::TableError>(())
     /// ```
     pub fn recv(&mut self) -> Committed<'_> {
-        let next = self.core.receive(self.shared(), None);
-        let (record, missed) = next.expect("it waits without a limit");
-        self.deliver(record, missed)
+        loop {
+            // Without a deadline, the first turn finds one.
+            if let Some((record, missed)) = self.core.receive(self.shared(), None) {
+                return self.deliver(record, missed);
+            }
+        }
     }
 
     /// The next commit, if there is one already. One that is under way may hold back others that have happened already.

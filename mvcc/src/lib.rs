@@ -24,6 +24,7 @@
 //!   [`Database::begin`]: one by hand
 //! - [`Database::view`]: short reads; [`Database::snapshot`]: a state to keep;
 //!   [`Database::limited_snapshot`]: one that may be given up
+//! - [`Database::on_commit`]: every commit, whole and in order, with the rows that it has changed
 //! - [`Table`]: point access; [`OrderedTable`]: ranges as well; [`Index`] and [`UniqueIndex`]: rows by other keys
 //!
 //! # Guarantee

@@ -47,13 +47,11 @@ mod native {
             mut guard: MutexGuard<'m, T>,
             deadline: Option<std::time::Instant>,
         ) -> (MutexGuard<'m, T>, bool) {
-            let in_time = match deadline {
-                Some(deadline) => !self.0.wait_until(&mut guard, deadline).timed_out(),
-                None => {
-                    self.0.wait(&mut guard);
-                    true
-                }
+            let Some(deadline) = deadline else {
+                self.0.wait(&mut guard);
+                return (guard, true);
             };
+            let in_time = !self.0.wait_until(&mut guard, deadline).timed_out();
             (guard, in_time)
         }
 

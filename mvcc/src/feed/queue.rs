@@ -4,7 +4,7 @@ use crate::shared::{Shared, Worker};
 use crate::slots::{Bound, SlotRef};
 use crate::sync::{Arc, Condvar, Mutex, Ordering, ThreadId, bug, current, fence};
 use crate::table::TableCore;
-use crate::tuple::Tuple;
+use crate::tuple::{Tuple, Word};
 use crate::version::Version;
 use crate::writes::Write;
 use std::collections::BTreeMap;
@@ -46,7 +46,7 @@ unsafe impl Sync for Row {}
 impl Row {
     /// What a write has done.
     fn of(write: &Write, timestamp: u64) -> Self {
-        let before = write.locked.and_then(|word| word.live());
+        let before = write.locked.and_then(Word::live);
         // SAFETY: the transaction's slot is open since it found the tuple.
         let newest = unsafe { write.tuple.as_ref() }.word().newest();
         // SAFETY: as above, so what it has installed is still in the chain.
