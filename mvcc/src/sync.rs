@@ -54,7 +54,7 @@ mod scheduled {
     pub(crate) use shuttle::thread_local;
 
     /// A mutex without poisoning, as `parking_lot`'s.
-    #[derive(Default)]
+    #[derive(Debug, Default)]
     pub(crate) struct Mutex<T>(shuttle::sync::Mutex<T>);
 
     impl<T> Mutex<T> {

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod paper;
 mod tpcc;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -8,7 +9,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use workloads::InputError;
 use workloads::engine::Engine;
-use workloads::ycsb::{self, Distribution, LengthDistribution, Limit, Properties, Settings};
+use workloads::ycsb::{
+    self, Distribution, LengthDistribution, Limit, LongReads, Properties, ReadOnly, Settings,
+};
 
 /// Workloads on an in-memory transaction engine.
 #[derive(Parser)]
@@ -24,6 +27,8 @@ enum Command {
     Ycsb(Box<Ycsb>),
     /// TPC-C: orders in warehouses, with the specification's consistency conditions.
     Tpcc(tpcc::Tpcc),
+    /// The experiments of the vMVCC paper, and one on garbage collection.
+    Paper(Box<paper::Paper>),
     /// Which clock is used and why, what it costs, and how the cores' counters agree.
     Clock {
         /// The clock.
@@ -90,6 +95,8 @@ enum Clock {
     Auto,
     Tsc,
     Counter,
+    /// For comparison.
+    LockedCounter,
 }
 
 /// Why the command failed.
@@ -111,6 +118,7 @@ pub(crate) fn run() -> Result<(), Failure> {
     match Cli::parse().command {
         Command::Ycsb(ycsb) => ycsb.run(),
         Command::Tpcc(tpcc) => tpcc.run(),
+        Command::Paper(paper) => paper.run(),
         Command::Clock { clock } => describe(&database(clock)?.clock()),
     }
 }
@@ -130,10 +138,14 @@ fn on_engine(name: &str, clock: Clock, command: &impl OnEngine) -> Result<(), Fa
         tplock::Database::NAME => Err(Failure::Input(InputError::new(
             "--clock is given, but --engine tplock has no clock; leave --clock out",
         ))),
-        _ => Err(Failure::Input(InputError::new(format!(
-            "unknown engine --engine {name}; accepted are mvcc and tplock"
-        )))),
+        _ => Err(unknown_engine("--engine", name).into()),
     }
+}
+
+fn unknown_engine(option: &str, name: &str) -> InputError {
+    InputError::new(format!(
+        "unknown engine {option} {name}; accepted are mvcc and tplock"
+    ))
 }
 
 fn database(clock: Clock) -> Result<mvcc::Database, InputError> {
@@ -141,6 +153,7 @@ fn database(clock: Clock) -> Result<mvcc::Database, InputError> {
         Clock::Auto => mvcc::ClockChoice::Auto,
         Clock::Tsc => mvcc::ClockChoice::Tsc,
         Clock::Counter => mvcc::ClockChoice::Counter,
+        Clock::LockedCounter => mvcc::ClockChoice::LockedCounter,
     };
     let built = mvcc::Database::builder().clock(choice).build();
     built.map_err(|error| InputError::new(error.to_string()))
@@ -190,12 +203,7 @@ impl Ycsb {
             properties.distribution = distribution;
         }
         properties.check()?;
-        if !(self.theta > 0.0 && self.theta < 1.0) {
-            return Err(InputError::new(format!(
-                "--theta {} is out of range; YCSB's zipfian distribution takes an exponent above 0 and below 1",
-                self.theta
-            )));
-        }
+        exponent("--theta", self.theta)?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let threads = self.threads.or(properties.threads).unwrap_or(cores);
         Ok(Settings {
@@ -204,6 +212,8 @@ impl Ycsb {
             theta: self.theta,
             threads: positive("--threads", threads)?,
             long_readers: self.long_readers,
+            long_reads: LongReads::default(),
+            read_only: ReadOnly::default(),
             limit: self.limit(from_file.then_some(properties.operations))?,
             seed: self.seed,
             properties,
@@ -254,11 +264,7 @@ impl Ycsb {
 
     /// The workload of `--read-ratio`.
     fn parametrised(&self, ratio: f64) -> Result<Properties, InputError> {
-        if !(0.0..=100.0).contains(&ratio) {
-            return Err(InputError::new(format!(
-                "--read-ratio {ratio} is out of range; expected a percentage from 0 to 100"
-            )));
-        }
+        percentage("--read-ratio", ratio)?;
         let mut properties = Properties {
             records: 1_000_000,
             fields: 1,
@@ -287,7 +293,7 @@ impl Ycsb {
             (None, Some(operations)) => {
                 Ok(Limit::Operations(positive("--operations", operations)?))
             }
-            (Some(text), None) => Ok(Limit::Duration(duration(text)?)),
+            (Some(text), None) => Ok(Limit::Duration(duration("--duration", text)?)),
             (None, None) => {
                 Ok(operations.map_or(Limit::Duration(Duration::from_secs(5)), Limit::Operations))
             }
@@ -306,16 +312,35 @@ impl OnEngine for (&Ycsb, Settings) {
     }
 }
 
-/// The value of `--duration`.
-fn duration(text: &str) -> Result<Duration, InputError> {
+/// A duration in seconds.
+fn duration(name: &str, text: &str) -> Result<Duration, InputError> {
     let seconds = text.strip_suffix('s').unwrap_or(text).parse::<f64>().ok();
     let valid = seconds.filter(|seconds| *seconds > 0.0 && *seconds <= 86_400.0);
     let seconds = valid.ok_or_else(|| {
         InputError::new(format!(
-            "--duration {text}: expected a number of seconds above 0 and up to 86400"
+            "{name} {text}: expected a number of seconds above 0 and up to 86400"
         ))
     })?;
     Ok(Duration::from_secs_f64(seconds))
+}
+
+fn percentage(name: &str, value: f64) -> Result<f64, InputError> {
+    if (0.0..=100.0).contains(&value) {
+        return Ok(value);
+    }
+    Err(InputError::new(format!(
+        "{name} {value} is out of range; expected a percentage from 0 to 100"
+    )))
+}
+
+/// The exponent of a zipfian distribution.
+fn exponent(name: &str, value: f64) -> Result<f64, InputError> {
+    if value > 0.0 && value < 1.0 {
+        return Ok(value);
+    }
+    Err(InputError::new(format!(
+        "{name} {value} is out of range; YCSB's zipfian distribution takes an exponent above 0 and below 1"
+    )))
 }
 
 fn positive<N: Default + PartialOrd + std::fmt::Display>(

@@ -61,12 +61,20 @@ impl Latency {
     }
 }
 
-/// The largest resident set so far, from the kernel's account of this process.
+/// The largest resident set so far.
 pub(crate) fn peak_rss_bytes() -> Option<u64> {
+    memory("VmHWM:")
+}
+
+/// The resident set.
+pub(crate) fn rss_bytes() -> Option<u64> {
+    memory("VmRSS:")
+}
+
+/// A line of the kernel's account of this process.
+fn memory(name: &str) -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kibibytes * 1024)
 }

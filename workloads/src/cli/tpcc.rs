@@ -57,21 +57,14 @@ impl Tpcc {
     }
 
     fn settings(&self) -> Result<Settings, InputError> {
-        let warehouses = positive("--warehouses", self.warehouses)?;
-        if warehouses > key::MAX_WAREHOUSES {
-            return Err(InputError::new(format!(
-                "--warehouses {warehouses}: expected at most {}, which is what a key holds",
-                key::MAX_WAREHOUSES
-            )));
-        }
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let interval = self.stock_scan_interval;
         let interval = interval.map(|interval| positive("--stock-scan-interval", interval));
         Ok(Settings {
-            warehouses,
+            warehouses: warehouses(self.warehouses)?,
             scale: Scale::default(),
             threads: positive("--threads", self.threads.unwrap_or(cores))?,
-            duration: duration(&self.duration)?,
+            duration: duration("--duration", &self.duration)?,
             mix: self.mix.parse()?,
             stock_scan_interval: interval.transpose()?.map(Duration::from_millis),
             check: self.check,
@@ -80,6 +73,17 @@ impl Tpcc {
             seed: self.seed,
         })
     }
+}
+
+/// The value of `--warehouses`.
+pub(super) fn warehouses(warehouses: u32) -> Result<u32, InputError> {
+    if warehouses > key::MAX_WAREHOUSES {
+        return Err(InputError::new(format!(
+            "--warehouses {warehouses}: expected at most {}, which is what a key holds",
+            key::MAX_WAREHOUSES
+        )));
+    }
+    positive("--warehouses", warehouses)
 }
 
 impl OnEngine for (&Tpcc, Settings) {

@@ -193,7 +193,8 @@ impl<E: Engine> Run<'_, E> {
     fn scan_stock(&self, interval: Duration) -> u64 {
         let mut scans = 0;
         let mut warehouses = (1..=self.settings.warehouses).cycle();
-        let mut next = Instant::now() + interval;
+        // Half of it first, so that a run has as many scans as intervals.
+        let mut next = Instant::now() + interval / 2;
         loop {
             self.wait_until(next);
             if self.stopped() {

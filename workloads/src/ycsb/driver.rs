@@ -1,6 +1,10 @@
 //! Loads the records and runs the operations.
 
+mod long_readers;
 mod operations;
+
+pub use long_readers::LongReads;
+pub use operations::ReadOnly;
 
 use super::record::{Record, Shape, Varied, varies};
 use super::report::{Outcome, Report};
@@ -9,13 +13,14 @@ use super::{Chooser, Lengths, Properties, fnv1a};
 use crate::engine::Engine;
 use crate::measure::progress;
 use operations::{Mix, kind};
-use rand::{RngExt, SeedableRng, rngs::SmallRng};
+use rand::{SeedableRng, rngs::SmallRng};
 use std::convert::Infallible;
 use std::marker::PhantomData;
 use std::sync::atomic::{
-    AtomicBool, AtomicU64,
+    AtomicBool, AtomicU64, AtomicUsize,
     Ordering::{Relaxed, Release, SeqCst},
 };
+use std::thread::ScopedJoinHandle;
 use std::time::{Duration, Instant};
 
 /// When a run is over.
@@ -40,12 +45,27 @@ pub struct Settings {
     pub theta: f64,
     /// Threads that run transactions.
     pub threads: usize,
-    /// Threads that read 10,000 records from one snapshot after the other.
+    /// Threads that read besides.
     pub long_readers: usize,
+    /// What these do.
+    pub long_reads: LongReads,
+    /// How transactions that only read are run.
+    pub read_only: ReadOnly,
     /// When it is over.
     pub limit: Limit,
     /// For the random numbers.
     pub seed: u64,
+}
+
+/// Where a run is, for those who watch it.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress {
+    /// Since its start.
+    pub elapsed: Duration,
+    /// Transactions that have committed. Threads report every few dozen.
+    pub committed: u64,
+    /// Long readers that have a snapshot just now.
+    pub snapshots: usize,
 }
 
 /// Loads and runs on an engine: on an ordered table if the workload scans. Rows of 100 and of 1,000 bytes are stored inline, others boxed.
@@ -53,23 +73,62 @@ pub struct Settings {
 /// # Errors
 /// A message if the engine fails or has lost a record.
 pub fn run<E: Engine>(engine: &E, settings: &Settings) -> Result<Report, String> {
+    let run = open(engine, settings)?;
+    run.load();
+    run.measure(&mut |_| ())
+}
+
+/// Only loads.
+///
+/// # Errors
+/// A message if the engine fails.
+pub fn load<E: Engine>(engine: &E, settings: &Settings) -> Result<(), String> {
+    open(engine, settings)?.load();
+    Ok(())
+}
+
+/// Runs on an engine that is loaded: as often as one likes, unless the workload inserts. `observe` is called about ten times a second.
+///
+/// # Errors
+/// A message if the engine fails or has lost a record.
+pub fn measure<E: Engine>(
+    engine: &E,
+    settings: &Settings,
+    observe: &mut dyn FnMut(&Progress),
+) -> Result<Report, String> {
+    open(engine, settings)?.measure(observe)
+}
+
+/// A [`Run`], whatever its rows and its table are.
+trait AnyRun {
+    fn load(&self);
+    fn measure(&self, observe: &mut dyn FnMut(&Progress)) -> Result<Report, String>;
+}
+
+fn open<'r, E: Engine>(
+    engine: &'r E,
+    settings: &'r Settings,
+) -> Result<Box<dyn AnyRun + 'r>, String> {
     let properties = &settings.properties;
     if varies(properties) {
-        return run_with::<E, Varied>(engine, settings);
+        return open_with::<E, Varied>(engine, settings);
     }
     match properties.fields * properties.field_length {
-        100 => run_with::<E, [u8; 100]>(engine, settings),
-        1_000 => run_with::<E, [u8; 1_000]>(engine, settings),
-        _ => run_with::<E, Box<[u8]>>(engine, settings),
+        100 => open_with::<E, [u8; 100]>(engine, settings),
+        1_000 => open_with::<E, [u8; 1_000]>(engine, settings),
+        _ => open_with::<E, Box<[u8]>>(engine, settings),
     }
 }
 
-fn run_with<E: Engine, V: Record>(engine: &E, settings: &Settings) -> Result<Report, String> {
-    if settings.properties.scan > 0.0 {
-        Run::<E, V, Ordered<E, V>>::new(engine, settings)?.run()
+fn open_with<'r, E: Engine, V: Record>(
+    engine: &'r E,
+    settings: &'r Settings,
+) -> Result<Box<dyn AnyRun + 'r>, String> {
+    Ok(if settings.properties.scan > 0.0 {
+        Box::new(Run::<E, V, Ordered<E, V>>::new(engine, settings)?)
     } else {
-        Run::<E, V, Point<E, V>>::new(engine, settings)?.run()
-    }
+        Box::new(Run::<E, V, Point<E, V>>::new(engine, settings)?)
+    })
 }
 
 /// What all threads of a run share. Records go by their place in the order of insertion.
@@ -85,6 +144,8 @@ struct Run<'r, E: Engine, V: Record, T: Table<E, V>> {
     /// The next record to be inserted.
     next: AtomicU64,
     workers: Vec<Worker>,
+    /// Long readers that have a snapshot.
+    snapshots: AtomicUsize,
     stop: AtomicBool,
     records: PhantomData<fn() -> V>,
 }
@@ -112,7 +173,8 @@ const BATCH: u64 = 64;
 /// Runs of at most this many operations time all.
 const SHORT: u64 = 100_000;
 const LOAD_BATCH: u64 = 100;
-const LONG_READ: u64 = 10_000;
+/// How often a run is watched.
+const TICK: Duration = Duration::from_millis(100);
 
 /// YCSB expects twice as many inserts as there are on average.
 #[expect(
@@ -137,56 +199,10 @@ impl<'r, E: Engine, V: Record, T: Table<E, V>> Run<'r, E, V, T> {
             loaded: properties.loaded(),
             next: AtomicU64::new(properties.loaded()),
             workers: (0..settings.threads).map(|_| Worker::default()).collect(),
+            snapshots: AtomicUsize::new(0),
             stop: AtomicBool::new(false),
             records: PhantomData,
         })
-    }
-
-    fn run(&self) -> Result<Report, String> {
-        self.load();
-        let chooser = self.chooser();
-        let start = Instant::now();
-        let (outcome, long_reads, seconds) = std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..self.settings.threads)
-                .map(|thread| {
-                    let chooser = chooser.clone();
-                    scope.spawn(move || self.work(thread, chooser))
-                })
-                .collect();
-            let readers: Vec<_> = (0..self.settings.long_readers)
-                .map(|reader| scope.spawn(move || self.read_long(reader as u64)))
-                .collect();
-            self.watch(start, || {
-                threads
-                    .iter()
-                    .all(std::thread::ScopedJoinHandle::is_finished)
-            });
-            let mut outcome = Outcome::default();
-            for thread in threads {
-                outcome.add(&thread.join().expect("a worker panicked"));
-            }
-            let seconds = start.elapsed().as_secs_f64();
-            self.stop.store(true, Relaxed);
-            let long_reads: u64 = readers
-                .into_iter()
-                .map(|reader| reader.join().expect("a reader panicked"))
-                .sum();
-            (outcome, long_reads, seconds)
-        });
-        if outcome.missing > 0 {
-            return Err(format!(
-                "{} reads found no record although it had been committed",
-                outcome.missing
-            ));
-        }
-        let settings = self.settings;
-        Ok(Report::new(
-            self.engine,
-            settings,
-            seconds,
-            &outcome,
-            long_reads,
-        ))
     }
 
     fn chooser(&self) -> Chooser {
@@ -213,42 +229,8 @@ impl<'r, E: Engine, V: Record, T: Table<E, V>> Run<'r, E, V, T> {
         }
     }
 
-    /// Inserts all records, in parallel.
-    fn load(&self) {
-        let records = self.loaded;
-        let bar = progress("loading", Some(records));
-        let next = AtomicU64::new(0);
-        std::thread::scope(|scope| {
-            for _ in 0..self.settings.threads {
-                scope.spawn(|| {
-                    loop {
-                        let first = next.fetch_add(LOAD_BATCH, Relaxed);
-                        if first >= records {
-                            break;
-                        }
-                        let batch = first..records.min(first + LOAD_BATCH);
-                        let loaded = batch.end - batch.start;
-                        let seed = self.settings.seed ^ fnv1a(first);
-                        let Ok(()) = self.engine.run(|tx| {
-                            // By batch and attempt, so that what is loaded depends on nothing but the seed.
-                            let mut random = SmallRng::seed_from_u64(seed);
-                            for place in batch.clone() {
-                                let fill = place.to_le_bytes()[0];
-                                let record = V::new(&self.shape, fill, &mut random);
-                                self.table.insert(tx, self.key(place), record);
-                            }
-                            Ok::<_, Infallible>(())
-                        });
-                        bar.inc(loaded);
-                    }
-                });
-            }
-        });
-        bar.finish_and_clear();
-    }
-
     /// Shows progress until the time is over or the work is done.
-    fn watch(&self, start: Instant, done: impl Fn() -> bool) {
+    fn watch(&self, start: Instant, done: impl Fn() -> bool, observe: &mut dyn FnMut(&Progress)) {
         let bar = progress("running", None);
         while !done() {
             let elapsed = start.elapsed();
@@ -257,23 +239,30 @@ impl<'r, E: Engine, V: Record, T: Table<E, V>> Run<'r, E, V, T> {
                     self.stop.store(true, Relaxed);
                     Duration::from_millis(1)
                 }
-                Limit::Duration(duration) => duration
-                    .checked_sub(elapsed)
-                    .unwrap()
-                    .min(Duration::from_millis(100)),
+                Limit::Duration(duration) => (duration - elapsed).min(TICK),
                 Limit::Operations(_) => Duration::from_millis(5),
             };
             std::thread::sleep(pause);
-            let committed: u64 = self
-                .workers
-                .iter()
-                .map(|worker| worker.committed.load(Relaxed))
-                .sum();
-            let rate = committed as f64 / start.elapsed().as_secs_f64();
-            bar.set_message(format!("{committed} transactions, {:.3} M/s", rate / 1e6));
+            let now = self.progress(start);
+            observe(&now);
+            let rate = now.committed as f64 / now.elapsed.as_secs_f64();
+            bar.set_message(format!(
+                "{} transactions, {:.3} M/s",
+                now.committed,
+                rate / 1e6
+            ));
             bar.tick();
         }
         bar.finish_and_clear();
+    }
+
+    fn progress(&self, start: Instant) -> Progress {
+        let committed = self.workers.iter();
+        Progress {
+            elapsed: start.elapsed(),
+            committed: committed.map(|it| it.committed.load(Relaxed)).sum(),
+            snapshots: self.snapshots.load(Relaxed),
+        }
     }
 
     /// A thread's share of a limited number of operations, in transactions.
@@ -333,21 +322,88 @@ impl<'r, E: Engine, V: Record, T: Table<E, V>> Run<'r, E, V, T> {
             .map(|worker| worker.inserting.load(SeqCst));
         inserting.fold(next, u64::min)
     }
+}
 
-    /// Reads many records from one snapshot after the other, and returns how many snapshots that was.
-    fn read_long(&self, reader: u64) -> u64 {
-        let mut random = SmallRng::seed_from_u64(self.settings.seed ^ (reader + 1) << 32);
-        let (mut outcome, mut done) = (Outcome::default(), 0);
-        while !self.stop.load(Relaxed) {
-            let snapshot = self.engine.snapshot();
-            for _ in 0..LONG_READ {
-                let place = random.random_range(0..self.loaded);
-                self.read(&snapshot, self.key(place), &mut outcome);
+impl<E: Engine, V: Record, T: Table<E, V>> AnyRun for Run<'_, E, V, T> {
+    /// Inserts all records, in parallel.
+    fn load(&self) {
+        let records = self.loaded;
+        let bar = progress("loading", Some(records));
+        let next = AtomicU64::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..self.settings.threads {
+                scope.spawn(|| {
+                    loop {
+                        let first = next.fetch_add(LOAD_BATCH, Relaxed);
+                        if first >= records {
+                            break;
+                        }
+                        let batch = first..records.min(first + LOAD_BATCH);
+                        let loaded = batch.end - batch.start;
+                        let seed = self.settings.seed ^ fnv1a(first);
+                        let Ok(()) = self.engine.run(|tx| {
+                            // By batch and attempt, so that what is loaded depends on nothing but the seed.
+                            let mut random = SmallRng::seed_from_u64(seed);
+                            for place in batch.clone() {
+                                let fill = place.to_le_bytes()[0];
+                                let record = V::new(&self.shape, fill, &mut random);
+                                self.table.insert(tx, self.key(place), record);
+                            }
+                            Ok::<_, Infallible>(())
+                        });
+                        bar.inc(loaded);
+                    }
+                });
             }
-            done += 1;
+        });
+        bar.finish_and_clear();
+    }
+
+    fn measure(&self, observe: &mut dyn FnMut(&Progress)) -> Result<Report, String> {
+        let chooser = self.chooser();
+        let stand_in = self.stand_in();
+        let start = Instant::now();
+        let (outcome, long_reads, seconds) = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..self.settings.threads)
+                .map(|thread| {
+                    let chooser = chooser.clone();
+                    scope.spawn(move || self.work(thread, chooser))
+                })
+                .collect();
+            let readers: Vec<_> = (0..self.settings.long_readers)
+                .map(|reader| {
+                    let stand_in = &stand_in;
+                    scope.spawn(move || self.read_long(reader, stand_in))
+                })
+                .collect();
+            let done = || threads.iter().all(ScopedJoinHandle::is_finished);
+            self.watch(start, done, observe);
+            let mut outcome = Outcome::default();
+            for thread in threads {
+                outcome.add(&thread.join().expect("a worker panicked"));
+            }
+            let seconds = start.elapsed().as_secs_f64();
+            self.stop.store(true, Relaxed);
+            let long_reads: u64 = readers
+                .into_iter()
+                .map(|reader| reader.join().expect("a reader panicked"))
+                .sum();
+            (outcome, long_reads, seconds)
+        });
+        if outcome.missing > 0 {
+            return Err(format!(
+                "{} reads found no record although it had been committed",
+                outcome.missing
+            ));
         }
-        assert_eq!(outcome.missing, 0, "a snapshot has lost records");
-        done
+        let settings = self.settings;
+        Ok(Report::new(
+            self.engine,
+            settings,
+            seconds,
+            &outcome,
+            long_reads,
+        ))
     }
 }
 

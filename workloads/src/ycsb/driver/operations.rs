@@ -10,6 +10,20 @@ use rand::{RngExt, rngs::SmallRng};
 use std::convert::Infallible;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 
+/// How transactions that only read are run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ReadOnly {
+    /// As views.
+    #[default]
+    View,
+    /// As transactions that could write.
+    Transaction,
+    /// As transactions that could write and take a timestamp, even if they could do without.
+    Timestamped,
+    /// From a snapshot each.
+    Snapshot,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Read,
@@ -26,6 +40,12 @@ pub(super) struct Operation {
     /// The most records of a scan.
     length: u32,
     key: u64,
+}
+
+impl Operation {
+    fn only_reads(&self) -> bool {
+        matches!(self.kind, Kind::Read | Kind::Scan)
+    }
 }
 
 /// The kinds that a workload has, with their shares.
@@ -119,23 +139,22 @@ impl<E: Engine, V: Record, T: Table<E, V>> Run<'_, E, V, T> {
         random: &mut SmallRng,
         outcome: &mut Outcome,
     ) {
-        let only_reads = |it: &Operation| matches!(it.kind, Kind::Read | Kind::Scan);
-        let mut attempts = 0;
-        let before = (outcome.scanned, outcome.missing);
-        if transaction.iter().all(only_reads) {
+        if transaction.iter().all(Operation::only_reads) {
+            if self.settings.read_only != ReadOnly::View {
+                return self.read_only(transaction, outcome);
+            }
+            let mut attempts = 0;
+            let before = (outcome.scanned, outcome.missing);
             self.engine.view(|view| {
                 attempts += 1;
                 (outcome.scanned, outcome.missing) = before;
-                for operation in transaction {
-                    match operation.kind {
-                        Kind::Scan => self.scan(view, operation, outcome),
-                        _ => self.read(view, operation.key, outcome),
-                    }
-                }
+                self.read_all(view, transaction, outcome);
             });
             outcome.aborted += attempts - 1;
             return;
         }
+        let mut attempts = 0;
+        let before = (outcome.scanned, outcome.missing);
         let Ok(()) = self.engine.run(|tx| {
             attempts += 1;
             (outcome.scanned, outcome.missing) = before;
@@ -160,6 +179,38 @@ impl<E: Engine, V: Record, T: Table<E, V>> Run<'_, E, V, T> {
         outcome.aborted += attempts - 1;
     }
 
+    /// Runs one transaction that only reads in another way than as a view. Never inlined: the usual way is to stay short.
+    #[inline(never)]
+    fn read_only(&self, transaction: &[Operation], outcome: &mut Outcome) {
+        let mut attempts = 0;
+        let before = (outcome.scanned, outcome.missing);
+        let mut read = |tx: &E::Transaction<'_>| {
+            attempts += 1;
+            (outcome.scanned, outcome.missing) = before;
+            self.read_all(tx, transaction, outcome);
+        };
+        match self.settings.read_only {
+            ReadOnly::View | ReadOnly::Transaction => {
+                let Ok(()) = self.engine.run(|tx| Ok::<_, Infallible>(read(tx)));
+            }
+            ReadOnly::Timestamped => self.engine.run_timestamped(read),
+            ReadOnly::Snapshot => {
+                return self.read_all(&self.engine.snapshot(), transaction, outcome);
+            }
+        }
+        outcome.aborted += attempts - 1;
+    }
+
+    #[inline]
+    fn read_all(&self, from: &impl Read<E>, transaction: &[Operation], outcome: &mut Outcome) {
+        for operation in transaction {
+            match operation.kind {
+                Kind::Scan => self.scan(from, operation, outcome),
+                _ => self.read(from, operation.key, outcome),
+            }
+        }
+    }
+
     /// Reads a record: touches every cache line of the fields that are read.
     pub(super) fn read(&self, from: &impl Read<E>, key: u64, outcome: &mut Outcome) {
         match self.table.get(from, key) {
@@ -168,7 +219,7 @@ impl<E: Engine, V: Record, T: Table<E, V>> Run<'_, E, V, T> {
         }
     }
 
-    fn touch(&self, record: &V) {
+    pub(super) fn touch(&self, record: &V) {
         if self.settings.properties.read_all_fields {
             touch(record.all());
         } else {

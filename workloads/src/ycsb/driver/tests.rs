@@ -16,6 +16,8 @@ fn settings(text: &str, operations: u64) -> Settings {
         theta: 0.99,
         threads: 2,
         long_readers: 0,
+        long_reads: LongReads::default(),
+        read_only: ReadOnly::default(),
         limit: Limit::Operations(operations),
         seed: 11,
     }
