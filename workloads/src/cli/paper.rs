@@ -165,7 +165,7 @@ impl Paper {
 }
 
 fn print_samples(contender: &Contender, parameters: &Parameters) -> Result<(), Failure> {
-    let samples = gc::sample(&*contender.database(), parameters).map_err(Failure::Run)?;
+    let samples = gc::sample(&*contender.databases(), parameters).map_err(Failure::Run)?;
     let text = serde_json::to_string(&samples).map_err(|error| Failure::Run(error.to_string()))?;
     println!("{text}");
     Ok(())

@@ -25,10 +25,11 @@ impl Chapter {
         experiment: Experiment,
         parameters: &Parameters,
         about: &'static [&'static str],
-        figures: Vec<Figure>,
+        mut figures: Vec<Figure>,
         rows: &impl Serialize,
         lines: impl Iterator<Item = L>,
     ) -> Result<Self, String> {
+        figures.retain(Figure::has_points);
         let fail =
             |error: &dyn std::fmt::Display| format!("cannot write the results down: {error}");
         let mut writer = csv::Writer::from_writer(Vec::new());

@@ -28,11 +28,11 @@ const ABOUT: &[&str] = &[
 
 /// Ways of reading, as clock and way. The names of the clocks are those that the databases have in the end.
 const WAYS: [(ClockChoice, ReadOnly, &str); 6] = [
-    (ClockChoice::Auto, ReadOnly::View, "view, no timestamp"),
+    (ClockChoice::Auto, ReadOnly::View, "view without timestamp"),
     (
         ClockChoice::Auto,
         ReadOnly::Transaction,
-        "transaction, no timestamp",
+        "transaction without timestamp",
     ),
     (ClockChoice::Auto, ReadOnly::Timestamped, "transaction"),
     (ClockChoice::Counter, ReadOnly::Timestamped, "transaction"),
@@ -53,7 +53,7 @@ fn contenders() -> Vec<Contender> {
         let timestamp = match read_only {
             ReadOnly::View | ReadOnly::Transaction => String::new(),
             ReadOnly::Timestamped | ReadOnly::Snapshot => {
-                format!(", timestamp from {}", make().clock().kind())
+                format!(" with timestamp from {}", make().clock().kind())
             }
         };
         Contender::new(make).reading(read_only, format!("{way}{timestamp}"))
@@ -73,7 +73,7 @@ pub(super) fn run(parameters: &Parameters) -> Result<Chapter, String> {
         rows.iter().map(|measured| &measured.row),
         "threads",
         |_| format!("One read, theta {theta}"),
-        |row| (row.threads.to_string(), Mark::of("", &row.variant)),
+        |row| vec![(row.threads.to_string(), Mark::of("", &row.variant))],
     );
     Chapter::of_rows(Experiment::Factors, parameters, ABOUT, figures, &rows)
 }

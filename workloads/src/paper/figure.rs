@@ -85,12 +85,12 @@ impl Figure {
         }
     }
 
-    /// Throughputs: a figure for each group of rows. `at` says where a row stands and which line it belongs to.
+    /// Throughputs: a figure for each group of rows. `at` says where a row stands and which lines it belongs to.
     pub(super) fn of_groups<'r>(
-        rows: impl Iterator<Item = &'r Row>,
+        rows: impl IntoIterator<Item = &'r Row>,
         label: &str,
         group: impl Fn(&Row) -> String,
-        at: impl Fn(&Row) -> (String, Mark),
+        at: impl Fn(&Row) -> Vec<(String, Mark)>,
     ) -> Vec<Self> {
         let mut groups: Vec<(String, Vec<&Row>)> = Vec::new();
         for row in rows {
@@ -109,12 +109,13 @@ impl Figure {
             let vertical = format!("{unit} transactions/s");
             let mut figure = Self::new(title, Horizontal::places(label), &vertical);
             for row in rows {
-                let (place, mark) = at(row);
                 let spread = (
                     row.throughput_min_tps / scale,
                     row.throughput_max_tps / scale,
                 );
-                figure.add(&place, &mark, row.throughput_tps / scale, Some(spread));
+                for (place, mark) in at(row) {
+                    figure.add(&place, &mark, row.throughput_tps / scale, Some(spread));
+                }
             }
             figure
         };
@@ -139,6 +140,11 @@ impl Figure {
     /// Adds a point at a time.
     pub(super) fn add_at(&mut self, seconds: f64, mark: &Mark, value: f64) {
         self.series(mark).points.push((seconds, value));
+    }
+
+    /// Whether there is something to draw.
+    pub(super) fn has_points(&self) -> bool {
+        !self.series.is_empty()
     }
 
     fn series(&mut self, mark: &Mark) -> &mut Series {

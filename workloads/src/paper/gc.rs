@@ -75,8 +75,8 @@ pub fn sample(engine: &dyn AnyEngine, parameters: &Parameters) -> Result<Samples
     engine.load_ycsb(&settings)?;
     let mut samples = Vec::new();
     let mut last = (Duration::ZERO, 0);
-    let report = engine.ycsb(&settings, &mut |progress| {
-        let passed = (progress.elapsed - last.0).as_secs_f64();
+    let report = engine.ycsb(&settings, false, &mut |progress| {
+        let passed = progress.elapsed.saturating_sub(last.0).as_secs_f64();
         // The threads' last moments are short and would be drawn as if they lasted.
         if passed < 0.02 {
             return;

@@ -3,8 +3,7 @@
 use super::figure::{Horizontal, Mark};
 use super::row::{Measured, Work};
 use super::runs::{self, Point};
-use super::{Chapter, Contender, Experiment, Figure, Parameters};
-use crate::ycsb::LongReads;
+use super::{Chapter, Contender, Experiment, Figure, Parameters, Row};
 
 pub(super) const TAKES: &[&str] = &[
     "threads",
@@ -24,50 +23,35 @@ pub(super) const TAKES: &[&str] = &[
 ];
 
 const ABOUT: &[&str] = &[
-    "YCSB: transactions of four operations beside threads that read 10,000 uniformly chosen records from one snapshot after the other. \
-     With fewer cores than threads, the readers also take processor time, whatever the engine. So that this is told from what the engine makes of \
-     them, everything is also run beside stand-ins: as many threads that read as many records of a copy of their own, and share nothing. What is \
-     kept is the throughput beside readers, divided by that beside stand-ins in the run before.",
-    "TPC-C: with another thread that reads all the stock of one warehouse after the other, so often, from a snapshot each. What is kept is the \
-     throughput divided by that without scans.",
+    "YCSB: transactions of four operations beside threads that read 10,000 uniformly chosen records from one snapshot after the other. TPC-C: with \
+     another thread that reads all the stock of one warehouse after the other, every so often, from a snapshot each.",
+    "With fewer cores than threads, readers also take processor time, whatever the engine is. To tell this from what the engine makes of them, everything is \
+     also run beside stand-ins: the same number of threads, doing the same reads in the same engine, but of a copy of the database that nobody writes. What is kept \
+     is the throughput beside readers, divided by that beside stand-ins in the run before it.",
 ];
 
-/// Runs beside nothing, beside stand-ins, beside readers.
 fn ycsb(parameters: &Parameters, contenders: &[Contender]) -> Result<Vec<Measured>, String> {
     let mut points: Vec<Point> = Vec::new();
+    let (threads, theta) = (parameters.most_threads(), Some(parameters.theta));
     for &reads in &parameters.read_ratios {
-        let alone = parameters.ycsb(
-            parameters.most_threads(),
-            reads,
-            false,
-            Some(parameters.theta),
-        );
-        let mut stand_ins = alone.clone();
-        stand_ins.long_readers = parameters.long_readers;
-        stand_ins.long_reads = LongReads::StandIn;
-        let mut readers = stand_ins.clone();
-        readers.long_reads = LongReads::Steady;
+        let alone = parameters.ycsb(threads, reads, false, theta);
+        let mut beside = alone.clone();
+        beside.long_readers = parameters.long_readers;
         points.push(Work::Ycsb(alone).into());
-        points.push(Work::Ycsb(stand_ins).into());
-        points.push(Point::beside(Work::Ycsb(readers), 1));
+        points.extend(Point::beside(&Work::Ycsb(beside)));
     }
     runs::run(&points, contenders, parameters.repeats)
 }
 
 fn tpcc(parameters: &Parameters, contenders: &[Contender]) -> Result<Vec<Measured>, String> {
-    let intervals = &parameters.scan_intervals;
-    let off = intervals.iter().position(|interval| interval.0.is_none());
-    let points: Vec<Point> = intervals
-        .iter()
-        .enumerate()
-        .map(|(place, &interval)| {
-            let work = Work::Tpcc(parameters.tpcc(parameters.most_threads(), interval));
-            match off.and_then(|off| place.checked_sub(off)) {
-                Some(back) if back > 0 => Point::beside(work, back),
-                _ => work.into(),
-            }
-        })
-        .collect();
+    let mut points: Vec<Point> = Vec::new();
+    for &interval in &parameters.scan_intervals {
+        let work = Work::Tpcc(parameters.tpcc(parameters.most_threads(), interval));
+        match interval.0 {
+            None => points.push(work.into()),
+            Some(_) => points.extend(Point::beside(&work)),
+        }
+    }
     runs::run(&points, contenders, parameters.repeats)
 }
 
@@ -75,74 +59,74 @@ pub(super) fn run(parameters: &Parameters, contenders: &[Contender]) -> Result<C
     let mut rows = ycsb(parameters, contenders)?;
     rows.extend(tpcc(parameters, contenders)?);
 
-    let of = |workload: &'static str| {
+    let of = |workload: &str| -> Vec<&Row> {
         let rows = rows.iter().map(|measured| &measured.row);
-        rows.filter(move |row| row.workload == workload)
+        rows.filter(|row| row.workload == workload).collect()
     };
-    let reads = |percent: Option<f64>| percent.unwrap_or(0.0).to_string();
-    let interval = |seconds: Option<f64>| seconds.map_or("off".to_owned(), |it| it.to_string());
+    let beside = |row: &Row, what: &str| Mark::of(&row.engine, &format!("beside {what}"));
     let threads = parameters.most_threads();
+    let title = format!("YCSB, theta {}, {threads} threads", parameters.theta);
     let mut figures = Figure::of_groups(
         of("ycsb"),
-        "reads, %",
-        |_| format!("YCSB, theta {}, {threads} threads", parameters.theta),
-        |row| {
-            (
-                reads(row.reads_percent),
-                Mark::of(&row.engine, &format!("beside {}", row.besides)),
-            )
-        },
+        READS,
+        |_| title.clone(),
+        |row| vec![(reads(row), beside(row, row.besides))],
     );
-    let mut kept = Figure::new(
-        "YCSB: throughput kept beside long readers".to_owned(),
-        Horizontal::places("reads, %"),
-        "% of that beside stand-ins",
-    );
-    let mut kept_of_tpcc = Figure::new(
-        "TPC-C: throughput kept beside stock scans".to_owned(),
-        Horizontal::places("scan every, s"),
-        "% of that without scans",
-    );
+    figures.push(kept("YCSB", READS, &of("ycsb"), reads));
     let mut aborts = Figure::new(
-        "YCSB: aborted attempts".to_owned(),
-        Horizontal::places("reads, %"),
-        "aborted attempts, %",
+        format!("YCSB, {threads} threads: aborted attempts"),
+        Horizontal::places(READS),
+        "% of all attempts",
     );
     for row in of("ycsb") {
-        let mark = Mark::of(&row.engine, &format!("beside {}", row.besides));
-        aborts.add(
-            &reads(row.reads_percent),
-            &mark,
-            row.abort_rate * 100.0,
-            None,
-        );
-        if let Some(share) = row.kept {
-            kept.add(
-                &reads(row.reads_percent),
-                &Mark::of(&row.engine, ""),
-                share * 100.0,
-                None,
-            );
-        }
+        let percent = row.abort_rate * 100.0;
+        aborts.add(&reads(row), &beside(row, row.besides), percent, None);
     }
-    for row in of("tpcc") {
-        if let Some(share) = row.kept {
-            kept_of_tpcc.add(
-                &interval(row.scan_interval_s),
-                &Mark::of(&row.engine, ""),
-                share * 100.0,
-                None,
-            );
-        }
-    }
-    figures.extend([kept, aborts]);
+    figures.push(aborts);
+    let title = format!("TPC-C, {threads} threads");
     figures.extend(Figure::of_groups(
         of("tpcc"),
-        "scan every, s",
-        |_| format!("TPC-C, {threads} threads"),
-        |row| (interval(row.scan_interval_s), Mark::of(&row.engine, "")),
+        INTERVAL,
+        |_| title.clone(),
+        |row| {
+            // Without scans, nothing stands in for them.
+            let whats = match row.besides {
+                "nothing" => vec!["stand-ins", "readers"],
+                what => vec![what],
+            };
+            let marks = whats.into_iter().map(|what| beside(row, what));
+            marks.map(|mark| (interval(row), mark)).collect()
+        },
     ));
-    figures.push(kept_of_tpcc);
-    figures.retain(|figure| !figure.series.is_empty());
+    figures.push(kept("TPC-C", INTERVAL, &of("tpcc"), interval));
     Chapter::of_rows(Experiment::LongReaders, parameters, ABOUT, figures, &rows)
+}
+
+/// The names of the horizontal axes.
+const READS: &str = "reads, %";
+const INTERVAL: &str = "a scan every so many seconds";
+
+fn reads(row: &Row) -> String {
+    row.reads_percent.unwrap_or(0.0).to_string()
+}
+
+fn interval(row: &Row) -> String {
+    row.scan_interval_s
+        .map_or("off".to_owned(), |it| it.to_string())
+}
+
+/// What is kept of the throughput.
+fn kept(workload: &str, label: &str, rows: &[&Row], place: impl Fn(&Row) -> String) -> Figure {
+    let title = format!("{workload}: throughput kept beside long readers");
+    let mut figure = Figure::new(
+        title,
+        Horizontal::places(label),
+        "% of that beside stand-ins",
+    );
+    for row in rows {
+        if let Some(share) = row.kept {
+            figure.add(&place(row), &Mark::of(&row.engine, ""), share * 100.0, None);
+        }
+    }
+    figure
 }

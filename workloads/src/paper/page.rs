@@ -1,7 +1,7 @@
 //! The report: a page that refers to nothing outside of itself.
 
-use super::Chapter;
 use super::machine::{ClockFacts, Machine};
+use super::{Chapter, Figure};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 const STYLE: &str = "
@@ -118,7 +118,7 @@ fn part(chapter: &Chapter) -> Result<Markup, String> {
     let figures: Vec<String> = chapter
         .figures
         .iter()
-        .map(|figure| figure.svg())
+        .map(Figure::svg)
         .collect::<Result<_, _>>()?;
     let table = chapter.table();
     let parameters = chapter.parameters.as_object();

@@ -1,7 +1,7 @@
 //! What was measured of one engine at one point.
 
 use super::Contender;
-use crate::ycsb::LongReads;
+use super::runs::Point;
 use crate::{tpcc, ycsb};
 use serde::Serialize;
 
@@ -10,6 +10,16 @@ use serde::Serialize;
 pub(super) enum Work {
     Ycsb(ycsb::Settings),
     Tpcc(tpcc::Settings),
+}
+
+/// What runs besides.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Besides {
+    Nothing,
+    /// Long readers or stock scans of a copy that nobody writes.
+    StandIns,
+    /// Long readers or stock scans.
+    Readers,
 }
 
 /// One run.
@@ -88,7 +98,7 @@ pub struct Row {
     pub value_bytes: Option<usize>,
     /// TPC-C's warehouses.
     pub warehouses: Option<u32>,
-    /// What runs besides: `nothing`, `stand-ins`, `long readers`, `stock scans`.
+    /// What runs besides: `nothing`, `readers`, or `stand-ins` for these.
     pub besides: &'static str,
     /// Threads that read besides.
     pub long_readers: usize,
@@ -104,7 +114,7 @@ pub struct Row {
     pub throughput_min_tps: f64,
     /// The largest.
     pub throughput_max_tps: f64,
-    /// What is left of the throughput without long readers: the median of the ratios of runs that followed each other.
+    /// Beside readers: the throughput by that beside stand-ins, the median of the ratios of runs that followed each other.
     pub kept: Option<f64>,
     /// Transactions that committed, in all runs.
     pub committed: u64,
@@ -139,10 +149,10 @@ pub(super) fn median(values: impl IntoIterator<Item = f64>) -> Option<f64> {
 }
 
 impl Measured {
-    /// Of runs of a contender; `base` are its runs of the same without long readers, if these had some.
+    /// Of runs of a contender; `base` are its runs beside stand-ins, if these had readers.
     pub(super) fn new(
         contender: &Contender,
-        work: &Work,
+        point: &Point,
         runs: Vec<Run>,
         base: Option<&[Run]>,
     ) -> Self {
@@ -174,7 +184,7 @@ impl Measured {
             long_reads: sum(|run| run.long_reads),
             p50_us: median(runs.iter().filter_map(|run| run.p50_us)),
             p99_us: median(runs.iter().filter_map(|run| run.p99_us)),
-            ..Row::of(work)
+            ..Row::of(point)
         };
         Self {
             row,
@@ -185,14 +195,20 @@ impl Measured {
 
 impl Row {
     /// The columns that say what is run.
-    fn of(work: &Work) -> Self {
-        match work {
+    fn of(point: &Point) -> Self {
+        let besides = match point.besides {
+            Besides::Nothing => "nothing",
+            Besides::StandIns => "stand-ins",
+            Besides::Readers => "readers",
+        };
+        match &point.work {
             Work::Ycsb(settings) => {
                 let properties = &settings.properties;
                 let zipfian = properties.distribution == ycsb::Distribution::Zipfian;
                 let scans = properties.scan > 0.0;
                 Self {
                     workload: "ycsb",
+                    besides,
                     threads: settings.threads,
                     ops_per_txn: Some(settings.ops_per_txn),
                     reads_percent: Some((properties.read + properties.scan) * 100.0),
@@ -201,22 +217,16 @@ impl Row {
                     theta: zipfian.then_some(settings.theta),
                     records: Some(properties.records),
                     value_bytes: Some(properties.field_length),
-                    besides: match settings.long_reads {
-                        _ if settings.long_readers == 0 => "nothing",
-                        LongReads::StandIn => "stand-ins",
-                        LongReads::Steady | LongReads::Kept { .. } => "long readers",
-                    },
                     long_readers: settings.long_readers,
                     ..Self::default()
                 }
             }
             Work::Tpcc(settings) => Self {
                 workload: "tpcc",
+                besides,
                 threads: settings.threads,
                 warehouses: Some(settings.warehouses),
-                besides: settings
-                    .stock_scan_interval
-                    .map_or("nothing", |_| "stock scans"),
+                long_readers: usize::from(settings.stock_scan_interval.is_some()),
                 scan_interval_s: settings.stock_scan_interval.map(|it| it.as_secs_f64()),
                 ..Self::default()
             },

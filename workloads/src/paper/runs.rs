@@ -1,28 +1,30 @@
 //! Runs the points of an experiment, the engines taking turns.
 
-use super::row::{Measured, Run, Work};
+use super::row::{Besides, Measured, Run, Work};
 use super::{AnyEngine, Contender};
 
 /// A point of an experiment.
 pub(super) struct Point {
-    work: Work,
-    /// The point without long readers, by its place in the list.
-    base: Option<usize>,
+    pub(super) work: Work,
+    pub(super) besides: Besides,
 }
 
 impl From<Work> for Point {
     fn from(work: Work) -> Self {
-        Self { work, base: None }
+        Self {
+            work,
+            besides: Besides::Nothing,
+        }
     }
 }
 
 impl Point {
-    /// A point with long readers, `base` places after the one without.
-    pub(super) fn beside(work: Work, base: usize) -> Self {
-        Self {
-            work,
-            base: Some(base),
-        }
+    /// The same beside stand-ins for its long readers, and then beside the readers.
+    pub(super) fn beside(work: &Work) -> [Self; 2] {
+        [Besides::StandIns, Besides::Readers].map(|besides| Self {
+            work: work.clone(),
+            besides,
+        })
     }
 }
 
@@ -36,7 +38,7 @@ pub(super) fn run(
     contenders: &[Contender],
     repeats: usize,
 ) -> Result<Vec<Measured>, String> {
-    let loaded = load(points, contenders)?;
+    let databases = load(points, contenders)?;
     let mut runs: Vec<Vec<Vec<Run>>> = points
         .iter()
         .map(|_| contenders.iter().map(|_| Vec::new()).collect())
@@ -49,13 +51,15 @@ pub(super) fn run(
         for (place, point) in points.iter().enumerate() {
             for &turn in &order {
                 let contender = &contenders[turn];
+                let stand_ins = point.besides == Besides::StandIns;
                 let run = match &point.work {
                     Work::Ycsb(settings) => {
                         let mut settings = settings.clone();
                         settings.read_only = contender.read_only;
-                        loaded[turn].ycsb(&settings, &mut |_| ())?.into()
+                        let report = databases[turn].ycsb(&settings, stand_ins, &mut |_| ());
+                        report?.into()
                     }
-                    Work::Tpcc(settings) => contender.database().tpcc(settings)?.into(),
+                    Work::Tpcc(settings) => databases[turn].tpcc(settings, stand_ins)?.into(),
                 };
                 runs[place][turn].push(run);
             }
@@ -64,27 +68,24 @@ pub(super) fn run(
     let mut rows = Vec::new();
     for (place, point) in points.iter().enumerate() {
         for (turn, contender) in contenders.iter().enumerate() {
-            let base = point.base.map(|back| runs[place - back][turn].as_slice());
+            let base = (point.besides == Besides::Readers).then(|| &*runs[place - 1][turn]);
             let these = runs[place][turn].clone();
-            rows.push(Measured::new(contender, &point.work, these, base));
+            rows.push(Measured::new(contender, point, these, base));
         }
     }
     Ok(rows)
 }
 
-/// A database for each contender, with YCSB's table if it is needed.
+/// Databases for each contender, with YCSB's table if it is needed.
 fn load(points: &[Point], contenders: &[Contender]) -> Result<Vec<Box<dyn AnyEngine>>, String> {
     let ycsb = points.iter().find_map(|point| match &point.work {
         Work::Ycsb(settings) => Some(settings),
         Work::Tpcc(_) => None,
     });
-    let Some(settings) = ycsb else {
-        return Ok(Vec::new());
-    };
     let databases = contenders.iter().map(|contender| {
-        let database = contender.database();
-        database.load_ycsb(settings)?;
-        Ok(database)
+        let databases = contender.databases();
+        ycsb.map_or(Ok(()), |settings| databases.load_ycsb(settings))?;
+        Ok(databases)
     });
     databases.collect()
 }

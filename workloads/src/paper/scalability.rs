@@ -41,7 +41,7 @@ pub(super) fn run(parameters: &Parameters, contenders: &[Contender]) -> Result<C
         all(),
         "threads",
         |row| format!("{}, theta {}", reads(row.reads_percent), theta(row.theta)),
-        |row| (row.threads.to_string(), Mark::of(&row.engine, "")),
+        |row| vec![(row.threads.to_string(), Mark::of(&row.engine, ""))],
     );
     let most = parameters.most_threads();
     let title = format!("Aborted attempts, {most} threads");

@@ -54,7 +54,7 @@ pub(super) fn run(parameters: &Parameters, contenders: &[Contender]) -> Result<C
             (_, Some(length)) => format!("YCSB, scans of {length}"),
             _ => format!("YCSB, {} % reads", row.reads_percent.unwrap_or(0.0)),
         },
-        |row| (row.threads.to_string(), Mark::of(&row.engine, "")),
+        |row| vec![(row.threads.to_string(), Mark::of(&row.engine, ""))],
     );
     Chapter::of_rows(Experiment::Silo, parameters, ABOUT, figures, &rows)
 }

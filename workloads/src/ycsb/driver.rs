@@ -12,6 +12,7 @@ use super::table::{Ordered, Point, Table};
 use super::{Chooser, Lengths, Properties, fnv1a};
 use crate::engine::Engine;
 use crate::measure::progress;
+use long_readers::Read;
 use operations::{Mix, kind};
 use rand::{SeedableRng, rngs::SmallRng};
 use std::convert::Infallible;
@@ -73,7 +74,7 @@ pub struct Progress {
 /// # Errors
 /// A message if the engine fails or has lost a record.
 pub fn run<E: Engine>(engine: &E, settings: &Settings) -> Result<Report, String> {
-    let run = open(engine, settings)?;
+    let run = open(engine, engine, settings)?;
     run.load();
     run.measure(&mut |_| ())
 }
@@ -83,20 +84,24 @@ pub fn run<E: Engine>(engine: &E, settings: &Settings) -> Result<Report, String>
 /// # Errors
 /// A message if the engine fails.
 pub fn load<E: Engine>(engine: &E, settings: &Settings) -> Result<(), String> {
-    open(engine, settings)?.load();
+    open(engine, engine, settings)?.load();
     Ok(())
 }
 
-/// Runs on an engine that is loaded: as often as one likes, unless the workload inserts. `observe` is called about ten times a second.
+/// Runs on an engine that is loaded: as often as one likes, unless the workload inserts. `observe` is called ten times a second or more often.
+///
+/// The long readers read from `read`: the same engine, or another one that is loaded alike and that nobody writes to. Those stand in for readers: they
+/// cost as much work and concern nobody.
 ///
 /// # Errors
 /// A message if the engine fails or has lost a record.
 pub fn measure<E: Engine>(
     engine: &E,
+    read: &E,
     settings: &Settings,
     observe: &mut dyn FnMut(&Progress),
 ) -> Result<Report, String> {
-    open(engine, settings)?.measure(observe)
+    open(engine, read, settings)?.measure(observe)
 }
 
 /// A [`Run`], whatever its rows and its table are.
@@ -107,27 +112,29 @@ trait AnyRun {
 
 fn open<'r, E: Engine>(
     engine: &'r E,
+    read: &E,
     settings: &'r Settings,
 ) -> Result<Box<dyn AnyRun + 'r>, String> {
     let properties = &settings.properties;
     if varies(properties) {
-        return open_with::<E, Varied>(engine, settings);
+        return open_with::<E, Varied>(engine, read, settings);
     }
     match properties.fields * properties.field_length {
-        100 => open_with::<E, [u8; 100]>(engine, settings),
-        1_000 => open_with::<E, [u8; 1_000]>(engine, settings),
-        _ => open_with::<E, Box<[u8]>>(engine, settings),
+        100 => open_with::<E, [u8; 100]>(engine, read, settings),
+        1_000 => open_with::<E, [u8; 1_000]>(engine, read, settings),
+        _ => open_with::<E, Box<[u8]>>(engine, read, settings),
     }
 }
 
 fn open_with<'r, E: Engine, V: Record>(
     engine: &'r E,
+    read: &E,
     settings: &'r Settings,
 ) -> Result<Box<dyn AnyRun + 'r>, String> {
     Ok(if settings.properties.scan > 0.0 {
-        Box::new(Run::<E, V, Ordered<E, V>>::new(engine, settings)?)
+        Box::new(Run::<E, V, Ordered<E, V>>::new(engine, read, settings)?)
     } else {
-        Box::new(Run::<E, V, Point<E, V>>::new(engine, settings)?)
+        Box::new(Run::<E, V, Point<E, V>>::new(engine, read, settings)?)
     })
 }
 
@@ -135,6 +142,8 @@ fn open_with<'r, E: Engine, V: Record>(
 struct Run<'r, E: Engine, V: Record, T: Table<E, V>> {
     engine: &'r E,
     table: T,
+    /// For the long readers.
+    read: Read<E, T>,
     settings: &'r Settings,
     mix: Mix,
     shape: Shape,
@@ -187,11 +196,15 @@ fn expected_inserts(operations: u64, share: f64) -> u64 {
 }
 
 impl<'r, E: Engine, V: Record, T: Table<E, V>> Run<'r, E, V, T> {
-    fn new(engine: &'r E, settings: &'r Settings) -> Result<Self, String> {
+    fn new(engine: &'r E, read: &E, settings: &'r Settings) -> Result<Self, String> {
         let properties = &settings.properties;
         Ok(Self {
             engine,
             table: T::open(engine)?,
+            read: Read {
+                engine: read.clone(),
+                table: T::open(read)?,
+            },
             settings,
             mix: Mix::new(properties),
             shape: Shape::new(properties),
@@ -233,13 +246,14 @@ impl<'r, E: Engine, V: Record, T: Table<E, V>> Run<'r, E, V, T> {
     fn watch(&self, start: Instant, done: impl Fn() -> bool, observe: &mut dyn FnMut(&Progress)) {
         let bar = progress("running", None);
         while !done() {
-            let elapsed = start.elapsed();
             let pause = match self.settings.limit {
-                Limit::Duration(duration) if elapsed >= duration => {
-                    self.stop.store(true, Relaxed);
-                    Duration::from_millis(1)
+                Limit::Duration(duration) => {
+                    let left = duration.saturating_sub(start.elapsed());
+                    if left.is_zero() {
+                        self.stop.store(true, Relaxed);
+                    }
+                    left.clamp(Duration::from_millis(1), TICK)
                 }
-                Limit::Duration(duration) => (duration - elapsed).min(TICK),
                 Limit::Operations(_) => Duration::from_millis(5),
             };
             std::thread::sleep(pause);
@@ -361,7 +375,6 @@ impl<E: Engine, V: Record, T: Table<E, V>> AnyRun for Run<'_, E, V, T> {
 
     fn measure(&self, observe: &mut dyn FnMut(&Progress)) -> Result<Report, String> {
         let chooser = self.chooser();
-        let stand_in = self.stand_in();
         let start = Instant::now();
         let (outcome, long_reads, seconds) = std::thread::scope(|scope| {
             let threads: Vec<_> = (0..self.settings.threads)
@@ -371,10 +384,7 @@ impl<E: Engine, V: Record, T: Table<E, V>> AnyRun for Run<'_, E, V, T> {
                 })
                 .collect();
             let readers: Vec<_> = (0..self.settings.long_readers)
-                .map(|reader| {
-                    let stand_in = &stand_in;
-                    scope.spawn(move || self.read_long(reader, stand_in))
-                })
+                .map(|reader| scope.spawn(move || self.read_long(reader)))
                 .collect();
             let done = || threads.iter().all(ScopedJoinHandle::is_finished);
             self.watch(start, done, observe);

@@ -5,10 +5,12 @@ use plotters::coord::Shift;
 use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 
-/// Of a figure, in pixels.
-const SIZE: (u32, u32) = (600, 400);
-/// Of a line of the legend.
+/// Of a figure, in pixels; the legend comes below.
+const SIZE: (u32, u32) = (600, 350);
+/// Of a line of the legend, with two series in each.
 const LEGEND_LINE: u32 = 20;
+/// Lengths of a dash and of the gap after it, by the series' kind of line; the first is solid.
+const DASHES: [Option<(u32, u32)>; 3] = [None, Some((7, 4)), Some((2, 3))];
 const FONT: &str = "sans-serif";
 /// Told apart by people who see fewer colours too (Okabe and Ito).
 const COLOURS: [RGBColor; 7] = [
@@ -29,8 +31,7 @@ type Drawn = Result<(), DrawingAreaErrorKind<std::io::Error>>;
 #[derive(Clone, Copy)]
 struct Look {
     colour: RGBColor,
-    /// Solid, and the others dashed.
-    dash: usize,
+    dash: Option<(u32, u32)>,
 }
 
 impl Figure {
@@ -47,7 +48,9 @@ impl Figure {
             ));
         }
         let mut svg = String::new();
-        let drawn = self.draw(&SVGBackend::with_string(&mut svg, SIZE).into_drawing_area());
+        let lines = u32::try_from(self.series.len().div_ceil(2)).expect("there are few");
+        let size = (SIZE.0, SIZE.1 + LEGEND_LINE * lines + 8);
+        let drawn = self.draw(&SVGBackend::with_string(&mut svg, size).into_drawing_area());
         drawn.map_err(|error| format!("cannot draw the figure {:?}: {error}", self.title))?;
         Ok(svg)
     }
@@ -55,9 +58,7 @@ impl Figure {
     fn draw(&self, area: &Area<'_>) -> Drawn {
         area.fill(&WHITE)?;
         let looks = self.looks();
-        let lines = u32::try_from(self.series.len().div_ceil(2)).expect("there are few");
-        let height = SIZE.1 - LEGEND_LINE * lines - 8;
-        let (above, below) = area.split_vertically(height);
+        let (above, below) = area.split_vertically(SIZE.1);
         self.draw_legend(&below, &looks)?;
         let (left, right) = self.width();
         let values = self.series.iter().flat_map(|series| {
@@ -99,17 +100,14 @@ impl Figure {
     fn draw_axes(&self, chart: &mut Chart<'_, '_>) -> Drawn {
         let name = |x: &f64| match &self.horizontal {
             Horizontal::Places { names, .. } => {
-                let place = names
-                    .iter()
-                    .enumerate()
-                    .find(|(place, _)| *place as f64 == *x);
+                let mut places = names.iter().enumerate();
+                let place = places.find(|(place, _)| (*place as f64 - x).abs() < 1e-6);
                 place.map_or(String::new(), |(_, name)| name.clone())
             }
             Horizontal::Seconds => format!("{x}"),
         };
         let (label, marks) = match &self.horizontal {
-            // So many that each place is among them; the others have no name.
-            Horizontal::Places { label, names } => (label.as_str(), 2 * names.len() + 1),
+            Horizontal::Places { label, names } => (label.as_str(), names.len()),
             Horizontal::Seconds => ("time, s", 10),
         };
         chart
@@ -125,7 +123,7 @@ impl Figure {
             .x_labels(marks)
             .x_label_formatter(&name)
             .y_label_formatter(&|y| {
-                format!("{:.6}", y)
+                format!("{y:.6}")
                     .trim_end_matches('0')
                     .trim_end_matches('.')
                     .to_owned()
@@ -141,7 +139,10 @@ impl Figure {
                 50 + number % 2 * column,
                 number / 2 * LEGEND_LINE.cast_signed() + 6,
             );
-            for line in look.dashes((x, y), (x + 30, y)) {
+            let (dash, gap) = look.dash.unwrap_or((30, 1));
+            for start in (0..30).step_by((dash + gap) as usize) {
+                let end = (start + dash.cast_signed()).min(30);
+                let line = vec![(x + start, y), (x + end, y)];
                 area.draw(&PathElement::new(line, look.colour.stroke_width(2)))?;
             }
             area.draw(&Circle::new((x + 15, y), 3, look.colour.filled()))?;
@@ -171,35 +172,10 @@ impl Figure {
             let (colour, dash) = if count > 1 { (engine, way) } else { (way, 0) };
             Look {
                 colour: COLOURS[colour % COLOURS.len()],
-                dash,
+                dash: DASHES[dash % DASHES.len()],
             }
         });
         looks.collect()
-    }
-}
-
-impl Look {
-    /// A straight line, in pieces.
-    fn dashes(self, from: (i32, i32), to: (i32, i32)) -> Vec<Vec<(i32, i32)>> {
-        let (dash, gap) = match self.dash {
-            0 => return vec![vec![from, to]],
-            1 => (7.0, 4.0),
-            _ => (2.0, 3.0),
-        };
-        let (dx, dy) = (f64::from(to.0 - from.0), f64::from(to.1 - from.1));
-        let length = dx.hypot(dy);
-        let at = |along: f64| {
-            let share = (along / length).min(1.0);
-            (
-                (f64::from(from.0) + dx * share).round() as i32,
-                (f64::from(from.1) + dy * share).round() as i32,
-            )
-        };
-        (0..)
-            .map(|piece| f64::from(piece) * (dash + gap))
-            .take_while(|start| *start < length)
-            .map(|start| vec![at(start), at(start + dash)])
-            .collect()
     }
 }
 
@@ -207,14 +183,10 @@ impl Series {
     fn draw(&self, chart: &mut Chart<'_, '_>, look: Look, markers: bool) -> Drawn {
         let style = look.colour.stroke_width(2);
         let points = self.points.iter().copied();
-        match look.dash {
-            0 => {
-                chart.draw_series(LineSeries::new(points.clone(), style))?;
-            }
-            dash => {
-                let (length, gap) = if dash == 1 { (7, 4) } else { (2, 3) };
-                chart.draw_series(DashedLineSeries::new(points.clone(), length, gap, style))?;
-            }
+        if let Some((length, gap)) = look.dash {
+            chart.draw_series(DashedLineSeries::new(points.clone(), length, gap, style))?;
+        } else {
+            chart.draw_series(LineSeries::new(points.clone(), style))?;
         }
         if markers {
             chart.draw_series(points.map(|point| Circle::new(point, 3, look.colour.filled())))?;

@@ -3,7 +3,6 @@
 use super::Run;
 use crate::engine::Engine;
 use crate::ycsb::record::Record;
-use crate::ycsb::report::Outcome;
 use crate::ycsb::table::Table;
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 use std::sync::atomic::Ordering::Relaxed;
@@ -21,9 +20,6 @@ pub enum LongReads {
     /// Each reads 10,000 records from one snapshot after the other.
     #[default]
     Steady,
-    /// Each reads as many records, but of a copy that nobody writes and that needs no engine: they take as much processor time as long readers
-    /// and share nothing with anybody. What they cost is what the machine lacks in cores, not what the engine makes of long reads.
-    StandIn,
     /// Each reads 10,000 records from a snapshot, keeps it until it is `hold` old, and is without one for `pause`. They begin one after the
     /// other, spread over `hold`, after a first `pause`.
     Kept {
@@ -34,22 +30,15 @@ pub enum LongReads {
     },
 }
 
-impl<E: Engine, V: Record, T: Table<E, V>> Run<'_, E, V, T> {
-    /// What stand-ins read; empty if there are none.
-    pub(super) fn stand_in(&self) -> Vec<V> {
-        let settings = self.settings;
-        if settings.long_readers == 0 || settings.long_reads != LongReads::StandIn {
-            return Vec::new();
-        }
-        let mut random = SmallRng::seed_from_u64(settings.seed);
-        let fill = |place: u64| place.to_le_bytes()[0];
-        (0..self.loaded)
-            .map(|place| V::new(&self.shape, fill(place), &mut random))
-            .collect()
-    }
+/// What the long readers read.
+pub(super) struct Read<E, T> {
+    pub(super) engine: E,
+    pub(super) table: T,
+}
 
+impl<E: Engine, V: Record, T: Table<E, V>> Run<'_, E, V, T> {
     /// Reads until the run is over, and returns how many times 10,000 records that was.
-    pub(super) fn read_long(&self, reader: usize, stand_in: &[V]) -> u64 {
+    pub(super) fn read_long(&self, reader: usize) -> u64 {
         let mut random = SmallRng::seed_from_u64(self.settings.seed ^ (reader as u64 + 1) << 32);
         let mut done = 0;
         if let LongReads::Kept { hold, pause } = self.settings.long_reads {
@@ -59,11 +48,6 @@ impl<E: Engine, V: Record, T: Table<E, V>> Run<'_, E, V, T> {
         while !self.stop.load(Relaxed) {
             match self.settings.long_reads {
                 LongReads::Steady => self.read_snapshot(&mut random, Duration::ZERO),
-                LongReads::StandIn => {
-                    for _ in 0..LONG_READ {
-                        self.touch(&stand_in[random.random_range(0..stand_in.len())]);
-                    }
-                }
                 LongReads::Kept { hold, pause } => {
                     self.read_snapshot(&mut random, hold);
                     self.wait(pause);
@@ -77,14 +61,13 @@ impl<E: Engine, V: Record, T: Table<E, V>> Run<'_, E, V, T> {
     /// Reads many records from one snapshot, and keeps it until it is so old.
     fn read_snapshot(&self, random: &mut SmallRng, hold: Duration) {
         let taken = Instant::now();
-        let snapshot = self.engine.snapshot();
+        let snapshot = self.read.engine.snapshot();
         self.snapshots.fetch_add(1, Relaxed);
-        let mut outcome = Outcome::default();
         for _ in 0..LONG_READ {
             let place = random.random_range(0..self.loaded);
-            self.read(&snapshot, self.key(place), &mut outcome);
+            let record = self.read.table.get(&snapshot, self.key(place));
+            self.touch(record.expect("a snapshot has all records that were loaded"));
         }
-        assert_eq!(outcome.missing, 0, "a snapshot has lost records");
         self.wait(hold.saturating_sub(taken.elapsed()));
         self.snapshots.fetch_sub(1, Relaxed);
     }

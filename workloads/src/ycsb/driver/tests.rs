@@ -47,7 +47,7 @@ fn scans_return_what_was_loaded_in_order() {
     for order in ["hashed", "ordered"] {
         let db = Database::new();
         let settings = settings(&e(&format!("recordcount=500\ninsertorder={order}")), 1);
-        let run = Run::<_, Boxed, Ordered<_, _>>::new(&db, &settings).expect("a new table");
+        let run = Run::<_, Boxed, Ordered<_, _>>::new(&db, &db, &settings).expect("a new table");
         run.load();
         let expected = match order {
             "hashed" => hashes(0..500),
