@@ -3,6 +3,7 @@
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
+mod compare;
 mod indexes;
 
 #[derive(Parser)]
@@ -16,17 +17,34 @@ struct Cli {
 enum Command {
     /// Concurrent ordered indexes from crates.io under one access pattern
     Indexes(indexes::Options),
+    /// `mvcc` and its peers from crates.io under the same transactions
+    Compare(compare::Options),
+}
+
+/// Why a command gave up.
+enum Failure {
+    /// What it was asked for: one line that says what is accepted.
+    Input(String),
+    /// Anything else.
+    Run(String),
+}
+
+impl From<String> for Failure {
+    fn from(error: String) -> Self {
+        Self::Run(error)
+    }
 }
 
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
-        Command::Indexes(options) => indexes::main(&options),
+        Command::Indexes(options) => indexes::main(&options).map_err(Failure::from),
+        Command::Compare(options) => compare::main(&options),
     };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    let (error, code) = match done {
+        Ok(()) => return ExitCode::SUCCESS,
+        Err(Failure::Input(error)) => (error, ExitCode::from(2)),
+        Err(Failure::Run(error)) => (error, ExitCode::FAILURE),
+    };
+    eprintln!("error: {error}");
+    code
 }

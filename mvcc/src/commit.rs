@@ -1,6 +1,7 @@
 //! The commit of a read-write transaction: lock, clock, validate, install.
 
 use crate::clock::Clock;
+use crate::conflict::{ConflictCause, Lost};
 use crate::index::{Hash, Inserts};
 use crate::protected::Protected;
 use crate::range::RangeRead;
@@ -8,40 +9,10 @@ use crate::reads::{Read, Reads};
 use crate::shared::Shared;
 use crate::sync::{back_off, bug};
 use crate::table::TableCore;
-use crate::tuple::Tuple;
+use crate::tuple::{Tuple, Word};
 use crate::version::Version;
 use crate::writes::{Write, Writes};
-use std::fmt;
 use std::ptr::NonNull;
-
-/// A transaction lost against another one: nothing of it happened. Run it again.
-///
-/// ```
-/// let db = mvcc::Database::new();
-/// let table = db.table::<u64, u64>("t")?;
-/// let (first, second) = (db.begin(), db.begin());
-/// for tx in [&first, &second] {
-///     let count = tx.get(&table, &1).copied().unwrap_or(0);
-///     tx.insert(&table, 1, count + 1);
-/// }
-/// assert!(first.commit().is_ok());
-/// let conflict: mvcc::Conflict = second.commit().unwrap_err();
-/// println!("{conflict}");
-/// # Ok::<(), mvcc::TableError>(())
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Conflict;
-
-impl fmt::Display for Conflict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(
-            "the transaction conflicts with a concurrent one and changed nothing; run it again",
-        )
-    }
-}
-
-impl std::error::Error for Conflict {}
 
 /// How a commit can tell whether a key is still absent that had no value, or not even a tuple.
 pub enum Absence {
@@ -87,10 +58,19 @@ const ATTEMPTS: u32 = 4;
 
 impl Footprint {
     /// Remembers what was read at the timestamp.
-    pub(crate) fn record(&mut self, tuple: NonNull<Tuple>, version: *mut Version) {
-        let read = Read { tuple, version };
-        if self.timed.last() != Some(&read) {
-            self.timed.push(read);
+    pub(crate) fn record(
+        &mut self,
+        table: &TableCore,
+        tuple: NonNull<Tuple>,
+        version: *mut Version,
+    ) {
+        let last = self.timed.last();
+        if last.is_none_or(|last| (last.tuple, last.version) != (tuple, version)) {
+            self.timed.push(Read {
+                tuple,
+                version,
+                table: NonNull::from(table),
+            });
         }
     }
 
@@ -115,16 +95,20 @@ impl Footprint {
         shared: &Shared,
         inside: bool,
         protected: Protected<'_>,
-    ) -> Result<u64, Conflict> {
-        for _ in 0..ATTEMPTS {
+    ) -> Result<u64, Lost> {
+        let mut attempt = 0;
+        loop {
             // Compares keys: before anything is locked.
             self.walk_changed_ranges(protected);
             let committed = self.try_commit(shared, inside, protected);
-            if committed.is_ok() || self.ranges.iter().all(RangeRead::is_unchanged) {
+            attempt += 1;
+            if committed.is_ok()
+                || attempt == ATTEMPTS
+                || self.ranges.iter().all(RangeRead::is_unchanged)
+            {
                 return committed;
             }
         }
-        Err(Conflict)
     }
 
     /// Walks once more through ranges in which nodes have changed since, so that it is known which tuples are there now.
@@ -141,31 +125,27 @@ impl Footprint {
         shared: &Shared,
         inside: bool,
         protected: Protected<'_>,
-    ) -> Result<u64, Conflict> {
+    ) -> Result<u64, Lost> {
         let too_early = bug!("clock-before-locks").then(|| shared.clock.now());
-        if !lock(self.writes.sort()) {
-            return Err(Conflict);
-        }
+        lock(self.writes.sort())?;
         while !inside && !bug!("gate-ignored") && shared.is_closed_to_commits() {
             unlock(self.writes.sort());
             shared.wait_for_gate();
-            if !lock(self.writes.sort()) {
-                return Err(Conflict);
-            }
+            lock(self.writes.sort())?;
         }
         // The clock is read when all locks are held: whoever reads one of these tuples unlocked and at an earlier timestamp has
         // read it before, and is right not to see this commit.
-        let checked_early =
-            bug!("validation-before-clock") && self.is_valid_at(u64::MAX, Locks::Ours, protected);
+        let checked_early = bug!("validation-before-clock")
+            && self.validate(u64::MAX, Locks::Ours, protected).is_ok();
         let timestamp = too_early.unwrap_or_else(|| shared.clock.now());
         if !checked_early
             && !bug!("no-validation")
-            && !self.is_valid_at(timestamp, Locks::Ours, protected)
+            && let Err(lost) = self.validate(timestamp, Locks::Ours, protected)
         {
             if !bug!("lock-kept-on-abort") {
                 unlock(self.writes.sort());
             }
-            return Err(Conflict);
+            return Err(lost);
         }
         for write in self.writes.sort() {
             write.install(timestamp);
@@ -178,34 +158,45 @@ impl Footprint {
         self.walk_changed_ranges(protected);
         let timestamp = clock.now();
         let valid =
-            bug!("extension-unchecked") || self.is_valid_at(timestamp, Locks::None, protected);
+            bug!("extension-unchecked") || self.validate(timestamp, Locks::None, protected).is_ok();
         if valid {
             self.reads.extend_to(timestamp);
         }
         valid
     }
 
-    /// Whether all that was read is still current; `timestamp` is a clock reading taken before this.
-    fn is_valid_at(&self, timestamp: u64, locks: Locks, protected: Protected<'_>) -> bool {
-        (self.reads.entries.iter().chain(&self.timed)).all(|read| self.is_current(read, locks))
-            && (self.absent.iter()).all(|read| {
-                bug!("absence-unchecked") || self.is_absent_at(read, timestamp, locks, protected)
-            })
-            && (self.scans.iter())
-                .all(|scan| bug!("scan-unchecked") || self.is_unchanged(scan, locks, protected))
-            && self.ranges.iter().all(|range| {
-                let has_same_keys = bug!("range-nodes-unchecked") || range.is_unchanged();
-                bug!("range-unchecked")
-                    || has_same_keys && range.tuples().all(|tuple| self.is_old(tuple, locks))
-            })
+    /// Checks that all that was read is still current; `timestamp` is a clock reading taken before this.
+    fn validate(&self, timestamp: u64, locks: Locks, protected: Protected<'_>) -> Result<(), Lost> {
+        let mut reads = self.reads.entries.iter().chain(&self.timed);
+        if let Some(read) = reads.find(|read| !self.is_current(read, locks)) {
+            return Err(Lost::new(read.table, ConflictCause::ReadOverwritten));
+        }
+        let is_absent = |read: &&AbsentRead| {
+            bug!("absence-unchecked") || self.is_absent_at(read, timestamp, locks, protected)
+        };
+        if let Some(read) = self.absent.iter().find(|read| !is_absent(read)) {
+            return Err(Lost::new(read.table, ConflictCause::AbsentKeyAppeared));
+        }
+        let is_unchanged =
+            |scan: &&ScanRead| bug!("scan-unchecked") || self.is_unchanged(scan, locks, protected);
+        if let Some(scan) = self.scans.iter().find(|scan| !is_unchanged(scan)) {
+            return Err(Lost::new(scan.table, ConflictCause::RangeChanged));
+        }
+        let is_same = |range: &&RangeRead| {
+            let has_same_keys = bug!("range-nodes-unchecked") || range.is_unchanged();
+            bug!("range-unchecked")
+                || has_same_keys && range.tuples().all(|tuple| self.is_old(tuple, locks))
+        };
+        match self.ranges.iter().find(|range| !is_same(range)) {
+            Some(range) => Err(Lost::new(range.table, range.cause)),
+            None => Ok(()),
+        }
     }
 
     /// Whether a tuple that a scan came by has no newer version than the scan saw, and nobody else is about to change that.
     fn is_old(&self, tuple: NonNull<Tuple>, locks: Locks) -> bool {
         let since = self.reads.timestamp().unwrap_or(0);
-        // SAFETY: the newest version of its tuple; our slot is open.
-        let is_old = |newest: NonNull<Version>| unsafe { newest.as_ref() }.timestamp < since;
-        self.newest_is(tuple, locks, is_old)
+        self.newest_is(tuple, locks, |_, newest| newest.timestamp < since)
     }
 
     /// Whether the version that was read is the newest, and nobody else is about to replace it.
@@ -237,20 +228,15 @@ impl Footprint {
     ) -> bool {
         // SAFETY: the database keeps the table.
         let table = unsafe { read.table.as_ref() };
-        table
-            .index
-            .hash()
-            .matches(read.hash, protected)
-            .all(|tuple| {
-                read.others.contains(&tuple)
-                    || self.newest_is(tuple, locks, |newest| {
-                        // A tombstone later than `timestamp` may stand above a value from before it.
-                        // SAFETY: the newest version of its tuple; our slot is open.
-                        let at = unsafe { newest.as_ref() }.timestamp;
-                        // SAFETY: as above.
-                        at < timestamp && unsafe { (table.versions.is_tombstone)(newest) }
-                    })
-            })
+        let is_absent = |tuple| {
+            read.others.contains(&tuple)
+                || self.newest_is(tuple, locks, |word, newest| {
+                    // A tombstone later than `timestamp` may stand above a value from before it.
+                    word.is_tombstone() && newest.timestamp < timestamp
+                })
+        };
+        let index = table.index.hash();
+        index.all_match(read.hash, protected, is_absent)
     }
 
     /// Whether a shard that was walked through has had no new tuples, or only such as still have no value. The tuples that were
@@ -267,7 +253,7 @@ impl Footprint {
         &self,
         tuple: NonNull<Tuple>,
         locks: Locks,
-        like: impl Fn(NonNull<Version>) -> bool,
+        like: impl Fn(Word, &Version) -> bool,
     ) -> bool {
         // SAFETY: found in the index by a protected transaction.
         let head = unsafe { tuple.as_ref() };
@@ -278,7 +264,8 @@ impl Footprint {
         // A dead one was without a value for longer than this transaction lives.
         word.is_dead()
             || (!word.is_locked() || self.writes.contains(tuple))
-                && NonNull::new(word.newest()).is_none_or(like)
+                // SAFETY: the newest version of its tuple; our slot is open.
+                && unsafe { word.newest().as_ref() }.is_none_or(|newest| like(word, newest))
     }
 }
 
@@ -292,32 +279,37 @@ enum Locks {
 }
 
 /// Locks all, in address order, so that no two commits wait for each other; waits for each a bounded time only.
-fn lock(writes: &mut [Write]) -> bool {
-    for attempt in 0..ATTEMPTS {
+fn lock(writes: &mut [Write]) -> Result<(), Lost> {
+    let mut attempt = 0;
+    loop {
         let busy = (0..writes.len()).find(|&i| {
             let write = &mut writes[i];
             // SAFETY: the transaction has an open slot since it found the tuple.
             match unsafe { write.tuple.as_ref() }.lock(TURNS) {
-                Ok(newest) => {
-                    write.locked = newest;
+                Ok(word) => {
+                    write.locked = Some(word);
                     false
                 }
                 Err(_) => true,
             }
         });
         let Some(busy) = busy else {
-            return true;
+            return Ok(());
         };
         unlock(&mut writes[..busy]);
         back_off(attempt);
+        attempt += 1;
+        if attempt == ATTEMPTS {
+            return Err(Lost::new(writes[busy].table, ConflictCause::WriteLocked));
+        }
     }
-    false
 }
 
 /// Unlocks, and leaves everything as it was.
 fn unlock(writes: &mut [Write]) {
     for write in writes {
+        let word = write.locked.take().expect("it was locked");
         // SAFETY: as in `lock`.
-        unsafe { write.tuple.as_ref() }.publish(write.locked);
+        unsafe { write.tuple.as_ref() }.publish(word);
     }
 }

@@ -1,21 +1,25 @@
 //! The database: a handle, and what it opens.
 
 use crate::clock::{Clock, ClockChoice, ClockError};
-use crate::commit::Conflict;
 use crate::garbage;
 use crate::index::HashIndex;
+use crate::limited::{LimitedSnapshot, LimitedSnapshots};
 use crate::local::Local;
+use crate::retry::{RetryPolicy, RunError};
 use crate::shared::Shared;
+use crate::slots::Bound;
 use crate::snapshot::Snapshot;
-use crate::stats::Stats;
-use crate::sync::{Arc, Mutex, Ordering, back_off, counter, freed};
+use crate::stats::{OldestSnapshot, Stats};
+use crate::sync::{Arc, Mutex, Ordering, counter, freed};
 use crate::table::{AnyTable, Index, OrderedTable, Table, TableCore, TableError};
+use crate::timestamp::Timestamp;
 use crate::transaction::Transaction;
 use crate::tree::Tree;
 use crate::view::View;
 use std::collections::HashMap;
 use std::fmt;
 use std::rc::Rc;
+use std::time::Duration;
 
 /// An in-memory database: named tables, and transactions over them.
 ///
@@ -33,11 +37,6 @@ pub(crate) struct Inner {
     tables: Mutex<HashMap<String, Arc<TableCore>>>,
 }
 
-/// So often a transaction may lose before it is run in a way that cannot lose. Among four threads on two cores that do nothing but increment one counter,
-/// each further attempt was needed a third as often; of 8 million transactions one took 19 (docs/performance.md). So this is for long transactions among
-/// short ones.
-const LOSSES: u32 = if cfg!(any(test, shuttle)) { 2 } else { 32 };
-
 /// Settings for a new [`Database`].
 ///
 /// ```
@@ -52,6 +51,7 @@ const LOSSES: u32 = if cfg!(any(test, shuttle)) { 2 } else { 32 };
 pub struct Builder {
     clock: ClockChoice,
     skew: u64,
+    snapshot_limit: Option<Duration>,
 }
 
 impl Builder {
@@ -72,6 +72,14 @@ impl Builder {
         self
     }
 
+    /// How old a [`LimitedSnapshot`] may get. By default there is no limit.
+    ///
+    /// Those that are older are given up when somebody collects garbage, which commits do every now and then. A [`Snapshot`] is never given up.
+    pub fn snapshot_limit(mut self, limit: Duration) -> Self {
+        self.snapshot_limit = Some(limit);
+        self
+    }
+
     /// The database.
     ///
     /// # Errors
@@ -79,11 +87,12 @@ impl Builder {
     pub fn build(self) -> Result<Database, ClockError> {
         static NEXT: counter::AtomicU64 = counter::AtomicU64::new(0);
         let clock = Clock::new(self.clock, self.skew)?;
+        let limited = LimitedSnapshots::new(self.snapshot_limit);
         freed::forget();
         Ok(Database {
             inner: Arc::new(Inner {
                 id: NEXT.fetch_add(1, Ordering::Relaxed),
-                shared: Arc::new(Shared::new(clock)),
+                shared: Arc::new(Shared::new(clock, limited)),
                 tables: Mutex::default(),
             }),
         })
@@ -178,7 +187,7 @@ impl Database {
     ///
     /// The closure may run several times: a transaction that loses against a concurrent one is run again after a short random
     /// wait. What it reads is consistent each time. One that has lost 32 times is run once more while all other threads' commits
-    /// wait, so that it cannot lose: a closure must not wait for another thread's commit.
+    /// wait, so that it cannot lose: a closure must not wait for another thread's commit. [`run_with`](Self::run_with) takes other limits.
     ///
     /// # Errors
     /// What the closure returns as `Err`. The transaction is aborted then and not run again.
@@ -203,27 +212,15 @@ impl Database {
     /// assert_eq!(db.view(|view| view.get(&counters, "visits").copied()), Some(1));
     /// # Ok::<(), mvcc::TableError>(())
     /// ```
+    #[cfg_attr(debug_assertions, track_caller)]
     pub fn run<T, E>(
         &self,
-        mut transaction: impl FnMut(&Transaction<'_>) -> Result<T, E>,
+        transaction: impl FnMut(&Transaction<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
-        for attempt in 0..LOSSES {
-            let tx = self.begin();
-            let value = transaction(&tx)?;
-            match tx.commit_untimed() {
-                Ok(()) => return Ok(value),
-                Err(Conflict) => back_off(attempt),
-            }
-        }
-        let local = self.inner.local();
-        let _inside = local.enter();
-        // Once at most, but for a lock that a preempted thread holds.
-        loop {
-            let tx = self.begin();
-            let value = transaction(&tx)?;
-            if tx.commit_untimed().is_ok() {
-                return Ok(value);
-            }
+        match self.run_with(&RetryPolicy::new(), transaction) {
+            Ok(value) => Ok(value),
+            Err(RunError::Aborted(error)) => Err(error),
+            Err(RunError::Exhausted(_)) => unreachable!("this policy has no limits"),
         }
     }
 
@@ -236,19 +233,28 @@ impl Database {
     /// # Ok::<(), mvcc::TableError>(())
     /// ```
     #[inline]
+    #[cfg_attr(debug_assertions, track_caller)]
     pub fn view<T>(&self, read: impl FnOnce(&View<'_>) -> T) -> T {
         read(&View::new(&self.inner))
     }
 
     /// Begins a read-write transaction to be committed by hand. [`Database::run`] is simpler, and retries.
     #[inline]
+    #[cfg_attr(debug_assertions, track_caller)]
     pub fn begin(&self) -> Transaction<'_> {
-        Transaction::new(&self.inner)
+        Transaction::new(&self.inner, 1)
     }
 
     /// A read-only snapshot of everything that is committed now.
+    #[cfg_attr(debug_assertions, track_caller)]
     pub fn snapshot(&self) -> Snapshot {
         Snapshot::new(self)
+    }
+
+    /// A snapshot that is given up when it is older than [`Builder::snapshot_limit`]. Its reads may fail, and are made in closures.
+    #[cfg_attr(debug_assertions, track_caller)]
+    pub fn limited_snapshot(&self) -> LimitedSnapshot {
+        LimitedSnapshot::new(self)
     }
 
     /// Frees whatever is garbage now. It is done along with the commits anyway, a few transactions later; this is for
@@ -271,10 +277,26 @@ impl Database {
     /// ```
     pub fn stats(&self) -> Stats {
         let shared = &self.inner.shared;
+        let live = shared
+            .slots
+            .live()
+            .filter_map(|(bound, opened_at)| match bound {
+                Bound::Idle => None,
+                Bound::Open(timestamp) | Bound::Fixed(timestamp) => Some((timestamp, opened_at)),
+            });
+        let live: Vec<_> = live.collect();
+        let oldest = live.iter().min_by_key(|(timestamp, _)| *timestamp);
+        let now = shared.clock.now();
         let mut stats = Stats {
-            live_snapshots: shared.slots.bounds().count() as u64,
+            live_snapshots: live.len() as u64,
+            oldest_snapshot: oldest.map(|&(timestamp, opened_at)| OldestSnapshot {
+                timestamp: Timestamp::new(timestamp),
+                age: shared.age(timestamp, now),
+                opened_at,
+            }),
+            expired_snapshots: shared.limited.expired(),
             retired: shared.deferred.load(Ordering::Relaxed) as u64,
-            watermark_age: shared.clock.now().saturating_sub(shared.watermark()),
+            watermark_age: shared.age(shared.watermark(), now),
             ..Stats::default()
         };
         let (mut versions, mut tuples) = (0, 0);

@@ -18,7 +18,7 @@ use crate::protected::Protected;
 use crate::shared::{Horizon, Shared, Worker};
 use crate::sync::{Ordering, Wait, bug, fence};
 use crate::table::{DeadTuple, TableCore};
-use crate::tuple::{Order, Tuple, order_of};
+use crate::tuple::{Order, Tuple, Word, order_of};
 use crate::version::{OwnedVersion, Version};
 use crossbeam_epoch::Guard;
 use std::collections::{BTreeMap, VecDeque};
@@ -87,6 +87,10 @@ impl Garbage {
         let closed = self.unlinked.partition_point(|(at, _)| is_closed(*at));
         let taken: Vec<_> = self.unlinked.drain(..closed).collect();
         self.enough = self.queue.len() + self.unlinked.len() + BATCH;
+        // After a burst, its room is given back.
+        if self.queue.capacity().max(self.unlinked.capacity()) > 4 * self.enough.max(PATIENCE) {
+            self.shrink();
+        }
         taken.into_iter().map(|(_, unlinked)| unlinked)
     }
 
@@ -116,6 +120,7 @@ impl Garbage {
         }) {
             again.extend(entries);
         }
+        taken.reserve(again.len());
         for entry in again {
             match entry.seen_by(horizon) {
                 Some(snapshot) => self.seen.entry(snapshot).or_default().push(entry),
@@ -127,6 +132,12 @@ impl Garbage {
     /// Puts an entry by that is to be looked at again next time.
     fn put_by(&mut self, entry: Retired) {
         self.seen.entry(0).or_default().push(entry);
+    }
+
+    /// Gives back room that is not used.
+    fn shrink(&mut self) {
+        self.queue.shrink_to_fit();
+        self.unlinked.shrink_to_fit();
     }
 
     /// Everything, for a database that is being dropped.
@@ -215,16 +226,18 @@ pub(crate) fn collect(local: &Local, worker: &Worker, horizon: &Horizon, patienc
         worker,
         entries: &mut taken,
     };
-    while let Some(last) = taken.entries.last() {
-        let order = last.order;
-        let before = |entry: &Retired| entry.order < order;
-        let first = taken.entries.partition_point(before);
-        unlink(local, worker, taken.entries.split_off(first));
-    }
-    let unlinked = worker.garbage.lock().take_unlinked(horizon);
     let guard = local.pin();
+    let mut passed = Passed {
+        local,
+        versions: Vec::with_capacity(taken.entries.len()),
+    };
+    while !taken.entries.is_empty() {
+        unlink_last(&mut passed, worker, taken.entries);
+    }
+    drop((passed, taken));
+    let unlinked = worker.garbage.lock().take_unlinked(horizon);
     for unlinked in unlinked {
-        defer(local.shared(), &guard, move || drop(unlinked));
+        defer(local.shared(), &guard, 1, move || drop(unlinked));
     }
 }
 
@@ -257,12 +270,34 @@ impl Drop for Taken<'_> {
     }
 }
 
+/// Versions that were unlinked from the middle of their chains, with their tables. When it is dropped, also by a panic of user code, they go
+/// through the epoch: an older snapshot's walk may be passing them.
+struct Passed<'l> {
+    local: &'l Local,
+    versions: Vec<(usize, OwnedVersion)>,
+}
+
+impl Drop for Passed<'_> {
+    fn drop(&mut self) {
+        let versions = std::mem::take(&mut self.versions);
+        if !versions.is_empty() {
+            let (count, worker) = (versions.len(), self.local.shared_worker());
+            if bug!("middle-recycled-at-once") {
+                return worker.reclaimed.put(versions);
+            }
+            defer(self.local.shared(), &self.local.pin(), count, move || {
+                worker.reclaimed.put(versions);
+            });
+        }
+    }
+}
+
 /// Collects this thread's own garbage after a commit, and a neighbour's: so what a thread leaves behind that runs no
 /// more transactions is collected by those that do.
 pub(crate) fn collect_some(local: &Local) {
     let horizon = Horizon::scan(local.shared());
     collect(local, local.worker(), &horizon, PATIENCE);
-    if let Some(neighbour) = local.shared().neighbour(local.next_turn()) {
+    if let Some(neighbour) = local.shared().neighbour() {
         collect(local, &neighbour, &horizon, PATIENCE);
     }
     if local.shared().deferred.load(Ordering::Relaxed) > 0 {
@@ -281,8 +316,12 @@ pub(crate) fn collect_all(local: &Local) {
             collect(local, &worker, &horizon, 0);
         }
     }
-    local.free_recycled();
     flush(local);
+    local.free_recycled();
+    for worker in shared.workers() {
+        worker.reclaimed.clear();
+        worker.garbage.lock().shrink();
+    }
 }
 
 /// Frees what waits for the epoch, as far as nobody is pinned.
@@ -324,25 +363,31 @@ fn dispose(local: &Local, entry: Retired) {
     }
 }
 
-/// Takes versions of one tuple that no snapshot sees out of its chain, in one walk along it. In ascending order of timestamps.
-fn unlink(local: &Local, worker: &Worker, mut entries: Vec<Retired>) {
-    let guard = local.pin();
+/// Takes versions that no snapshot sees out of their tuple's chain, in one walk along it: those of the last entries, all of one tuple and in
+/// ascending order of timestamps.
+fn unlink_last(passed: &mut Passed<'_>, worker: &Worker, entries: &mut Vec<Retired>) {
+    let local = passed.local;
+    let Some(last) = entries.last() else {
+        return;
+    };
+    let others = |entry: &Retired| entry.tuple != last.tuple;
+    let first = entries.iter().rposition(others).map_or(0, |at| at + 1);
     // While we have this, the watermark stands still. As long as an entry's timestamp is not below it, the tuple has a version that
     // is not either, so it is not removed; and no version above the entry's is freed, for its successor is younger still.
     let still = local.shared().hold_watermark();
-    let expired = entries.partition_point(|entry| entry.timestamp < still.watermark());
-    let closed = entries.split_off(expired);
-    let (versions, tombstones): (Vec<_>, Vec<_>) = closed
-        .into_iter()
-        .partition(|entry| entry.version.is_some());
-    if let Some(entry) = versions.last() {
+    let watermark = still.watermark();
+    let expired = entries[first..].partition_point(|entry| entry.timestamp < watermark);
+    let closed = first + expired;
+    let versions = entries[closed..].iter().rev();
+    let mut versions = versions.filter_map(|entry| entry.version).peekable();
+    if versions.peek().is_some() {
         // SAFETY: see above.
-        let tuple = unsafe { entry.tuple.as_ref() };
-        let Ok(newest) = tuple.lock(u32::MAX) else {
+        let tuple = unsafe { last.tuple.as_ref() };
+        let Ok(word) = tuple.lock(u32::MAX) else {
             unreachable!("a tuple with a version above the watermark is not removed")
         };
-        let mut from = newest;
-        for version in versions.iter().rev().filter_map(|entry| entry.version) {
+        let mut from = word.newest();
+        for version in versions {
             // SAFETY: the version was superseded and is still linked: only its entry unlinks it. For those above it, see above.
             let above = unsafe { Version::directly_above(from, version.as_ptr()) };
             from = above.as_ptr();
@@ -352,23 +397,25 @@ fn unlink(local: &Local, worker: &Worker, mut entries: Vec<Retired>) {
             // Release: pairs with the acquire loads of a walk. One writer at a time: we hold the tuple's lock.
             above.older.store(older, Ordering::Release);
         }
-        tuple.publish(newest);
+        tuple.publish(word);
     }
     drop(still);
-    for version in versions.into_iter().filter_map(Retired::into_version) {
+    for entry in entries.drain(closed..) {
+        if entry.version.is_none() {
+            worker.garbage.lock().put_by(entry);
+            continue;
+        }
         local.worker().count_versions(-1);
-        defer(local.shared(), &guard, move || drop(version));
+        // SAFETY: as in `into_version`.
+        let table = unsafe { entry.table.as_ref() }.id;
+        let version = entry.into_version();
+        passed
+            .versions
+            .extend(version.map(|version| (table, version)));
     }
-    let mut garbage = worker.garbage.lock();
-    for entry in tombstones {
-        garbage.put_by(entry);
-    }
-    drop(garbage);
-    let entries = Taken {
-        worker,
-        entries: &mut entries,
-    };
-    while let Some(entry) = entries.entries.pop() {
+    while entries.len() > first
+        && let Some(entry) = entries.pop()
+    {
         dispose(local, entry);
     }
 }
@@ -381,17 +428,10 @@ pub(crate) fn bury(local: &Local, table: NonNull<TableCore>, tuple: NonNull<Tupl
     let shared = local.shared();
     // SAFETY: the database keeps the table; we have been protected since the tuple was held.
     let (core, head) = unsafe { (table.as_ref(), tuple.as_ref()) };
-    let is_absent = |newest| {
-        NonNull::new(newest).is_none_or(|newest: NonNull<Version>| {
-            // SAFETY: the newest version of a tuple that we have locked.
-            let (timestamp, tombstone) = unsafe {
-                (
-                    newest.as_ref().timestamp,
-                    (core.versions.is_tombstone)(newest),
-                )
-            };
-            tombstone && timestamp < shared.watermark()
-        })
+    let is_absent = |word: Word| {
+        // SAFETY: the newest version of a tuple that we have locked.
+        unsafe { word.newest().as_ref() }
+            .is_none_or(|newest| word.is_tombstone() && newest.timestamp < shared.watermark())
     };
     // SAFETY: see above.
     let protected = unsafe { Protected::open() };
@@ -401,12 +441,12 @@ pub(crate) fn bury(local: &Local, table: NonNull<TableCore>, tuple: NonNull<Tupl
         let Some(removal) = core.index.prepare_removal(tuple, protected) else {
             return;
         };
-        let Ok(newest) = head.lock(u32::MAX) else {
+        let Ok(word) = head.lock(u32::MAX) else {
             return;
         };
         // Under the lock: who holds it later sees it dead (see `Tuple::hold`).
-        if !is_absent(newest) || head.is_held() && !bug!("held-is-removed") {
-            head.publish(newest);
+        if !is_absent(word) || head.is_held() && !bug!("held-is-removed") {
+            head.publish(word);
             return;
         }
         let removed = if bug!("dead-left-in-index") {
@@ -416,16 +456,16 @@ pub(crate) fn bury(local: &Local, table: NonNull<TableCore>, tuple: NonNull<Tupl
         };
         if let Some(replaced) = removed {
             if bug!("dead-not-marked") {
-                head.publish(newest);
+                head.publish(word);
             } else {
-                head.bury(newest);
+                head.bury(word);
             }
-            if !newest.is_null() {
+            if !word.newest().is_null() {
                 local.worker().count_versions(-1);
             }
             break replaced;
         }
-        head.publish(newest);
+        head.publish(word);
         wait.turn();
     };
     local.worker().count_tuples(-1);
@@ -437,15 +477,15 @@ pub(crate) fn bury(local: &Local, table: NonNull<TableCore>, tuple: NonNull<Tupl
         .shrink(tuple, protected, &mut |node| unlinked(local, node));
 }
 
-/// Runs `free` once everyone who is pinned now no longer is.
-fn defer(shared: &Shared, guard: &Guard, free: impl FnOnce() + 'static) {
+/// Runs `free`, which frees so many, once everyone who is pinned now no longer is.
+fn defer(shared: &Shared, guard: &Guard, count: usize, free: impl FnOnce() + 'static) {
     let deferred = NonNull::from(&shared.deferred);
-    shared.deferred.fetch_add(1, Ordering::Relaxed);
+    shared.deferred.fetch_add(count, Ordering::Relaxed);
     // SAFETY: `free` frees what nobody who pins later can reach, and may run on any thread since keys and values are
     // `Send`. The counter is there as long as the collector, which is in the same `Shared`, runs anything.
     unsafe {
         guard.defer_unchecked(move || {
-            deferred.as_ref().fetch_sub(1, Ordering::Relaxed);
+            deferred.as_ref().fetch_sub(count, Ordering::Relaxed);
             free();
         });
     }

@@ -1,16 +1,19 @@
 //! The hash index: from a key to its tuple. Reads take no lock; inserting and removing *keys* locks one shard.
 //!
-//! Open addressing with linear probing over words of a tuple pointer and 16 bits of the hash. The index itself knows
-//! nothing of keys: who looks a key up brings the comparison, which is user code and never runs under a lock.
+//! Open addressing over buckets of one cache line: seven tuple pointers, and one word with a byte of the hash for each of them. A lookup compares all
+//! seven bytes at once, so that which slot it takes is no branch for the processor to guess: it goes on to the next lookup while
+//! this one still waits for memory. (F14, by Bronson and Shi, 2019, has the same idea.) The index itself knows nothing
+//! of keys: who looks a key up brings the comparison, which is user code and never runs under a lock.
 //!
-//! Within one array a slot goes from empty to a tuple to *removed*, and from removed to a tuple again, but never back to
-//! empty. So a probe that runs from a key's first slot to an empty one has passed every slot where an insert that came
-//! before can have put the key; one that it missed came after some load of the probe (I7).
+//! An insert that finds a bucket full marks it as *overflowing*, which it stays, before it goes to the next one. So a probe that runs from a
+//! key's first bucket to one that does not overflow has passed every bucket where an insert that came before can have put the
+//! key; one that it missed came after some load of the probe (I7).
 
 use crate::protected::Protected;
-use crate::sync::{AtomicPtr, AtomicU64, AtomicUsize, Mutex, Ordering};
+use crate::sync::{AtomicPtr, AtomicU64, AtomicUsize, Mutex, Ordering, bug, freed};
 use crate::tuple::Tuple;
 use crossbeam_utils::CachePadded;
+use std::alloc::{self, Layout};
 use std::ptr::{self, NonNull};
 
 #[cfg(not(target_pointer_width = "64"))]
@@ -19,12 +22,86 @@ compile_error!(
 );
 
 const SHARD_BITS: u32 = if cfg!(any(test, shuttle)) { 1 } else { 6 };
-const MIN_CAPACITY: usize = 8;
-const TAG_SHIFT: u32 = 48;
 
-/// A slot's word: a tuple pointer with a tag, or null for empty, or `REMOVED`.
-type Slot = AtomicPtr<Tuple>;
-const REMOVED: usize = 1;
+/// Slots of a bucket: what fits a cache line with their tags.
+const SLOTS: usize = if cfg!(any(test, shuttle)) { 2 } else { 7 };
+
+/// A cache line of the index.
+#[repr(C, align(64))]
+struct Bucket {
+    /// For each slot one byte, from the lowest: the tag of what it holds, 0 if it is free. The highest byte says whether the bucket overflows.
+    tags: AtomicU64,
+    /// A slot's pointer means something while its tag is not 0.
+    slots: [AtomicPtr<Tuple>; SLOTS],
+}
+
+#[cfg(not(shuttle))]
+const _: () = assert!(size_of::<Bucket>() == 64);
+
+/// The tags of a bucket.
+#[derive(Clone, Copy)]
+struct Tags(u64);
+
+impl Tags {
+    const OVERFLOWS: u64 = 1 << 56;
+    const ALL_SLOTS: u64 = (1 << (8 * SLOTS)) - 1;
+    const LOWEST_BITS: u64 = 0x0101_0101_0101_0101 & Self::ALL_SLOTS;
+    const HIGHEST_BITS: u64 = Self::LOWEST_BITS << 7;
+
+    /// The slots with this tag, ascending.
+    #[inline]
+    fn slots(self, tag: u8) -> impl Iterator<Item = usize> {
+        let differing = self.0 ^ (u64::from(tag) * Self::LOWEST_BITS);
+        // A byte's highest bit is set in the sum iff one of its lower bits is set: no carry leaves a byte.
+        let sum = (differing & !Self::HIGHEST_BITS & Self::ALL_SLOTS)
+            + (Self::HIGHEST_BITS - Self::LOWEST_BITS);
+        let mut found = !(sum | differing) & Self::HIGHEST_BITS;
+        std::iter::from_fn(move || {
+            let slot = found.trailing_zeros() as usize / 8;
+            (found != 0).then(|| {
+                found &= found - 1;
+                slot
+            })
+        })
+    }
+
+    #[inline]
+    fn overflows(self) -> bool {
+        self.0 & Self::OVERFLOWS != 0
+    }
+
+    fn with(self, slot: usize, tag: u8) -> Self {
+        Self(self.0 & !(0xff << (8 * slot)) | u64::from(tag) << (8 * slot))
+    }
+}
+
+impl Bucket {
+    #[inline]
+    fn tags(&self) -> Tags {
+        // Acquire: pairs with the release stores of `set_tags`, so that a slot's pointer is seen with its tag.
+        Tags(self.tags.load(Ordering::Acquire))
+    }
+
+    /// Under the writer's lock.
+    fn set_tags(&self, tags: Tags) {
+        self.tags.store(tags.0, Ordering::Release);
+    }
+
+    #[inline]
+    fn tuple(&self, slot: usize) -> Option<NonNull<Tuple>> {
+        // Acquire: pairs with the release store in `place`: the slot may have got another tuple since its tag was read.
+        let tuple = NonNull::new(self.slots[slot].load(Ordering::Acquire));
+        tuple.inspect(|&tuple| freed::check(tuple))
+    }
+
+    /// All tuples in use.
+    fn tuples(&self) -> impl Iterator<Item = (usize, u8, NonNull<Tuple>)> {
+        let tags = self.tags().0.to_le_bytes();
+        (0..SLOTS)
+            .filter(move |&slot| tags[slot] != 0)
+            .filter_map(move |slot| Some((slot, tags[slot], self.tuple(slot)?)))
+    }
+}
 
 /// The parts of a key's 64-bit hash.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -41,9 +118,10 @@ impl Hash {
         self.0 as u32
     }
 
-    fn tag(self) -> usize {
-        // At most 16 bits.
-        (self.0 >> TAG_SHIFT) as usize
+    /// What a bucket keeps for each slot: 1 to 255.
+    #[inline]
+    fn tag(self) -> u8 {
+        ((self.0 >> 56) as u8).max(1)
     }
 }
 
@@ -53,7 +131,7 @@ pub(crate) struct HashIndex {
 
 struct Shard {
     /// The current array's address; its alignment leaves the lower bits for the logarithm of its capacity. 0: no array yet.
-    array: AtomicPtr<Slot>,
+    array: AtomicPtr<Bucket>,
     /// Counts inserts, so that whoever looked and found nothing can tell whether something has come since.
     inserts: AtomicU64,
     /// The tuples in the shard. Changed under `writer`.
@@ -63,53 +141,71 @@ struct Shard {
 
 #[derive(Default)]
 struct Writer {
-    /// Slots that are not empty: tuples and removed ones.
-    used: usize,
+    /// Buckets that overflow.
+    overflowing: usize,
 }
 
 /// A view of one array.
 #[derive(Clone, Copy)]
 struct Array<'g> {
-    slots: &'g [Slot],
+    buckets: &'g [Bucket],
 }
 
-/// An array is aligned to this, and its capacity is below 2 to the power of this.
-const ARRAY_ALIGN: usize = 64;
+/// An array is aligned to this, and has fewer buckets than 2 to the power of this.
+const ARRAY_ALIGN: usize = align_of::<Bucket>();
 
 impl Array<'_> {
-    fn layout(capacity: usize) -> std::alloc::Layout {
-        std::alloc::Layout::array::<Slot>(capacity)
-            .and_then(|layout| layout.align_to(ARRAY_ALIGN))
-            .expect("a capacity below 2^58")
+    fn layout(buckets: usize) -> Layout {
+        Layout::array::<Bucket>(buckets).expect("fewer than 2^57")
     }
 
     /// A word for an empty array.
-    #[expect(clippy::cast_ptr_alignment, reason = "the layout is aligned to more")]
-    fn allocate(capacity: usize) -> *mut Slot {
-        let layout = Self::layout(capacity);
+    #[expect(
+        clippy::cast_ptr_alignment,
+        reason = "the layout is aligned as it has to be"
+    )]
+    fn allocate(buckets: usize) -> *mut Bucket {
+        let layout = Self::layout(buckets);
         // SAFETY: the layout is not empty.
-        let array = unsafe { std::alloc::alloc(layout) }.cast::<Slot>();
+        let array = unsafe { alloc::alloc(layout) }.cast::<Bucket>();
         if array.is_null() {
-            std::alloc::handle_alloc_error(layout);
+            alloc::handle_alloc_error(layout);
         }
-        for at in 0..capacity {
+        for at in 0..buckets {
+            let bucket = Bucket {
+                tags: AtomicU64::new(0),
+                slots: [const { AtomicPtr::new(ptr::null_mut()) }; SLOTS],
+            };
             // SAFETY: within what was just allocated.
-            unsafe { array.add(at).write(AtomicPtr::new(ptr::null_mut())) };
+            unsafe { array.add(at).write(bucket) };
         }
-        array.map_addr(|address| address | capacity.ilog2() as usize)
+        array.map_addr(|address| address | buckets.ilog2() as usize)
     }
 
     /// # Safety
     /// `word` came from `allocate` or is null; nobody uses the array afterwards.
-    unsafe fn free(word: *mut Slot) {
+    unsafe fn free(word: *mut Bucket) {
         if word.is_null() {
             return;
         }
-        let capacity = 1 << (word.addr() % ARRAY_ALIGN);
+        let buckets = 1 << (word.addr() % ARRAY_ALIGN);
         let array = word.map_addr(|address| address & !(ARRAY_ALIGN - 1));
         // SAFETY: allocated with the same layout.
-        unsafe { std::alloc::dealloc(array.cast(), Self::layout(capacity)) };
+        unsafe { alloc::dealloc(array.cast(), Self::layout(buckets)) };
     }
+}
+
+/// The buckets of an array's word.
+///
+/// # Safety
+/// The word came from [`Array::allocate`], and the array stays allocated for `'g`.
+#[inline]
+unsafe fn buckets_of<'g>(word: *mut Bucket) -> Array<'g> {
+    let buckets = 1 << (word.addr() % ARRAY_ALIGN);
+    let array = word.map_addr(|address| address & !(ARRAY_ALIGN - 1));
+    // SAFETY: the caller's promise.
+    let buckets = unsafe { std::slice::from_raw_parts(array, buckets) };
+    Array { buckets }
 }
 
 impl Shard {
@@ -118,34 +214,26 @@ impl Shard {
     fn array<'g>(&self, _protected: Protected<'g>) -> Option<Array<'g>> {
         // Acquire: pairs with the release store in `rebuild`.
         let word = self.array.load(Ordering::Acquire);
-        if word.is_null() {
-            return None;
-        }
-        let capacity = 1 << (word.addr() % ARRAY_ALIGN);
-        let array = word.map_addr(|address| address & !(ARRAY_ALIGN - 1));
-        // SAFETY: a word that is not null stands for an array of this capacity, and the caller is protected from its being freed.
-        let slots = unsafe { std::slice::from_raw_parts(array, capacity) };
-        Some(Array { slots })
+        // SAFETY: the caller is protected from its being freed.
+        (!word.is_null()).then(|| unsafe { buckets_of(word) })
     }
 
-    /// Moves all tuples to a new array of `capacity` slots and returns the old one. Under the writer's lock.
-    fn rebuild(&self, writer: &mut Writer, capacity: usize) -> Option<Replaced> {
-        let word = Array::allocate(capacity);
+    /// Moves all tuples to a new array and returns the old one. Under the writer's lock.
+    fn rebuild(&self, writer: &mut Writer, buckets: usize) -> Option<Replaced> {
+        let word = Array::allocate(buckets);
         // SAFETY: only the holder of the writer's lock replaces it.
         let old = self.array(unsafe { Protected::open() });
-        let array = word.map_addr(|address| address & !(ARRAY_ALIGN - 1));
-        // SAFETY: just allocated, not shared yet.
-        let slots = unsafe { std::slice::from_raw_parts(array, capacity) };
-        let new = Array { slots };
-        for entry in old.iter().flat_map(|old| old.entries()) {
-            let tuple = pointer(entry).expect("entries are tuples");
+        // SAFETY: just allocated.
+        let new = unsafe { buckets_of(word) };
+        writer.overflowing = 0;
+        let old = old.map_or(&[][..], |old| old.buckets);
+        for (_, tag, tuple) in old.iter().flat_map(Bucket::tuples) {
             // SAFETY: a tuple is freed only after it left the index, which needs the writer's lock.
-            let hash = unsafe { tuple.as_ref() }.hash;
-            new.place(hash, entry);
+            let position = unsafe { tuple.as_ref() }.hash;
+            writer.overflowing += new.place(position, tag, tuple);
         }
-        writer.used = self.len.load(Ordering::Relaxed);
         let old = self.array.load(Ordering::Relaxed);
-        // Release: the copied slots are seen by whoever sees the array.
+        // Release: what was copied is seen by whoever sees the array.
         self.array.store(word, Ordering::Release);
         (!old.is_null()).then_some(Replaced(old))
     }
@@ -153,7 +241,7 @@ impl Shard {
 
 /// An array that the index has no more use for. To be dropped, which frees it, once nobody uses it any more.
 #[must_use = "readers may still use it"]
-pub struct Replaced(*mut Slot);
+pub struct Replaced(*mut Bucket);
 
 // SAFETY: slots of memory; whoever drops it has it to itself.
 unsafe impl Send for Replaced {}
@@ -165,53 +253,67 @@ impl Drop for Replaced {
     }
 }
 
-fn pointer(entry: *mut Tuple) -> Option<NonNull<Tuple>> {
-    if entry.addr() == REMOVED {
-        return None;
-    }
-    NonNull::new(entry.map_addr(|address| address & ((1 << TAG_SHIFT) - 1)))
-}
-
 impl<'g> Array<'g> {
-    /// The slots from a position on, all the way round.
+    /// The buckets from a position on, all the way round.
     #[inline]
-    fn probe(self, position: u32) -> impl Iterator<Item = &'g Slot> {
-        let mask = self.slots.len() - 1;
-        let first = position as usize & mask;
-        // An array is never full, so no probe comes round to where it began.
-        (0..self.slots.len()).map(move |i| &self.slots[(first + i) & mask])
+    fn probe(self, position: u32) -> impl Iterator<Item = &'g Bucket> {
+        let mask = self.buckets.len() - 1;
+        let first = position as usize;
+        (first..).map(move |at| &self.buckets[at & mask])
     }
 
-    /// All tuples whose hash is this one (as far as it is kept).
+    /// The first tuple with this hash (as far as it is kept) that the caller recognises.
     #[inline]
-    fn matches(self, hash: Hash) -> impl Iterator<Item = NonNull<Tuple>> {
-        self.probe(hash.position())
-            // Acquire: pairs with the release store in `insert`.
-            .map(|slot| slot.load(Ordering::Acquire))
-            .take_while(|entry| !entry.is_null())
-            .filter(move |entry| entry.addr() >> TAG_SHIFT == hash.tag())
-            .filter_map(pointer)
-            // SAFETY: found by a protected reader, so it is freed later.
-            .filter(move |tuple| unsafe { tuple.as_ref() }.hash == hash.position())
+    fn find(
+        self,
+        hash: Hash,
+        mut is_it: impl FnMut(NonNull<Tuple>) -> bool,
+    ) -> Option<NonNull<Tuple>> {
+        let (position, tag) = (hash.position(), hash.tag());
+        for bucket in self.probe(position) {
+            let tags = bucket.tags();
+            for slot in tags.slots(tag) {
+                if let Some(tuple) = bucket.tuple(slot)
+                    // SAFETY: found by a protected reader, so it is freed later.
+                    && unsafe { tuple.as_ref() }.hash == position
+                    && is_it(tuple)
+                {
+                    return Some(tuple);
+                }
+            }
+            if !tags.overflows() {
+                return None;
+            }
+        }
+        unreachable!("some bucket does not overflow")
     }
 
-    fn entries(self) -> impl Iterator<Item = *mut Tuple> {
-        self.slots
-            .iter()
-            .map(|slot| slot.load(Ordering::Acquire))
-            .filter(|&entry| pointer(entry).is_some())
+    fn tuples(self) -> impl Iterator<Item = NonNull<Tuple>> + use<'g> {
+        let tuples = self.buckets.iter().flat_map(Bucket::tuples);
+        tuples.map(|(_, _, tuple)| tuple)
     }
 
-    /// Puts an entry into the first slot that is free. True if that one was empty.
-    fn place(self, position: u32, entry: *mut Tuple) -> bool {
-        let slot = self
-            .probe(position)
-            .find(|slot| pointer(slot.load(Ordering::Relaxed)).is_none())
-            .expect("an array is never full");
-        let was_empty = slot.load(Ordering::Relaxed).is_null();
-        // Release: whoever finds the tuple sees its key.
-        slot.store(entry, Ordering::Release);
-        was_empty
+    /// Puts a tuple into the first slot that is free, and returns how many buckets overflow because of it. Under the writer's lock.
+    fn place(self, position: u32, tag: u8, tuple: NonNull<Tuple>) -> usize {
+        let mut overflowing = 0;
+        for bucket in self.probe(position) {
+            let tags = bucket.tags();
+            if let Some(slot) = tags.slots(0).next() {
+                if bug!("tag-before-tuple") {
+                    bucket.set_tags(tags.with(slot, tag));
+                }
+                // Release: whoever finds the tuple sees its key. Before the tag: whoever sees that sees the tuple.
+                bucket.slots[slot].store(tuple.as_ptr(), Ordering::Release);
+                bucket.set_tags(tags.with(slot, tag));
+                return overflowing;
+            }
+            // Before the tuple is anywhere beyond (I7).
+            if !bug!("overflow-unmarked") {
+                bucket.set_tags(Tags(tags.0 | Tags::OVERFLOWS));
+            }
+            overflowing += usize::from(!tags.overflows());
+        }
+        unreachable!("an array is never full")
     }
 }
 
@@ -242,47 +344,27 @@ impl HashIndex {
         &self.shards[(position >> (32 - SHARD_BITS)) as usize]
     }
 
-    /// The tuples whose hash is this one; the caller compares their keys.
-    #[inline]
-    pub(crate) fn matches<'g>(
+    /// Whether all tuples with this hash are like this.
+    pub(crate) fn all_match(
         &self,
         hash: Hash,
-        protected: Protected<'g>,
-    ) -> impl Iterator<Item = NonNull<Tuple>> + use<'g> {
-        self.shard(hash.position())
-            .array(protected)
-            .into_iter()
-            .flat_map(move |array| array.matches(hash))
+        protected: Protected<'_>,
+        mut like: impl FnMut(NonNull<Tuple>) -> bool,
+    ) -> bool {
+        self.find(hash, protected, |tuple| !like(tuple)).is_none()
     }
 
-    /// The first tuple with this hash whose key the caller recognises. The same as a search in [`Self::matches`], as one loop: this is
-    /// what each read begins with.
+    /// The first tuple with this hash that the caller recognises, by its key.
     #[inline]
     pub(crate) fn find(
         &self,
         hash: Hash,
         protected: Protected<'_>,
-        mut is_it: impl FnMut(NonNull<Tuple>) -> bool,
+        is_it: impl FnMut(NonNull<Tuple>) -> bool,
     ) -> Option<NonNull<Tuple>> {
-        let slots = self.shard(hash.position()).array(protected)?.slots;
-        let mask = slots.len() - 1;
-        let mut position = hash.position() as usize & mask;
-        loop {
-            // Acquire: pairs with the release store in `insert`.
-            let entry = slots[position].load(Ordering::Acquire);
-            if entry.is_null() {
-                return None;
-            }
-            if entry.addr() >> TAG_SHIFT == hash.tag()
-                && let Some(tuple) = pointer(entry)
-                // SAFETY: found by a protected reader, so it is freed later.
-                && unsafe { tuple.as_ref() }.hash == hash.position()
-                && is_it(tuple)
-            {
-                return Some(tuple);
-            }
-            position = (position + 1) & mask;
-        }
+        self.shard(hash.position())
+            .array(protected)?
+            .find(hash, is_it)
     }
 
     /// The insert counter of a key's shard, to be read before the key is looked up.
@@ -298,11 +380,6 @@ impl HashIndex {
         tuple: NonNull<Tuple>,
         seen: Inserts,
     ) -> Result<Option<Replaced>, Outdated> {
-        let address = tuple.as_ptr().addr();
-        assert!(
-            address >> TAG_SHIFT == 0,
-            "tuple at {address:#x}: addresses of more than {TAG_SHIFT} bits are not supported"
-        );
         let shard = self.shard(hash.position());
         let mut writer = shard.writer.lock();
         if shard.counter() != seen {
@@ -311,20 +388,17 @@ impl HashIndex {
         // SAFETY: we hold the writer's lock, without which no array is replaced.
         let protected = unsafe { Protected::open() };
         let mut replaced = None;
-        let capacity = shard.array(protected).map_or(0, |array| array.slots.len());
+        let buckets = shard
+            .array(protected)
+            .map_or(0, |array| array.buckets.len());
         let len = shard.len.load(Ordering::Relaxed) + 1;
-        if writer.used + 1 > capacity / 4 * 3 {
-            // Half of the new array stays empty; a shard full of removed slots keeps its size.
-            let wanted = (2 * len).next_power_of_two().max(MIN_CAPACITY);
+        if len > buckets * SLOTS * 3 / 4 || writer.overflowing > buckets / 4 {
+            // At most half of the slots are taken then. Where keys come and go, buckets begin to overflow without there being more keys.
+            let wanted = (2 * len).div_ceil(SLOTS).next_power_of_two();
             replaced = shard.rebuild(&mut writer, wanted);
         }
         let array = shard.array(protected).expect("just made");
-        let entry = tuple
-            .as_ptr()
-            .map_addr(|address| address | hash.tag() << TAG_SHIFT);
-        if array.place(hash.position(), entry) {
-            writer.used += 1;
-        }
+        writer.overflowing += array.place(hash.position(), hash.tag(), tuple);
         shard.len.store(len, Ordering::Relaxed);
         // Release, after the slot: who reads the new count finds the tuple.
         shard.inserts.store(seen.0 + 1, Ordering::Release);
@@ -340,22 +414,22 @@ impl HashIndex {
         // SAFETY: we hold the writer's lock, without which no array is replaced.
         let array = shard.array(unsafe { Protected::open() });
         let array = array.expect("the tuple is in it");
-        let slot = array
-            .probe(position)
-            .find(|slot| pointer(slot.load(Ordering::Relaxed)) == Some(tuple))
-            .expect("a tuple is removed once, by the holder of its lock");
-        // Release: pairs with the acquire load in `matches`.
-        slot.store(ptr::without_provenance_mut(REMOVED), Ordering::Release);
+        let holds_it = |bucket: &&Bucket| bucket.tuples().any(|(_, _, other)| other == tuple);
+        let bucket = array.probe(position).find(holds_it);
+        let bucket = bucket.expect("a tuple is removed once, by the holder of its lock");
+        let slot = bucket.tuples().find(|&(_, _, other)| other == tuple);
+        let (slot, ..) = slot.expect("just seen, and we hold the writer's lock");
+        bucket.set_tags(bucket.tags().with(slot, 0));
         let len = shard.len.load(Ordering::Relaxed) - 1;
         shard.len.store(len, Ordering::Relaxed);
-        let capacity = array.slots.len();
+        let buckets = array.buckets.len();
         if len == 0 {
-            writer.used = 0;
+            writer.overflowing = 0;
             Some(Replaced(
                 shard.array.swap(ptr::null_mut(), Ordering::AcqRel),
             ))
-        } else if capacity > MIN_CAPACITY && len < capacity / 8 {
-            shard.rebuild(&mut writer, capacity / 4)
+        } else if buckets > 1 && len < buckets * SLOTS / 8 {
+            shard.rebuild(&mut writer, buckets / 4)
         } else {
             None
         }
@@ -373,11 +447,7 @@ impl HashIndex {
     ) -> (Inserts, impl Iterator<Item = NonNull<Tuple>> + use<'g>) {
         let shard = &self.shards[shard];
         let inserts = shard.counter();
-        let tuples = shard
-            .array(protected)
-            .into_iter()
-            .flat_map(Array::entries)
-            .filter_map(pointer);
+        let tuples = shard.array(protected).into_iter().flat_map(Array::tuples);
         (inserts, tuples)
     }
 
@@ -396,13 +466,7 @@ impl HashIndex {
         let protected = unsafe { Protected::open() };
         let mut tuples = Vec::with_capacity(self.len());
         for shard in &mut self.shards {
-            tuples.extend(
-                shard
-                    .array(protected)
-                    .into_iter()
-                    .flat_map(Array::entries)
-                    .filter_map(pointer),
-            );
+            tuples.extend(shard.array(protected).into_iter().flat_map(Array::tuples));
             let word = std::mem::replace(shard.array.get_mut(), ptr::null_mut());
             // SAFETY: as above.
             unsafe { Array::free(word) };
@@ -477,15 +541,13 @@ mod tests {
         fn check(&self) {
             for key in 0..64 {
                 assert_eq!(self.find(key), self.tuples.get(&key).copied());
-                let matches: Vec<_> = self.index.matches(Hash::new(key), protected()).collect();
-                assert_eq!(
-                    matches,
-                    self.tuples
-                        .get(&key)
-                        .copied()
-                        .into_iter()
-                        .collect::<Vec<_>>()
-                );
+                let mut matches = Vec::new();
+                let collect = |tuple| {
+                    matches.push(tuple);
+                    true
+                };
+                assert!(self.index.all_match(Hash::new(key), protected(), collect));
+                assert_eq!(matches, Vec::from_iter(self.tuples.get(&key).copied()));
             }
             assert_eq!(self.index.len(), self.tuples.len());
             let walk = |shard| self.index.walk(shard, protected()).1.collect::<Vec<_>>();

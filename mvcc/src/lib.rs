@@ -20,8 +20,10 @@
 //! # Ok::<(), mvcc::TableError>(())
 //! ```
 //!
-//! - [`Database::run`]: a read-write transaction as a closure, run until it commits; [`Database::begin`]: one by hand
-//! - [`Database::view`]: short reads; [`Database::snapshot`]: a state to keep
+//! - [`Database::run`]: a read-write transaction as a closure, run until it commits; [`Database::run_with`]: until a policy says that it is enough;
+//!   [`Database::begin`]: one by hand
+//! - [`Database::view`]: short reads; [`Database::snapshot`]: a state to keep;
+//!   [`Database::limited_snapshot`]: one that may be given up
 //! - [`Table`]: point access; [`OrderedTable`]: ranges as well
 //!
 //! # Guarantee
@@ -54,7 +56,7 @@
 //! - **I5** A version that lies between two live snapshots and is seen by neither is unlinked under its tuple's lock and freed through the epoch.
 //! - **I6** A tuple leaves its index only if it is locked, held by nobody, and without a value for every live and later transaction. Whoever buffers a write to
 //!   a tuple without a value holds it; for others it stays because of their slot.
-//! - **I7** A probe of the index that ends at an empty slot has passed every slot where an earlier insert can have put the key.
+//! - **I7** A probe of the index that ends at a bucket that does not overflow has passed every bucket where an earlier insert can have put the key.
 //! - **I8** No user code (`Hash`, `Eq`, `Ord`, `Clone`, `Drop`, closures) runs while a tuple, an index shard or a tree node is locked.
 //! - **I9** What leaves an index (tuples, arrays, nodes) is freed when no slot is open from before, and then through the epoch.
 //! - **I10** A commit knows the exact tuples of each range that it has read: the nodes are unchanged since they were walked through, and none of the tuples in them has a
@@ -73,14 +75,18 @@
 
 mod clock;
 mod commit;
+mod conflict;
 mod database;
 mod garbage;
 mod index;
+mod limited;
 mod local;
 mod protected;
 mod range;
 mod read;
 mod reads;
+mod recycled;
+mod retry;
 mod shared;
 mod slots;
 mod snapshot;
@@ -96,11 +102,13 @@ mod view;
 mod writes;
 
 pub use clock::{Audit, AuditError, Clock, ClockChoice, ClockError, ClockKind};
-pub use commit::Conflict;
+pub use conflict::{Conflict, ConflictCause};
 pub use database::{Builder, Database};
+pub use limited::{LimitedSnapshot, SnapshotExpired};
 pub use read::Read;
+pub use retry::{Exhausted, RetryPolicy, RunError};
 pub use snapshot::Snapshot;
-pub use stats::Stats;
+pub use stats::{Age, OldestSnapshot, Stats};
 pub use table::{AnyTable, Lookup, OrderedTable, Table, TableError};
 pub use timestamp::Timestamp;
 pub use transaction::Transaction;

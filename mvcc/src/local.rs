@@ -2,6 +2,7 @@
 //! of collected versions.
 
 use crate::reads::Read;
+use crate::recycled::Recycled;
 use crate::shared::{self, Shared, Worker};
 use crate::slots::{Bound, SlotRef};
 use crate::sync::{Arc, Ordering, fence, freed, thread_local};
@@ -19,17 +20,13 @@ pub(crate) struct Local {
     spare_slot: Cell<Option<SlotRef>>,
     /// An emptied buffer for a transaction's reads.
     spare_reads: Cell<Vec<Read>>,
-    /// Tombstones for recycling, by table.
-    recycled: RefCell<Vec<Vec<OwnedVersion>>>,
-    turn: Cell<usize>,
+    recycled: RefCell<Recycled>,
     /// Whether this thread has closed the gate to other threads' commits.
     inside: Cell<bool>,
     /// After the handle: it outlives it.
     shared: Arc<Shared>,
 }
 
-/// Versions kept for recycling, for each table: what a few collections bring in.
-const RECYCLED: usize = 256;
 /// Reads that a kept buffer may have room for.
 const SPARE_READS: usize = 4096;
 
@@ -77,7 +74,6 @@ impl Local {
             spare_slot: Cell::new(None),
             spare_reads: Cell::default(),
             recycled: RefCell::default(),
-            turn: Cell::new(0),
             inside: Cell::new(false),
             shared: shared.clone(),
         }
@@ -103,13 +99,13 @@ impl Local {
         &self.worker
     }
 
+    pub(crate) fn shared_worker(&self) -> Arc<CachePadded<Worker>> {
+        self.worker.clone()
+    }
+
     #[inline]
     pub(crate) fn pin(&self) -> Guard {
         self.handle.pin()
-    }
-
-    pub(crate) fn next_turn(&self) -> usize {
-        self.turn.replace(self.turn.get().wrapping_add(1))
     }
 
     /// Lets no other thread commit until the result is dropped; see [`Shared::enter`].
@@ -131,6 +127,7 @@ impl Local {
 
     /// Announces a transaction that may read anything from now on.
     #[inline]
+    #[cfg_attr(debug_assertions, track_caller)]
     pub(crate) fn begin(&self) -> SlotRef {
         let slot = self
             .spare_slot
@@ -169,13 +166,17 @@ impl Local {
     /// A version of a table with value type `V`, not yet part of any chain.
     pub(crate) fn new_version<V>(&self, table: usize, value: Option<V>) -> NonNull<Version> {
         let mut recycled = self.recycled.borrow_mut();
-        let Some(version) = recycled.get_mut(table).and_then(Vec::pop) else {
+        let recycled = recycled.pop(table).or_else(|| {
+            self.worker.reclaimed.swap(table, &mut recycled);
+            recycled.pop(table)
+        });
+        let Some(version) = recycled else {
             return ValueVersion::boxed(value);
         };
         let version = version.into_raw();
         freed::set_free(version, false);
-        // SAFETY: it came from the same table, so it is of this type, and belongs to us alone. It is a tombstone, so the assignment
-        // drops nothing.
+        // SAFETY: it came from the same table, so it is of this type, and belongs to us alone. It was cleared, so the assignment drops
+        // nothing.
         unsafe { (*version.cast::<ValueVersion<V>>().as_ptr()).value = value };
         version
     }
@@ -183,14 +184,7 @@ impl Local {
     /// Drops a version's value and keeps its memory. Runs user code.
     pub(crate) fn recycle(&self, table: usize, version: OwnedVersion) {
         let version = version.cleared();
-        let mut recycled = self.recycled.borrow_mut();
-        if recycled.len() <= table {
-            recycled.resize_with(table + 1, Vec::new);
-        }
-        if recycled[table].len() < RECYCLED {
-            freed::set_free(version.as_ptr(), true);
-            recycled[table].push(version);
-        }
+        self.recycled.borrow_mut().push(table, version);
     }
 
     pub(crate) fn free_recycled(&self) {

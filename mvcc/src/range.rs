@@ -1,5 +1,6 @@
 //! Ranges of ordered tables: reading them from both ends, and telling at the commit whether one would read the same.
 
+use crate::conflict::ConflictCause;
 use crate::protected::Protected;
 use crate::read::RowReader;
 use crate::table::{OrderedTable, TableCore, key_of};
@@ -224,7 +225,9 @@ impl<R: RowReader, K: TreeKey, V> Drop for RangeRows<'_, R, K, V> {
 
 /// A range that a read-write transaction has read. It can tell whether the same tuples are there still, or find out which are.
 pub struct RangeRead {
-    table: NonNull<TableCore>,
+    pub(crate) table: NonNull<TableCore>,
+    /// What it means to the transaction if it changes.
+    pub(crate) cause: ConflictCause,
     /// Where the range was found, in the order of a walk in this direction. `None`: it has to be walked through again.
     nodes: Option<(Direction, Vec<NodeRead>)>,
     bounds: Box<dyn WalkAgain>,
@@ -237,9 +240,11 @@ impl RangeRead {
         direction: Direction,
         nodes: Vec<NodeRead>,
         bounds: (Bound<K>, Bound<K>),
+        cause: ConflictCause,
     ) -> Self {
         Self {
             table: NonNull::from(table),
+            cause,
             nodes: Some((direction, nodes)),
             bounds: Box::new(TypedBounds(bounds.0, bounds.1)),
         }

@@ -6,17 +6,20 @@
 
 use crate::clock::Clock;
 use crate::sync::bug;
+use crate::table::TableCore;
 use crate::tuple::Tuple;
-use crate::version::{ValueVersion, Version};
+use crate::version::Version;
 use arrayvec::ArrayVec;
 use std::num::NonZeroU64;
 use std::ptr::NonNull;
 
 /// A tuple that was read, and the version that was seen: null or a tombstone only if a scan came by.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub(crate) struct Read {
     pub(crate) tuple: NonNull<Tuple>,
     pub(crate) version: *mut Version,
+    /// The tuple's table, to be named in a conflict.
+    pub(crate) table: NonNull<TableCore>,
 }
 
 /// What a transaction has read without a timestamp, and the timestamp once it has one. All tuples and versions in it stay allocated because the
@@ -61,16 +64,18 @@ impl Reads {
         self.timestamp = NonZeroU64::new(timestamp);
     }
 
-    /// The newest version of a tuple, if the transaction has no timestamp and needs none for it. `None`: it has one now; read at that.
+    /// The newest version of a tuple, if it has a value and the transaction has no timestamp and needs none for it. `None`: it has one now; read
+    /// at that. It does not look at the version, so nothing here waits for the version's memory.
     ///
     /// # Safety
-    /// The caller's slot is open since before it found the tuple, which is of a table with values `V`.
+    /// The caller's slot is open since before it found the tuple.
     #[inline]
-    pub(crate) unsafe fn read_untimed<V>(
+    pub(crate) unsafe fn read_untimed(
         &mut self,
+        table: &TableCore,
         tuple: NonNull<Tuple>,
         clock: &Clock,
-    ) -> Option<NonNull<ValueVersion<V>>> {
+    ) -> Option<NonNull<Version>> {
         if self.timestamp.is_some() {
             return None;
         }
@@ -80,12 +85,7 @@ impl Reads {
         }
         // SAFETY: the caller's promise.
         let word = unsafe { tuple.as_ref() }.unlocked_word();
-        let newest = NonNull::new(word.newest()).filter(|_| !word.is_dead());
-        // SAFETY: the newest version while our slot is open: it stays allocated, and it is of the table's type.
-        let live = newest
-            .map(NonNull::cast::<ValueVersion<V>>)
-            .filter(|version| unsafe { version.as_ref() }.value.is_some());
-        let Some(live) = live else {
+        let Some(live) = word.live() else {
             self.take_timestamp(clock);
             return None;
         };
@@ -100,7 +100,8 @@ impl Reads {
         if !known {
             self.entries.push(Read {
                 tuple,
-                version: live.as_ptr().cast(),
+                version: live.as_ptr(),
+                table: NonNull::from(table),
             });
         }
         Some(live)

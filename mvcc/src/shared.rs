@@ -1,17 +1,24 @@
 //! What all threads of a database share: clock, slots, watermark, the threads' garbage.
 
-use crate::clock::Clock;
+use crate::clock::{Clock, ClockKind};
 use crate::garbage::Garbage;
+use crate::limited::LimitedSnapshots;
+use crate::recycled::Reclaimed;
 use crate::slots::{Bound, Slots};
+use crate::stats::Age;
 use crate::sync::{
     Arc, AtomicBool, AtomicU64, Mutex, MutexGuard, Ordering, Wait, bug, counter, fence,
 };
 use crossbeam_epoch::Collector;
 use crossbeam_utils::CachePadded;
+use std::time::{Duration, Instant};
 
 pub(crate) struct Shared {
     pub(crate) clock: Clock,
     pub(crate) slots: Slots,
+    pub(crate) limited: LimitedSnapshots,
+    /// When the database was made: by the system's clock, and by ours.
+    made: (Instant, u64),
     /// A coarse clock: some commit's timestamp, a few microseconds old while commits go on; never ahead of `clock`.
     recent: CachePadded<AtomicU64>,
     /// The largest watermark computed so far (I4).
@@ -42,6 +49,7 @@ pub(crate) struct Worker {
     /// The same for tuples in indexes.
     pub(crate) tuples: counter::AtomicI64,
     pub(crate) garbage: Mutex<Garbage>,
+    pub(crate) reclaimed: Reclaimed,
 }
 
 impl Worker {
@@ -65,16 +73,21 @@ impl Worker {
 struct Workers {
     all: Vec<Arc<CachePadded<Worker>>>,
     unused: Vec<Arc<CachePadded<Worker>>>,
+    /// Whose garbage is to be collected next along with somebody's own.
+    turn: usize,
 }
 
 impl Shared {
-    pub(crate) fn new(clock: Clock) -> Self {
+    pub(crate) fn new(clock: Clock, limited: LimitedSnapshots) -> Self {
         let now = clock.now();
         Self {
             clock,
             slots: Slots::new(),
+            limited,
+            made: (Instant::now(), now),
             recent: CachePadded::new(AtomicU64::new(now)),
-            watermark: CachePadded::new(AtomicU64::new(0)),
+            // All transactions come later.
+            watermark: CachePadded::new(AtomicU64::new(now)),
             still: Mutex::default(),
             workers: Mutex::default(),
             deferred: counter::AtomicUsize::new(0),
@@ -100,6 +113,21 @@ impl Shared {
 
     pub(crate) fn watermark(&self) -> u64 {
         self.watermark.load(Ordering::SeqCst)
+    }
+
+    /// How long ago a reading of the clock was, at a later one.
+    pub(crate) fn age(&self, reading: u64, now: u64) -> Age {
+        let ticks = now.saturating_sub(reading);
+        let (start, first) = self.made;
+        let span = u128::from(now.saturating_sub(first).max(1));
+        // By interpolation: no reading is from before the database was made.
+        let nanos = start.elapsed().as_nanos() * u128::from(ticks) / span;
+        let nanos = u64::try_from(nanos).unwrap_or(u64::MAX);
+        Age {
+            ticks,
+            duration: (self.clock.kind() != ClockKind::Counter)
+                .then(|| Duration::from_nanos(nanos)),
+        }
     }
 
     /// Keeps the watermark from moving.
@@ -166,10 +194,12 @@ impl Shared {
         self.workers.lock().all.clone()
     }
 
-    /// Some worker, another one at each turn.
-    pub(crate) fn neighbour(&self, turn: usize) -> Option<Arc<CachePadded<Worker>>> {
-        let workers = self.workers.lock();
-        workers.all.get(turn % workers.all.len().max(1)).cloned()
+    /// Some worker, another one at each call. The turn is everybody's: a thread that runs only a few transactions would go the first steps
+    /// of a turn of its own, and so would the next one.
+    pub(crate) fn neighbour(&self) -> Option<Arc<CachePadded<Worker>>> {
+        let mut workers = self.workers.lock();
+        workers.turn = (workers.turn + 1) % workers.all.len().max(1);
+        workers.all.get(workers.turn).cloned()
     }
 }
 
@@ -215,6 +245,7 @@ impl Horizon {
     /// as newest is at least as new as what was committed below `recent` as we loaded it, and every timestamp that it takes
     /// is larger: nothing below `open` concerns it (I4).
     pub(crate) fn scan(shared: &Shared) -> Self {
+        shared.limited.expire(&shared.slots);
         let recent = shared.recent();
         // Partner: the fence between a transaction's announcement and its first read.
         fence(Ordering::SeqCst);
@@ -264,7 +295,8 @@ mod tests {
     use crate::clock::ClockChoice;
 
     fn shared() -> Shared {
-        Shared::new(Clock::new(ClockChoice::Counter, 0).expect("always usable"))
+        let clock = Clock::new(ClockChoice::Counter, 0).expect("always usable");
+        Shared::new(clock, LimitedSnapshots::default())
     }
 
     #[test]

@@ -3,25 +3,66 @@
 //! A slot is idle, or *open* at a lower bound (its owner may read anything from there on), or *fixed* at a timestamp
 //! (its owner reads exactly what is visible there).
 
+#[cfg(debug_assertions)]
+use crate::sync::AtomicPtr;
 use crate::sync::{AtomicU64, Mutex, Ordering};
 use crossbeam_utils::CachePadded;
+use std::panic::Location;
 use std::ptr::NonNull;
 use std::sync::OnceLock;
 
 /// A slot. It is used only with the [`Slots`] that it came from, and those keep it allocated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct SlotRef(NonNull<AtomicU64>);
+pub(crate) struct SlotRef(NonNull<Slot>);
 
-// SAFETY: a reference to an atomic.
+// SAFETY: a reference to atomics.
 unsafe impl Send for SlotRef {}
 // SAFETY: as above.
 unsafe impl Sync for SlotRef {}
+
+pub(crate) struct Slot {
+    word: AtomicU64,
+    /// Where the program began what the slot stands for.
+    #[cfg(debug_assertions)]
+    opened_at: AtomicPtr<Location<'static>>,
+}
+
+impl Slot {
+    fn idle() -> Self {
+        Self {
+            word: AtomicU64::new(IDLE),
+            #[cfg(debug_assertions)]
+            opened_at: AtomicPtr::default(),
+        }
+    }
+
+    /// Notes the caller. Costs release builds nothing: they neither pass callers on nor have a place for them.
+    #[cfg(debug_assertions)]
+    #[track_caller]
+    fn note_caller(&self) {
+        let caller = std::ptr::from_ref(Location::caller()).cast_mut();
+        // Relaxed: it never goes away, and is for people to look at. One that goes with the slot's former owner may be seen for a moment.
+        self.opened_at.store(caller, Ordering::Relaxed);
+    }
+
+    #[cfg(debug_assertions)]
+    fn opened_at(&self) -> Option<&'static Location<'static>> {
+        // SAFETY: null or from a static reference.
+        unsafe { self.opened_at.load(Ordering::Relaxed).as_ref() }
+    }
+
+    #[cfg(not(debug_assertions))]
+    #[expect(clippy::unused_self, reason = "it is there with debug assertions")]
+    fn opened_at(&self) -> Option<&'static Location<'static>> {
+        None
+    }
+}
 
 impl SlotRef {
     #[inline]
     fn word(&self) -> &AtomicU64 {
         // SAFETY: see the type.
-        unsafe { self.0.as_ref() }
+        &unsafe { self.0.as_ref() }.word
     }
 }
 
@@ -59,7 +100,7 @@ impl Bound {
 /// All slots of a database. They are never freed while it lives; the table grows by doubling.
 pub(crate) struct Slots {
     /// Chunk `i` holds `FIRST << i` slots.
-    chunks: [OnceLock<Box<[CachePadded<AtomicU64>]>>; CHUNKS],
+    chunks: [OnceLock<Box<[CachePadded<Slot>]>>; CHUNKS],
     unused: Mutex<Unused>,
 }
 
@@ -99,7 +140,7 @@ impl Slots {
         let chunk = (number / FIRST + 1).ilog2() as usize;
         let slots = self.chunks[chunk].get_or_init(|| {
             (0..FIRST << chunk)
-                .map(|_| CachePadded::new(AtomicU64::new(IDLE)))
+                .map(|_| CachePadded::new(Slot::idle()))
                 .collect()
         });
         SlotRef(NonNull::from(&*slots[number - FIRST * ((1 << chunk) - 1)]))
@@ -108,7 +149,11 @@ impl Slots {
     /// Announces an open bound. The caller executes a full fence before it reads anything under this protection.
     #[inline]
     #[expect(clippy::unused_self, reason = "it keeps the slot allocated")]
+    #[cfg_attr(debug_assertions, track_caller)]
     pub(crate) fn set_before_fence(&self, slot: SlotRef, lower: u64) {
+        // SAFETY: see the type.
+        #[cfg(debug_assertions)]
+        unsafe { slot.0.as_ref() }.note_caller();
         // Relaxed: the caller's fence orders it before its reads; partner: the fence in `Horizon::scan`.
         slot.word()
             .store(Bound::Open(lower).encode(), Ordering::Relaxed);
@@ -124,12 +169,20 @@ impl Slots {
 
     /// All bounds that are not idle.
     pub(crate) fn bounds(&self) -> impl Iterator<Item = Bound> {
+        self.live().map(|(bound, _)| bound)
+    }
+
+    /// All bounds that are not idle, with the place in the program where each came from if that is known.
+    pub(crate) fn live(&self) -> impl Iterator<Item = (Bound, Option<&'static Location<'static>>)> {
         self.chunks
             .iter()
             .map_while(OnceLock::get)
             .flatten()
-            .map(|slot| Bound::decode(slot.load(Ordering::Acquire)))
-            .filter(|&bound| bound != Bound::Idle)
+            .map(|slot| {
+                let bound = Bound::decode(slot.word.load(Ordering::Acquire));
+                (bound, slot.opened_at())
+            })
+            .filter(|(bound, _)| *bound != Bound::Idle)
     }
 }
 

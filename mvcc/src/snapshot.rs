@@ -34,6 +34,7 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    #[cfg_attr(debug_assertions, track_caller)]
     pub(crate) fn new(database: &Database) -> Self {
         let inner = database.inner();
         let slot = inner.shared.slots.acquire();
@@ -53,7 +54,11 @@ impl Snapshot {
         }
     }
 
-    fn inner(&self) -> &Inner {
+    pub(crate) fn slot(&self) -> SlotRef {
+        self.slot
+    }
+
+    pub(crate) fn inner(&self) -> &Inner {
         self.database.inner()
     }
 

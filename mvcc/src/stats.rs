@@ -1,5 +1,9 @@
 //! What a database is doing, in numbers.
 
+use crate::timestamp::Timestamp;
+use std::panic::Location;
+use std::time::Duration;
+
 /// Counters of a database, from [`Database::stats`](crate::Database::stats). Exact when the database is quiet; while transactions
 /// run, each number is right for some moment during the call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -11,12 +15,40 @@ pub struct Stats {
     pub conflicts: u64,
     /// Snapshots, views and transactions that are alive.
     pub live_snapshots: u64,
+    /// The one of these that keeps the most from being collected.
+    pub oldest_snapshot: Option<OldestSnapshot>,
+    /// Limited snapshots that were given up because they were older than [`Builder::snapshot_limit`](crate::Builder::snapshot_limit).
+    pub expired_snapshots: u64,
     /// Keys in the indexes of all tables, with those that wait to be removed.
     pub live_tuples: u64,
     /// Versions in the chains of all tuples, superseded ones and tombstones included.
     pub live_versions: u64,
-    /// Superseded versions and removed keys that are not freed yet.
+    /// Superseded versions and removed keys that are not freed yet, and replaced parts of indexes.
     pub retired: u64,
-    /// How far the watermark is behind the clock, in the clock's ticks.
-    pub watermark_age: u64,
+    /// How far the watermark is behind the clock. What was overwritten before the watermark is seen by nobody. It is raised when somebody collects garbage, so it
+    /// gets old in a database that is quiet.
+    pub watermark_age: Age,
+}
+
+/// How long ago something was.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Age {
+    /// In ticks of the database's [clock](crate::Clock).
+    pub ticks: u64,
+    /// In time, by the clock's mean rate since the database was made. `None` if the clock has no rate: the shared counter counts its readings.
+    pub duration: Option<Duration>,
+}
+
+/// The oldest snapshot, view or transaction that is alive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct OldestSnapshot {
+    /// It sees no state from before this: a snapshot's timestamp, or a lower bound of that of a view or transaction, some microseconds
+    /// before it began (or as old as the last commit).
+    pub timestamp: Timestamp,
+    /// How old that is.
+    pub age: Age,
+    /// Where the program began it. Only known if the library was compiled with debug assertions.
+    pub opened_at: Option<&'static Location<'static>>,
 }

@@ -39,6 +39,11 @@ mod native {
     pub(super) fn random(limit: u32) -> u32 {
         fastrand::u32(..limit)
     }
+
+    /// Sleeps for a random time up to `longest`.
+    pub(crate) fn pause(longest: std::time::Duration) {
+        std::thread::sleep(longest.mul_f64(fastrand::f64()));
+    }
 }
 
 #[cfg(shuttle)]
@@ -76,6 +81,11 @@ mod scheduled {
     /// Waiting longer only makes schedules longer.
     pub(super) fn random(_limit: u32) -> u32 {
         1
+    }
+
+    /// The same.
+    pub(crate) fn pause(_longest: std::time::Duration) {
+        yield_now();
     }
 }
 

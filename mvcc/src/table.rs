@@ -1,6 +1,7 @@
 //! Tables: a typed handle for users, an untyped core for the protocol.
 
 use crate::commit::Absence;
+use crate::conflict::ConflictCause;
 use crate::garbage::Unlinked;
 use crate::index::{Hash, HashIndex, Inserts};
 use crate::protected::Protected;
@@ -258,7 +259,7 @@ pub struct TableCore {
     pub(crate) id: usize,
     /// The database that it belongs to.
     pub(crate) database: u64,
-    name: String,
+    name: Arc<str>,
     types: (TypeId, TypeId),
     type_names: (&'static str, &'static str),
     pub(crate) index: Index,
@@ -277,7 +278,7 @@ impl TableCore {
         Self {
             id,
             database,
-            name: name.to_owned(),
+            name: name.into(),
             types: (TypeId::of::<K>(), TypeId::of::<V>()),
             type_names: (type_name::<K>(), type_name::<V>()),
             index,
@@ -297,7 +298,7 @@ impl TableCore {
     ) -> Result<(), TableError> {
         if self.index.kind() != kind {
             return Err(TableError::WrongKind {
-                name: self.name.clone(),
+                name: self.name.to_string(),
                 wanted: kind,
                 found: self.index.kind(),
             });
@@ -306,7 +307,7 @@ impl TableCore {
             return Ok(());
         }
         Err(TableError::WrongTypes {
-            name: self.name.clone(),
+            name: self.name.to_string(),
             kind,
             wanted: (type_name::<K>(), type_name::<V>()),
             found: self.type_names,
@@ -321,6 +322,10 @@ impl TableCore {
             "table {:?} belongs to another database than the transaction that uses it; open it with Database::table of the same database",
             self.name
         );
+    }
+
+    pub(crate) fn shared_name(&self) -> Arc<str> {
+        self.name.clone()
     }
 
     /// Frees a tuple and its newest version; older ones belong to the retire lists.
@@ -521,15 +526,18 @@ where
     ) -> Option<Absence> {
         let hash = Hash::new(self.core.hasher.hash_one(key));
         let mut others = Vec::new();
-        for tuple in self.core.index.hash().matches(hash, protected) {
+        let is_other = |tuple| {
             // SAFETY: found in this table by a protected thread.
-            if unsafe { key_of::<K>(tuple) }.borrow() != key {
+            let is_other = unsafe { key_of::<K>(tuple) }.borrow() != key;
+            if is_other {
                 others.push(tuple);
-            } else if Some(tuple) != found {
-                return None;
             }
-        }
-        Some(Absence::Hash { hash, others })
+            is_other || Some(tuple) == found
+        };
+        let index = self.core.index.hash();
+        index
+            .all_match(hash, protected, is_other)
+            .then_some(Absence::Hash { hash, others })
     }
 }
 
@@ -607,7 +615,8 @@ where
             protected,
         );
         let same = walked.tuples.iter().all(|&tuple| Some(tuple) == found);
-        let read = RangeRead::new(&self.core, Direction::Up, walked.nodes, bounds);
+        let cause = ConflictCause::AbsentKeyAppeared;
+        let read = RangeRead::new(&self.core, Direction::Up, walked.nodes, bounds, cause);
         same.then_some(Absence::Range(read))
     }
 }

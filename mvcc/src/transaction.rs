@@ -1,6 +1,7 @@
 //! Read-write transactions.
 
-use crate::commit::{Conflict, Footprint, ScanRead};
+use crate::commit::{Footprint, ScanRead};
+use crate::conflict::{Conflict, ConflictCause, Lost};
 use crate::database::Inner;
 use crate::garbage;
 use crate::local::Local;
@@ -16,10 +17,9 @@ use crate::timestamp::Timestamp;
 use crate::tree::TreeKey;
 use crate::tuple::Tuple;
 use crate::version::{OwnedVersion, Version};
-use crate::writes::Writes;
+use crate::writes::{NewVersion, Writes};
 use std::cell::{Cell, RefCell};
 use std::fmt;
-use std::marker::PhantomData;
 use std::ops::Bound;
 use std::ptr::NonNull;
 use std::rc::Rc;
@@ -45,6 +45,7 @@ pub struct Transaction<'db> {
     footprint: RefCell<Footprint>,
     /// Set when what was read cannot all be current at one instant any more: a commit with writes will fail.
     doomed: Cell<bool>,
+    attempt: u32,
     slot: SlotRef,
     local: Rc<Local>,
 }
@@ -59,7 +60,8 @@ struct SeenVersion {
 
 impl<'db> Transaction<'db> {
     #[inline]
-    pub(crate) fn new(database: &'db Inner) -> Self {
+    #[cfg_attr(debug_assertions, track_caller)]
+    pub(crate) fn new(database: &'db Inner, attempt: u32) -> Self {
         let local = database.local();
         let slot = local.begin();
         let footprint = Footprint {
@@ -74,9 +76,26 @@ impl<'db> Transaction<'db> {
             database,
             footprint: RefCell::new(footprint),
             doomed: Cell::new(false),
+            attempt,
             slot,
             local,
         }
+    }
+
+    /// How often this has been tried, this time included: 1 in the first run of a closure, and in what was begun by hand.
+    ///
+    /// ```
+    /// let db = mvcc::Database::new();
+    /// let table = db.table::<u64, u64>("t")?;
+    /// let attempts = db.run(|tx| {
+    ///     tx.update(&table, &1, |value| value + 1);
+    ///     Ok::<_, ()>(tx.attempt())
+    /// });
+    /// assert_eq!(attempts, Ok(1));
+    /// # Ok::<(), mvcc::TableError>(())
+    /// ```
+    pub fn attempt(&self) -> u32 {
+        self.attempt
     }
 
     /// The value of a key, as this transaction sees it: its own write if there is one.
@@ -101,7 +120,7 @@ impl<'db> Transaction<'db> {
         loop {
             let vacancy = match table.locate(&key, self.protected()) {
                 Ok(tuple) => {
-                    if let Some(held) = self.hold(core, tuple) {
+                    if let Some(held) = self.hold(tuple) {
                         return self.write(core, tuple, version, held);
                     }
                     continue;
@@ -133,7 +152,7 @@ impl<'db> Transaction<'db> {
                 }
                 continue;
             };
-            if let Some(held) = self.hold(core, tuple) {
+            if let Some(held) = self.hold(tuple) {
                 return self.write(core, tuple, self.version(table, None), held);
             }
         }
@@ -156,7 +175,7 @@ impl<'db> Transaction<'db> {
         // We have seen a value there, so a removal is later than our slot's bound, and the tuple stays.
         let core = self.core(table);
         let held = self
-            .hold(core, tuple)
+            .hold(tuple)
             .expect("a tuple whose value was read is not removed");
         self.write(core, tuple, version, held);
         true
@@ -175,14 +194,16 @@ impl<'db> Transaction<'db> {
             Worker::count(&self.local.worker().commits);
             timestamp
         } else {
-            self.commit_writes()?
+            let committed = self.commit_writes();
+            // SAFETY: we borrow the database.
+            committed.map_err(|lost| unsafe { lost.describe() })?
         };
         Ok(Timestamp::new(timestamp))
     }
 
-    /// Commits for those who need no timestamp: if nothing was written, all that was read was current together already.
+    /// Commits for those who need no timestamp, and end the transaction next: if nothing was written, all that was read was current together already.
     #[inline]
-    pub(crate) fn commit_untimed(self) -> Result<(), Conflict> {
+    pub(crate) fn commit_untimed(&self) -> Result<(), Lost> {
         if self.footprint.borrow().writes.is_empty() {
             Worker::count(&self.local.worker().commits);
             return Ok(());
@@ -193,15 +214,12 @@ impl<'db> Transaction<'db> {
     /// Aborts: nothing happened. The same as dropping it.
     pub fn abort(self) {}
 
-    fn commit_writes(&self) -> Result<u64, Conflict> {
+    fn commit_writes(&self) -> Result<u64, Lost> {
         let shared = &self.database.shared;
         let mut footprint = self.footprint.borrow_mut();
         let committed = footprint.commit(shared, self.local.is_inside(), self.protected());
         let worker = self.local.worker();
-        let Ok(timestamp) = committed else {
-            Worker::count(&worker.conflicts);
-            return Err(Conflict);
-        };
+        let timestamp = committed.inspect_err(|_| Worker::count(&worker.conflicts))?;
         Worker::count(&worker.commits);
         // A commit log or a replica would be handed the write set here: no lock is held, and timestamps are in serialization order.
         let mut writes = footprint.writes.take_entries();
@@ -239,35 +257,33 @@ impl<'db> Transaction<'db> {
         table.check_database(self.database.id);
     }
 
-    fn version<T: AnyTable>(&self, table: &T, value: Option<T::Value>) -> OwnedVersion {
+    fn version<T: AnyTable>(&self, table: &T, value: Option<T::Value>) -> NewVersion {
         let core = table.core();
+        let is_tombstone = value.is_none();
         let version = self.local.new_version(core.id, value);
         // SAFETY: new, and of the table's type.
-        unsafe { OwnedVersion::new(version, core.versions) }
+        let version = unsafe { OwnedVersion::new(version, core.versions) };
+        NewVersion::new(version, is_tombstone)
     }
 
     /// Makes sure that a tuple that is to be written to stays in its index until this transaction ends. `None`: it is removed
     /// already. Otherwise, whether that took a hold.
     ///
     /// A tuple with a value needs none: what removes the value from now on is later than our slot's bound, so the tuple stays (I6).
-    fn hold(&self, core: &TableCore, tuple: NonNull<Tuple>) -> Option<bool> {
+    fn hold(&self, tuple: NonNull<Tuple>) -> Option<bool> {
         if self.footprint.borrow().writes.contains(tuple) {
             return Some(false);
         }
         // SAFETY: we are protected since we found it.
         let head = unsafe { tuple.as_ref() };
-        let word = head.unlocked_word();
-        if let (Some(newest), false) = (NonNull::new(word.newest()), word.is_dead())
-            // SAFETY: the newest version while our slot is open.
-            && !unsafe { (core.versions.is_tombstone)(newest) }
-        {
+        if head.unlocked_word().live().is_some() {
             return Some(false);
         }
         head.hold().then_some(true)
     }
 
     /// Buffers a write.
-    fn write(&self, core: &TableCore, tuple: NonNull<Tuple>, version: OwnedVersion, held: bool) {
+    fn write(&self, core: &TableCore, tuple: NonNull<Tuple>, version: NewVersion, held: bool) {
         let mut footprint = self.footprint.borrow_mut();
         if let Err(version) = footprint.writes.replace(tuple, version) {
             footprint
@@ -289,13 +305,13 @@ impl<'db> Transaction<'db> {
             let found = table.find(key, self.protected());
             let mut footprint = self.footprint.borrow_mut();
             if let Some(tuple) = found {
-                let Some(seen) = self.read(&mut footprint, tuple, PhantomData::<T::Value>) else {
+                let Some(seen) = self.read(&mut footprint, core, tuple) else {
                     continue;
                 };
                 // SAFETY: it is buffered by us or protected by our slot, as long as `self` lives.
                 if let Some(value) = unsafe { read::value_of(seen.version) } {
                     if seen.at_timestamp {
-                        footprint.record(tuple, seen.version);
+                        footprint.record(core, tuple, seen.version);
                     }
                     return Some((tuple, value));
                 }
@@ -324,11 +340,11 @@ impl<'db> Transaction<'db> {
 
     /// The version of a tuple that this transaction sees. `None`: the tuple is removed.
     #[inline]
-    fn read<V>(
+    fn read(
         &self,
         footprint: &mut Footprint,
+        table: &TableCore,
         tuple: NonNull<Tuple>,
-        _value: PhantomData<V>,
     ) -> Option<SeenVersion> {
         let untimed = |version| SeenVersion {
             version,
@@ -342,8 +358,8 @@ impl<'db> Transaction<'db> {
         }
         let clock = &self.database.shared.clock;
         // SAFETY: we are protected since the tuple was found in a table of this type; our slot is open.
-        if let Some(version) = unsafe { footprint.reads.read_untimed::<V>(tuple, clock) } {
-            return Some(untimed(version.as_ptr().cast()));
+        if let Some(version) = unsafe { footprint.reads.read_untimed(table, tuple, clock) } {
+            return Some(untimed(version.as_ptr()));
         }
         loop {
             let timestamp = footprint.reads.take_timestamp(clock);
@@ -380,9 +396,9 @@ impl RowReader for Transaction<'_> {
             inserts,
         });
         let row = |tuple| {
-            let seen = self.read(&mut footprint, tuple, PhantomData::<V>)?;
+            let seen = self.read(&mut footprint, table, tuple)?;
             if seen.at_timestamp {
-                footprint.record(tuple, seen.version);
+                footprint.record(table, tuple, seen.version);
             }
             // SAFETY: the version as in `get_tuple`; the tuple stays allocated while we are protected.
             unsafe { read::value_of(seen.version).map(|value| (key_of(tuple), value)) }
@@ -409,12 +425,13 @@ impl RowReader for Transaction<'_> {
             Direction::Up => (start.clone(), stop.unwrap_or_else(|| end.clone())),
             Direction::Down => (stop.unwrap_or_else(|| start.clone()), end.clone()),
         };
-        let read = RangeRead::new(table, direction, walked.nodes.clone(), bounds);
+        let nodes = walked.nodes.clone();
+        let read = RangeRead::new(table, direction, nodes, bounds, ConflictCause::RangeChanged);
         let mut footprint = self.footprint.borrow_mut();
         let number = footprint.ranges.len();
         footprint.ranges.push(read);
         Rows::new(&walked, last, Some(number), |tuple| {
-            let seen = self.read(&mut footprint, tuple, PhantomData::<V>)?;
+            let seen = self.read(&mut footprint, table, tuple)?;
             // SAFETY: as in `get_tuple`.
             unsafe { read::value_of(seen.version) }
         })

@@ -12,7 +12,9 @@ pub(crate) struct Word(*mut Version);
 const LOCKED: usize = 1;
 /// Removed from its index for good: look the key up again.
 const DEAD: usize = 2;
-const TAGS: usize = LOCKED | DEAD;
+/// The newest version is a tombstone: there is no value, and no need to look at the version.
+const TOMBSTONE: usize = 4;
+const TAGS: usize = LOCKED | DEAD | TOMBSTONE;
 
 const _: () = assert!(
     align_of::<Version>() > TAGS,
@@ -20,15 +22,35 @@ const _: () = assert!(
 );
 
 impl Word {
+    /// A tuple whose newest version is this one, and which is free.
+    pub(crate) fn of(version: NonNull<Version>, is_tombstone: bool) -> Self {
+        let tag = if is_tombstone { TOMBSTONE } else { 0 };
+        Self(version.as_ptr().map_addr(|address| address | tag))
+    }
+
     /// The newest version, null if the tuple never had one.
+    #[inline]
     pub(crate) fn newest(self) -> *mut Version {
         self.0.map_addr(|address| address & !TAGS)
     }
 
+    /// The newest version if it is a value, and the tuple is not removed.
+    #[inline]
+    pub(crate) fn live(self) -> Option<NonNull<Version>> {
+        NonNull::new(self.newest()).filter(|_| self.0.addr() & (DEAD | TOMBSTONE) == 0)
+    }
+
+    #[inline]
+    pub(crate) fn is_tombstone(self) -> bool {
+        self.0.addr() & TOMBSTONE != 0
+    }
+
+    #[inline]
     pub(crate) fn is_locked(self) -> bool {
         self.0.addr() & LOCKED != 0
     }
 
+    #[inline]
     pub(crate) fn is_dead(self) -> bool {
         self.0.addr() & DEAD != 0
     }
@@ -178,8 +200,8 @@ impl Tuple {
         }
     }
 
-    /// Locks the tuple and returns its newest version; waits at most `turns`.
-    pub(crate) fn lock(&self, turns: u32) -> Result<*mut Version, LockError> {
+    /// Locks the tuple and returns the word it had; waits at most `turns`.
+    pub(crate) fn lock(&self, turns: u32) -> Result<Word, LockError> {
         let mut wait = Wait::new();
         loop {
             let word = self.word();
@@ -193,7 +215,7 @@ impl Tuple {
                     .compare_exchange(word.0, word.locked().0, Ordering::SeqCst, Ordering::Relaxed)
                     .is_ok()
             {
-                return Ok(word.newest());
+                return Ok(word);
             }
             if wait.turn() > turns {
                 return Err(LockError::Busy);
@@ -201,16 +223,16 @@ impl Tuple {
         }
     }
 
-    /// Publishes `newest` and unlocks, in one store. Only for the holder of the lock.
-    pub(crate) fn publish(&self, newest: *mut Version) {
+    /// Publishes a word, which is of a free tuple, and so unlocks, in one store. Only for the holder of the lock.
+    pub(crate) fn publish(&self, word: Word) {
         // Release: pairs with the acquire load of `word`.
-        self.word.store(newest, Ordering::Release);
+        self.word.store(word.0, Ordering::Release);
     }
 
-    /// Marks the tuple as removed. Only for the holder of the lock, after the index has let go of it.
-    pub(crate) fn bury(&self, newest: *mut Version) {
-        self.word
-            .store(newest.map_addr(|address| address | DEAD), Ordering::Release);
+    /// Marks the tuple as removed. Only for the holder of the lock, after the index has let go of it; `word` is what it was before.
+    pub(crate) fn bury(&self, word: Word) {
+        let dead = word.0.map_addr(|address| address | DEAD);
+        self.word.store(dead, Ordering::Release);
     }
 
     /// Keeps the tuple from being removed until [`Tuple::release`]. False if it is removed already.
@@ -260,10 +282,10 @@ mod tests {
     #[test]
     fn a_locked_tuple_keeps_others_out_until_published() {
         let tuple = Tuple::new_held(7);
-        assert!(tuple.lock(0).is_ok());
+        let word = tuple.lock(0).ok().expect("free");
         assert!(tuple.word().is_locked());
         assert!(matches!(tuple.lock(3), Err(LockError::Busy)));
-        tuple.publish(std::ptr::null_mut());
+        tuple.publish(word);
         assert!(!tuple.unlocked_word().is_locked());
     }
 
@@ -272,9 +294,9 @@ mod tests {
         let tuple = Tuple::new_held(7);
         assert!(tuple.is_held());
         assert!(tuple.release());
-        let newest = tuple.lock(0).ok().expect("free");
+        let word = tuple.lock(0).ok().expect("free");
         assert!(!tuple.is_held());
-        tuple.bury(newest);
+        tuple.bury(word);
         assert!(!tuple.hold());
         assert!(!tuple.is_held());
         assert!(matches!(tuple.lock(0), Err(LockError::Dead)));

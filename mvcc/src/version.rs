@@ -4,6 +4,7 @@
 //! at values ([`ValueVersion`]) knows their type from the table.
 
 use crate::sync::{AtomicPtr, Ordering, bug, freed};
+use std::mem::needs_drop;
 use std::ptr::{self, NonNull};
 
 /// The untyped head of a version. Every `NonNull<Version>` in this crate points to the head of a live
@@ -85,7 +86,7 @@ impl Version {
 
 /// What the untyped parts need to know of a table's types.
 pub(crate) struct VersionType {
-    /// Drops the value and leaves a tombstone. Runs user code.
+    /// Drops the value and leaves a version whose memory can serve for another. Runs user code.
     ///
     /// Safety: the version is reachable by nobody else.
     pub(crate) clear: unsafe fn(NonNull<Version>),
@@ -93,19 +94,17 @@ pub(crate) struct VersionType {
     ///
     /// Safety: as for `clear`; the pointer is dead afterwards.
     pub(crate) free: unsafe fn(NonNull<Version>),
-    /// Whether the version is a tombstone.
-    ///
-    /// Safety: the version is allocated.
-    pub(crate) is_tombstone: unsafe fn(NonNull<Version>) -> bool,
 }
 
 impl VersionType {
     pub(crate) const fn of<V: 'static>() -> Self {
         Self {
             clear: |version| {
-                // SAFETY: the caller's promise; the version's type is `V` as the table's is.
-                let version = unsafe { version.cast::<ValueVersion<V>>().as_mut() };
-                drop(version.value.take());
+                if needs_drop::<V>() {
+                    // SAFETY: the caller's promise; the version's type is `V` as the table's is.
+                    let version = unsafe { version.cast::<ValueVersion<V>>().as_mut() };
+                    drop(version.value.take());
+                }
             },
             free: |version| {
                 let version = version.cast::<ValueVersion<V>>();
@@ -113,12 +112,6 @@ impl VersionType {
                     // SAFETY: as above; it was made by `ValueVersion::boxed`.
                     drop(unsafe { Box::from_raw(version.as_ptr()) });
                 });
-            },
-            is_tombstone: |version| {
-                // SAFETY: as above, for reading.
-                unsafe { version.cast::<ValueVersion<V>>().as_ref() }
-                    .value
-                    .is_none()
             },
         }
     }
@@ -129,6 +122,9 @@ pub(crate) struct OwnedVersion {
     version: NonNull<Version>,
     types: &'static VersionType,
 }
+
+// SAFETY: tables have values that are `Send`, and nobody else reaches the version.
+unsafe impl Send for OwnedVersion {}
 
 impl OwnedVersion {
     /// # Safety
@@ -151,11 +147,6 @@ impl OwnedVersion {
         // SAFETY: ours alone. Should the value's drop panic, `self` is dropped and frees the memory.
         unsafe { (self.types.clear)(self.version) };
         self
-    }
-
-    pub(crate) fn is_tombstone(&self) -> bool {
-        // SAFETY: it is allocated.
-        unsafe { (self.types.is_tombstone)(self.version) }
     }
 }
 
@@ -198,9 +189,7 @@ mod tests {
         for version in chain {
             // SAFETY: the test owns the versions and frees each once.
             unsafe {
-                assert!(!(types.is_tombstone)(version));
                 (types.clear)(version);
-                assert!((types.is_tombstone)(version));
                 (types.free)(version);
             }
         }

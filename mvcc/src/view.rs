@@ -9,7 +9,7 @@ use crate::reads::Reads;
 use crate::slots::{self, SlotRef};
 use crate::table::{AnyTable, Lookup, TableCore};
 use crate::tree::TreeKey;
-use crate::version::ValueVersion;
+use crate::version::Version;
 use std::cell::{Cell, RefCell};
 use std::ops::Bound;
 use std::ptr::NonNull;
@@ -46,6 +46,7 @@ pub struct View<'db> {
 
 impl<'db> View<'db> {
     #[inline]
+    #[cfg_attr(debug_assertions, track_caller)]
     pub(crate) fn new(database: &'db Inner) -> Self {
         let local = database.local();
         let slot = local.begin();
@@ -68,19 +69,15 @@ impl<'db> View<'db> {
         if self.reads.borrow().timestamp().is_none()
             && let Some(version) = self.get_untimed(table, key)
         {
-            // SAFETY: the slot protects it as long as `self` lives.
-            return unsafe { version.as_ref() }.value.as_ref();
+            // SAFETY: it has a value, and the slot protects it as long as `self` lives.
+            return Some(unsafe { read::live_value(version) });
         }
         self.get_timed(table, key)
     }
 
     /// The newest version of a key, if there is one and no timestamp is needed to read it.
     #[inline]
-    fn get_untimed<T: Lookup<Q>, Q: ?Sized>(
-        &self,
-        table: &T,
-        key: &Q,
-    ) -> Option<NonNull<ValueVersion<T::Value>>> {
+    fn get_untimed<T: Lookup<Q>, Q: ?Sized>(&self, table: &T, key: &Q) -> Option<NonNull<Version>> {
         // Comparing keys is user code, which may use this view: it must not narrow the slot meanwhile.
         let outer = self.searching.replace(true);
         // SAFETY: the slot is open: it was without a timestamp, and is not narrowed while we search.
@@ -88,7 +85,8 @@ impl<'db> View<'db> {
         let mut reads = self.reads.borrow_mut();
         let clock = &self.database.shared.clock;
         // SAFETY: as above; found in this table.
-        let version = tuple.and_then(|tuple| unsafe { reads.read_untimed(tuple, clock) });
+        let version =
+            tuple.and_then(|tuple| unsafe { reads.read_untimed(table.core(), tuple, clock) });
         self.searching.set(outer);
         version
     }

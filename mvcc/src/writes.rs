@@ -3,11 +3,11 @@
 use crate::garbage::Retired;
 use crate::sync::bug;
 use crate::table::TableCore;
-use crate::tuple::{Order, Tuple, order_of};
+use crate::tuple::{Order, Tuple, Word, order_of};
 use crate::version::{OwnedVersion, Version};
 use foldhash::fast::FixedState;
 use std::collections::HashMap;
-use std::ptr::{self, NonNull};
+use std::ptr::NonNull;
 
 /// A buffered write.
 pub(crate) struct Write {
@@ -15,13 +15,19 @@ pub(crate) struct Write {
     pub(crate) tuple: NonNull<Tuple>,
     order: Order,
     /// The version to be installed; gone once it is.
-    version: Option<OwnedVersion>,
+    version: Option<NewVersion>,
     /// Whether we hold the tuple (I6): it had no live version when it was written to.
     pub(crate) held: bool,
-    /// The newest version as we locked the tuple.
-    pub(crate) locked: *mut Version,
+    /// The tuple's word as we locked it.
+    pub(crate) locked: Option<Word>,
     /// Whether a tombstone was installed.
     tombstone: bool,
+}
+
+/// What a write is going to install.
+pub(crate) struct NewVersion {
+    version: OwnedVersion,
+    is_tombstone: bool,
 }
 
 /// The write set: one entry for each tuple, found in constant time however many there are.
@@ -33,7 +39,7 @@ pub(crate) struct Writes {
     /// Whether the entries are in the order of locking; then `positions` is out of date.
     sorted: bool,
     /// Buffered versions that a later write of the same transaction replaced: references to them are still about.
-    replaced: Vec<OwnedVersion>,
+    replaced: Vec<NewVersion>,
 }
 
 /// So many entries are searched faster one after the other than through a hash table.
@@ -68,7 +74,7 @@ impl Writes {
     #[inline]
     pub(crate) fn get(&self, tuple: NonNull<Tuple>) -> Option<NonNull<Version>> {
         let write = &self.entries[self.find(tuple)?];
-        write.version.as_ref().map(OwnedVersion::as_ptr)
+        write.version.as_ref().map(|new| new.version.as_ptr())
     }
 
     /// Whether the write set has this tuple.
@@ -80,8 +86,8 @@ impl Writes {
     pub(crate) fn replace(
         &mut self,
         tuple: NonNull<Tuple>,
-        version: OwnedVersion,
-    ) -> Result<(), OwnedVersion> {
+        version: NewVersion,
+    ) -> Result<(), NewVersion> {
         let Some(found) = self.find(tuple) else {
             return Err(version);
         };
@@ -95,7 +101,7 @@ impl Writes {
         &mut self,
         table: NonNull<TableCore>,
         tuple: NonNull<Tuple>,
-        version: OwnedVersion,
+        version: NewVersion,
         held: bool,
     ) {
         let position = self.entries.len();
@@ -106,7 +112,7 @@ impl Writes {
             order: unsafe { order_of(tuple) },
             version: Some(version),
             held,
-            locked: ptr::null_mut(),
+            locked: None,
             tombstone: false,
         });
         if position == LINEAR {
@@ -131,26 +137,36 @@ impl Writes {
     }
 }
 
+impl NewVersion {
+    pub(crate) fn new(version: OwnedVersion, is_tombstone: bool) -> Self {
+        Self {
+            version,
+            is_tombstone,
+        }
+    }
+}
+
 impl Write {
     /// Links the buffered version above the one that was locked, and publishes and unlocks in one store.
     pub(crate) fn install(&mut self, timestamp: u64) {
-        let version = self.version.take().expect("it is installed once");
+        let new = self.version.take().expect("it is installed once");
+        let locked = self.locked.expect("it is locked");
         // SAFETY: the transaction is pinned and holds the tuple's lock.
         let tuple = unsafe { self.tuple.as_ref() };
-        self.tombstone = version.is_tombstone();
+        self.tombstone = new.is_tombstone;
         if self.tombstone && !self.held {
             // Under the lock, so it cannot be dead. The hold goes to the retire list.
             tuple.add_hold();
             self.held = true;
         }
-        let version = version.into_raw().as_ptr();
+        let mut version = new.version.into_raw();
         // SAFETY: not published yet, so ours alone.
-        let head = unsafe { &mut *version };
+        let head = unsafe { version.as_mut() };
         if !bug!("timestamp-to-a-copy") {
             head.timestamp = timestamp;
         }
-        *head.older.get_mut() = self.locked;
-        tuple.publish(version);
+        *head.older.get_mut() = locked.newest();
+        tuple.publish(Word::of(version, self.tombstone));
     }
 
     /// What a write leaves for the retire list that is not installed: its hold.
@@ -164,7 +180,8 @@ impl Write {
         let (table, tuple) = (self.table, self.tuple);
         // SAFETY: the transaction's slot is open since it found the tuple.
         let entry = move |version| unsafe { Retired::new(table, tuple, version, timestamp) };
-        let superseded = NonNull::new(self.locked).map(|version| entry(Some(version)));
+        let newest = self.locked.and_then(|word| NonNull::new(word.newest()));
+        let superseded = newest.map(|version| entry(Some(version)));
         let removed = self.tombstone.then(|| entry(None));
         self.held &= !self.tombstone;
         superseded.into_iter().chain(removed)

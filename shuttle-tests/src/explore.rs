@@ -77,10 +77,10 @@ pub fn run(
 ) -> Outcome {
     // One at a time: a failure's message is caught through the process's panic hook.
     static ONE: Mutex<()> = Mutex::new(());
+    static RUNS: AtomicUsize = AtomicUsize::new(0);
     let _one = ONE
         .lock()
         .unwrap_or_else(std::sync::PoisonError::into_inner);
-    static RUNS: AtomicUsize = AtomicUsize::new(0);
     RUNS.store(0, Relaxed);
     let runner = Runner::new(scheduler, config());
     let ran = catch_unwind(AssertUnwindSafe(|| {

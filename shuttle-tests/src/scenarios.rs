@@ -23,6 +23,9 @@ pub enum World {
 
 impl World {
     /// A database with such a clock.
+    ///
+    /// # Panics
+    /// Outside of a schedule.
     pub fn database(self) -> Database {
         let builder: Builder = match self {
             Self::Coarse => Database::builder(),
@@ -70,7 +73,7 @@ scenarios! {
         counted_range in CLOCKS, tombstone_that_comes_back in CLOCKS;
     garbage:
         old_snapshot in CLOCKS, two_old_snapshots in CLOCKS, snapshot_begins_beside_collection in CLOCKS, view_beside_collection in CLOCKS,
-        insert_delete_reinsert in CLOCKS, aborted_insert in ONE, removal_against_stale_tuples in CLOCKS, tombstone_reuse in CLOCKS,
+        insert_delete_reinsert in CLOCKS, aborted_insert in ONE, removal_against_stale_tuples in CLOCKS, reuse_of_a_place_in_the_index in ONE, tombstone_reuse in CLOCKS,
         threads_come_and_go in ONE, everything_is_collected in CLOCKS, collectors_collide in ONE, ordered_removal in CLOCKS;
     time:
         hand_over in ALL, hand_over_of_disjoint_keys in ALL, commit_then_snapshot in ALL, timestamps_order_commits in ALL,

@@ -8,7 +8,7 @@ pub mod paper;
 pub mod tpcc;
 pub mod ycsb;
 
-pub use measure::Latency;
+pub use measure::{Latency, memory_bytes};
 
 use std::fmt;
 

@@ -61,20 +61,25 @@ impl Latency {
     }
 }
 
-/// The largest resident set so far.
+/// The largest resident set so far, from the kernel's account of this process.
 pub(crate) fn peak_rss_bytes() -> Option<u64> {
-    memory("VmHWM:")
+    kernel_bytes("/proc/self/status", "VmHWM:")
 }
 
-/// The resident set.
+/// The resident set of this process.
 pub(crate) fn rss_bytes() -> Option<u64> {
-    memory("VmRSS:")
+    kernel_bytes("/proc/self/status", "VmRSS:")
 }
 
-/// A line of the kernel's account of this process.
-fn memory(name: &str) -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+/// The machine's memory, where the operating system tells.
+pub fn memory_bytes() -> Option<u64> {
+    kernel_bytes("/proc/meminfo", "MemTotal:")
+}
+
+/// A line of one of the kernel's files in which sizes have names.
+fn kernel_bytes(file: &str, name: &str) -> Option<u64> {
+    let text = std::fs::read_to_string(file).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
     let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kibibytes * 1024)
 }

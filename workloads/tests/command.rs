@@ -106,10 +106,26 @@ fn a_duration_ends_the_run() {
 fn bad_input_is_one_line_and_exit_code_2() {
     for (arguments, parts) in [
         ("--workload no-such-file", vec!["no-such-file", "a to f"]),
-        ("--threads 0", vec!["--threads 0", "above 0"]),
+        ("--threads 0", vec!["--threads 0", "1 to 1024"]),
+        ("--threads -2", vec!["'-2'", "--threads"]),
+        ("--threads many", vec!["'many'", "--threads", "--help"]),
+        ("--threads 100000", vec!["--threads 100000", "1 to 1024"]),
+        ("--thraeds 1", vec!["'--thraeds'", "'--threads'"]),
+        (
+            "--distribution normal",
+            vec!["'normal'", "uniform, zipfian, latest"],
+        ),
+        (
+            "--records 99999999999999",
+            vec!["99999999999999 records", "GiB are needed"],
+        ),
+        (
+            "--long-readers 5000",
+            vec!["--long-readers 5000", "0 to 1024"],
+        ),
         ("--records 0", vec!["--records 0", "above 0"]),
         ("--value-size 0", vec!["--value-size 0", "above 0"]),
-        ("--ops-per-txn 0", vec!["--ops-per-txn 0", "above 0"]),
+        ("--ops-per-txn 0", vec!["--ops-per-txn 0", "1 to 1000000"]),
         ("--operations 0", vec!["--operations 0", "above 0"]),
         ("--theta 1.5", vec!["--theta 1.5", "above 0 and below 1"]),
         ("--theta 0", vec!["--theta 0", "above 0 and below 1"]),
@@ -136,6 +152,7 @@ fn bad_input_is_one_line_and_exit_code_2() {
             "--duration 5 --operations 5",
             vec!["--duration 5", "--operations 5"],
         ),
+        ("--duration -1", vec!["--duration -1", "above 0"]),
         ("--duration soon", vec!["--duration soon", "seconds"]),
         ("--engine oracle", vec!["--engine oracle", "mvcc", "tplock"]),
         (
@@ -287,15 +304,25 @@ fn refused(arguments: &str, parts: &[&str]) {
 }
 
 #[test]
+fn an_unknown_command_is_one_line_and_exit_code_2() {
+    refused("tpch", &["'tpch'", "'tpcc'"]);
+    refused("clock --clock sundial", &["'sundial'", "tsc, counter"]);
+}
+
+#[test]
 fn bad_input_for_tpcc_is_one_line_and_exit_code_2() {
     for (arguments, parts) in [
-        ("--warehouses 0", ["--warehouses 0", "above 0"]),
+        ("--warehouses 0", ["--warehouses 0", "1 to 65535"]),
+        (
+            "--warehouses 65535",
+            ["--warehouses 65535", "GiB are needed"],
+        ),
         ("--warehouses 65536", ["--warehouses 65536", "65535"]),
-        ("--threads 0", ["--threads 0", "above 0"]),
+        ("--threads 0", ["--threads 0", "1 to 1024"]),
         ("--duration 0", ["--duration 0", "seconds"]),
         (
             "--stock-scan-interval 0",
-            ["--stock-scan-interval 0", "above 0"],
+            ["--stock-scan-interval 0", "1 to 86400000"],
         ),
         ("--mix 45,43,4,4,5", ["--mix 45,43,4,4,5", "the sum is 101"]),
         ("--mix 50,50", ["--mix 50,50", "2 numbers"]),
@@ -305,6 +332,8 @@ fn bad_input_for_tpcc_is_one_line_and_exit_code_2() {
             "--json /no/such/folder/x.json",
             ["/no/such/folder/x.json", "writable"],
         ),
+        ("--json /", ["--json /", "is a directory"]),
+        ("--profile half", ["'half'", "spec, vmvcc"]),
     ] {
         refused(&format!("tpcc {arguments}"), &parts);
     }
@@ -340,6 +369,7 @@ fn tpcc_reports_under_stable_names() {
         assert_eq!(report[name], value);
     }
     assert_eq!(report["think_times"], false);
+    assert_eq!(report["violations"], serde_json::json!([]));
     let kinds = [
         "new_order",
         "payment",

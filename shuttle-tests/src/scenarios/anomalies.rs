@@ -11,7 +11,7 @@ pub(super) fn lost_update(world: World) {
     tasks!(
         move || {
             add(&a.0, &a.1, 0, 1);
-            add(&a.0, &a.1, 0, 1)
+            add(&a.0, &a.1, 0, 1);
         },
         move || add(&b.0, &b.1, 0, 1)
     );

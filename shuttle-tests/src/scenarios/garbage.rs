@@ -200,6 +200,19 @@ pub(super) fn removal_against_stale_tuples(world: World) {
     check_clean(&db, 2);
 }
 
+/// A new tuple takes the place in the index that another one had, while its key is looked up.
+pub(super) fn reuse_of_a_place_in_the_index(world: World) {
+    let (db, table) = numbers(world, &[(0, 1), (1, 1), (2, 1), (3, 1)]);
+    remove(&db, &table, 0);
+    db.collect();
+    let (a, b) = ((db.clone(), table.clone()), (db.clone(), table.clone()));
+    tasks!(move || write(&a.0, &a.1, &[(0, 5)]), move || {
+        let seen = b.0.view(|view| view.get(&b.1, &0).copied());
+        assert!(matches!(seen, None | Some(5)), "{seen:?}");
+    },);
+    check_clean(&db, 4);
+}
+
 /// A tombstone is overwritten by one while another one reads, and a third would collect it.
 pub(super) fn tombstone_reuse(world: World) {
     let (db, table) = numbers(world, &[(0, 1)]);

@@ -130,7 +130,7 @@ pub(super) fn phantom_in_a_hashed_table(world: World) {
             view.get(&table, &2),
             view.get(&table, &3),
             "both have counted the same rows"
-        )
+        );
     });
 }
 

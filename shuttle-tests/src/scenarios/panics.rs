@@ -84,7 +84,7 @@ pub(super) fn panic_in_ord(world: World) {
     let table = db.ordered_table::<Touchy, u64>("touchy").expect("new");
     let put = |number: u32| {
         db.run(|tx| Ok::<_, ()>(tx.insert(&table, key(number), 1)))
-            .expect("no error")
+            .expect("no error");
     };
     (0..5).for_each(|number| put(number * 10));
     for step in 0..3 {

@@ -1,7 +1,10 @@
 //! `workloads tpcc`.
 
-use super::{Clock, Failure, JsonFile, OnEngine, duration, on_engine, positive};
+use super::input::{THREADS, duration, fits, within};
+use super::json::JsonFile;
+use super::{Clock, Failure, OnEngine, on_engine};
 use clap::Args;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 use workloads::InputError;
@@ -9,6 +12,11 @@ use workloads::engine::Engine;
 use workloads::tpcc::schema::{Scale, key};
 use workloads::tpcc::transactions::Profile;
 use workloads::tpcc::{self, Mix, Settings};
+
+/// What a warehouse takes at least.
+const WAREHOUSE_BYTES: u64 = 100 << 20;
+/// Milliseconds between stock scans: up to a day.
+const INTERVALS: RangeInclusive<u64> = 1..=86_400_000;
 
 #[derive(Args)]
 pub(super) struct Tpcc {
@@ -58,12 +66,13 @@ impl Tpcc {
 
     fn settings(&self) -> Result<Settings, InputError> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let threads = self.threads.unwrap_or(cores);
         let interval = self.stock_scan_interval;
-        let interval = interval.map(|interval| positive("--stock-scan-interval", interval));
+        let interval = interval.map(|it| within("--stock-scan-interval", it, &INTERVALS));
         Ok(Settings {
             warehouses: warehouses(self.warehouses)?,
             scale: Scale::default(),
-            threads: positive("--threads", self.threads.unwrap_or(cores))?,
+            threads: within("--threads", threads, &THREADS)?,
             duration: duration("--duration", &self.duration)?,
             mix: self.mix.parse()?,
             stock_scan_interval: interval.transpose()?.map(Duration::from_millis),
@@ -77,13 +86,12 @@ impl Tpcc {
 
 /// The value of `--warehouses`.
 pub(super) fn warehouses(warehouses: u32) -> Result<u32, InputError> {
-    if warehouses > key::MAX_WAREHOUSES {
-        return Err(InputError::new(format!(
-            "--warehouses {warehouses}: expected at most {}, which is what a key holds",
-            key::MAX_WAREHOUSES
-        )));
-    }
-    positive("--warehouses", warehouses)
+    let warehouses = within("--warehouses", warehouses, &(1..=key::MAX_WAREHOUSES))?;
+    fits(
+        &format!("--warehouses {warehouses}"),
+        u64::from(warehouses) * WAREHOUSE_BYTES,
+    )?;
+    Ok(warehouses)
 }
 
 impl OnEngine for (&Tpcc, Settings) {
@@ -93,6 +101,71 @@ impl OnEngine for (&Tpcc, Settings) {
         let report = tpcc::run(engine, settings).map_err(Failure::Run)?;
         println!("{report}");
         json.map_or(Ok(()), |json| json.write(&report))
-            .map_err(Failure::Run)
+            .map_err(Failure::Run)?;
+        let violations: Vec<_> = report.violations.iter().map(ToString::to_string).collect();
+        if violations.is_empty() {
+            Ok(())
+        } else {
+            Err(Failure::Run(violations.join("\n")))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::{Args, FromArgMatches};
+    use std::convert::Infallible;
+    use workloads::tpcc::Text;
+    use workloads::tpcc::schema::{OrderLine, Tables};
+
+    const SCALE: Scale = Scale {
+        items: 50,
+        districts: 2,
+        customers: 20,
+        undelivered: 6,
+    };
+
+    fn command(arguments: &str) -> Tpcc {
+        let parser = Tpcc::augment_args(clap::Command::new("tpcc").no_binary_name(true));
+        let matches = parser.try_get_matches_from(arguments.split_whitespace());
+        let matches = matches.expect("valid arguments");
+        Tpcc::from_arg_matches(&matches).expect("valid arguments")
+    }
+
+    #[test]
+    fn a_violation_fails_and_the_results_are_written() {
+        let file = format!("workloads-test-{}-violation.json", std::process::id());
+        let path = std::env::temp_dir().join(file);
+        let command = command(&format!("--check --duration 1 --json {}", path.display()));
+        let Ok(settings) = command.settings() else {
+            panic!("valid settings")
+        };
+        let database = mvcc::Database::new();
+        let tables = Tables::open(&database, SCALE, 1).expect("the tables are new");
+        let stray = key::line(1, 1, SCALE.customers + 1, 1);
+        let line = OrderLine {
+            item: 1,
+            supply_warehouse: 1,
+            delivery: None,
+            amount: 0,
+            quantity: 5,
+            dist_info: Text::FIRST,
+        };
+        let Ok(()) = database.run(|tx| Ok::<_, Infallible>(tx.insert(&tables.line, stray, line)));
+        let settings = Settings {
+            scale: SCALE,
+            ..settings
+        };
+        let Err(Failure::Run(error)) = (&command, settings).run_on(&database) else {
+            panic!("a line has no order")
+        };
+        assert!(error.contains("condition 4 (clause 3.3.2.4)"), "{error}");
+        assert!(error.contains("warehouse 1 district 1"), "{error}");
+        let text = std::fs::read_to_string(&path).expect("the results are written");
+        std::fs::remove_file(&path).expect("and nothing else has removed them");
+        let report: serde_json::Value = serde_json::from_str(&text).expect("they are JSON");
+        assert_eq!(report["violations"][0]["condition"], 4);
+        assert_eq!(report["checks"], 0);
     }
 }

@@ -1,6 +1,6 @@
 //! Loads the database, runs the mix, and checks.
 
-use super::consistency::{When, check};
+use super::consistency::{Violation, When, check};
 use super::load::load;
 use super::mix::{Kind, Mix};
 use super::random::{Constants, Random};
@@ -46,7 +46,7 @@ pub struct Settings {
 struct Run<'r, E: Engine> {
     engine: &'r E,
     tables: Tables<E>,
-    /// For the stock scans.
+    /// What the stock scans read.
     scanned: (&'r E, Tables<E>),
     settings: &'r Settings,
     constants: Constants,
@@ -59,25 +59,50 @@ struct Run<'r, E: Engine> {
 #[repr(align(128))]
 struct Committed(AtomicU64);
 
+/// What the checks of a run have found: the first that finds a violation is the last.
+#[derive(Default)]
+pub(super) struct Checks {
+    /// How many found all conditions to hold.
+    pub(super) held: u64,
+    pub(super) violations: Vec<Violation>,
+}
+
+impl Checks {
+    fn all_held(&self) -> bool {
+        self.violations.is_empty()
+    }
+
+    /// Adds a later check's outcome.
+    fn add(&mut self, violations: Vec<Violation>) {
+        self.held += u64::from(violations.is_empty());
+        self.violations.extend(violations);
+    }
+}
+
+/// What the threads of a run have done, and for how long.
+#[derive(Default)]
+pub(super) struct Outcome {
+    pub(super) tally: Tally,
+    pub(super) seconds: f64,
+    /// If it was asked for.
+    pub(super) stock_scans: Option<u64>,
+}
+
 /// How often a check is made at most.
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 /// How often a thread that waits looks whether the run is over.
 const PATIENCE: Duration = Duration::from_millis(20);
 
-/// Loads and runs on an engine that has none of the tables yet.
+/// Loads and runs on an engine that has none of the tables yet. A check that finds a violation ends the run; the report has it.
 ///
 /// # Errors
-/// A message if the engine fails, or with the violated consistency conditions.
+/// A message if the engine fails.
 ///
 /// # Panics
 /// If the engine loses a row.
 pub fn run<E: Engine>(engine: &E, settings: &Settings) -> Result<Report, String> {
     load_all(engine, settings)?;
     measure(engine, engine, settings)
-}
-
-fn tables<E: Engine>(engine: &E, settings: &Settings) -> Result<Tables<E>, String> {
-    Tables::open(engine, settings.scale, settings.warehouses)
 }
 
 /// Only loads.
@@ -90,13 +115,17 @@ pub fn load_all<E: Engine>(engine: &E, settings: &Settings) -> Result<(), String
     Ok(())
 }
 
-/// Runs once on an engine that is loaded.
+fn tables<E: Engine>(engine: &E, settings: &Settings) -> Result<Tables<E>, String> {
+    Tables::open(engine, settings.scale, settings.warehouses)
+}
+
+/// Runs, once, on an engine that is loaded.
 ///
-/// The stock scans are of `scanned`: the same engine, or another one that is loaded alike and that nobody writes to. Those stand in for scans: they cost as much
-/// work and concern nobody.
+/// The stock scans are of `scanned`: the same engine, or another one that is loaded alike and that nobody writes to. Those stand in for scans: they cost as
+/// much work and concern nobody.
 ///
 /// # Errors
-/// A message if the engine fails, or with the violated consistency conditions.
+/// A message if the engine fails.
 ///
 /// # Panics
 /// If the engine loses a row.
@@ -112,36 +141,46 @@ pub fn measure<E: Engine>(engine: &E, scanned: &E, settings: &Settings) -> Resul
             .collect(),
         stop: AtomicBool::new(false),
     };
-    let mut checks = run.check_at_rest(When::Loaded)?;
-    let start = Instant::now();
-    let (tallies, seconds, scans, checked) = std::thread::scope(|scope| {
-        let run = &run;
-        let workers: Vec<_> = (0..settings.threads)
-            .map(|thread| scope.spawn(move || run.work(thread)))
-            .collect();
-        let interval = settings.stock_scan_interval;
-        let scanner = interval.map(|interval| scope.spawn(move || run.scan_stock(interval)));
-        let checker = settings.check.then(|| scope.spawn(|| run.keep_checking()));
-        run.watch(start, || workers.iter().all(ScopedJoinHandle::is_finished));
-        let tallies: Vec<_> = workers
-            .into_iter()
-            .map(|worker| worker.join().expect("a worker panicked"))
-            .collect();
-        let seconds = start.elapsed().as_secs_f64();
-        let scans = scanner.map(|scanner| scanner.join().expect("the scanner panicked"));
-        let checked = checker.map(|checker| checker.join().expect("the checker panicked"));
-        (tallies, seconds, scans, checked)
-    });
-    checks += checked.unwrap_or(Ok(0))?;
-    checks += run.check_at_rest(When::Running)?;
-    let mut sum = Tally::default();
-    for tally in &tallies {
-        sum.add(tally);
+    let mut checks = Checks::default();
+    run.check_at_rest(When::Loaded, &mut checks);
+    let mut outcome = Outcome::default();
+    if checks.all_held() {
+        outcome = run.run(&mut checks);
     }
-    Ok(Report::new(engine, settings, seconds, &sum, scans, checks))
+    if checks.all_held() {
+        run.check_at_rest(When::Running, &mut checks);
+    }
+    Ok(Report::new(engine, settings, &outcome, checks))
 }
 
 impl<E: Engine> Run<'_, E> {
+    /// Runs transactions for as long as it was asked for, or until a check finds a violation.
+    fn run(&self, checks: &mut Checks) -> Outcome {
+        let start = Instant::now();
+        std::thread::scope(|scope| {
+            let workers: Vec<_> = (0..self.settings.threads)
+                .map(|thread| scope.spawn(move || self.work(thread)))
+                .collect();
+            let interval = self.settings.stock_scan_interval;
+            let scanner = interval.map(|interval| scope.spawn(move || self.scan_stock(interval)));
+            let checker = (self.settings.check).then(|| scope.spawn(|| self.keep_checking(checks)));
+            self.watch(start, || workers.iter().all(ScopedJoinHandle::is_finished));
+            let mut tally = Tally::default();
+            for worker in workers {
+                tally.add(&worker.join().expect("a worker panicked"));
+            }
+            let seconds = start.elapsed().as_secs_f64();
+            if let Some(checker) = checker {
+                checker.join().expect("the checker panicked");
+            }
+            Outcome {
+                tally,
+                seconds,
+                stock_scans: scanner.map(|scanner| scanner.join().expect("the scanner panicked")),
+            }
+        })
+    }
+
     /// Shows progress until the time is over.
     fn watch(&self, start: Instant, done: impl Fn() -> bool) {
         let bar = progress("running", None);
@@ -247,40 +286,31 @@ impl<E: Engine> Run<'_, E> {
         }
     }
 
-    /// Checks while transactions run, and returns how often.
-    fn keep_checking(&self) -> Result<u64, String> {
-        let mut checks = 0;
+    /// Checks while transactions run.
+    fn keep_checking(&self, checks: &mut Checks) {
         while !self.stopped() {
             let next = Instant::now() + CHECK_INTERVAL;
-            let checked = self.check(When::Running);
-            if checked.is_err() {
+            checks.add(self.check(When::Running));
+            if !checks.all_held() {
                 self.stop.store(true, Relaxed);
             }
-            checks += checked?;
             self.wait_until(next);
         }
-        Ok(checks)
     }
 
-    /// Checks while nothing else runs, if it is asked for, and returns how often.
-    fn check_at_rest(&self, when: When) -> Result<u64, String> {
+    /// Checks while nothing else runs, if it is asked for.
+    fn check_at_rest(&self, when: When, checks: &mut Checks) {
         if !self.settings.check {
-            return Ok(0);
+            return;
         }
         let bar = progress("checking", None);
         bar.enable_steady_tick(Duration::from_millis(100));
-        let checked = self.check(when);
+        checks.add(self.check(when));
         bar.finish_and_clear();
-        checked
     }
 
-    fn check(&self, when: When) -> Result<u64, String> {
-        let violations = check(&self.tables, &self.engine.snapshot(), when);
-        if violations.is_empty() {
-            return Ok(1);
-        }
-        let messages: Vec<_> = violations.iter().map(ToString::to_string).collect();
-        Err(messages.join("\n"))
+    fn check(&self, when: When) -> Vec<Violation> {
+        check(&self.tables, &self.engine.snapshot(), when)
     }
 }
 
@@ -302,7 +332,8 @@ impl<E: Engine> Worker<'_, E> {
         let (scale, warehouses) = (&tables.scale, tables.warehouses);
         let random = &mut self.random;
         let tally = &mut self.tally.kinds[kind as usize];
-        let mut attempts = 0_u64;
+        // A transaction in several parts commits each by itself.
+        let (mut attempts, mut parts) = (0_u64, 1);
         let start;
         let mut committed = true;
         match kind {
@@ -337,11 +368,15 @@ impl<E: Engine> Worker<'_, E> {
             Kind::Delivery => {
                 let input = Delivery::draw(random, self.at);
                 start = Instant::now();
-                let Ok(output) = engine.run(|tx| {
-                    attempts += 1;
-                    Ok::<_, Infallible>(input.run(tx, tables))
-                });
-                self.tally.skipped_districts += output.skipped;
+                parts = 0;
+                for districts in input.parts(scale) {
+                    parts += 1;
+                    let Ok(output) = engine.run(|tx| {
+                        attempts += 1;
+                        Ok::<_, Infallible>(input.run(tx, tables, districts.clone()))
+                    });
+                    self.tally.skipped_districts += output.skipped;
+                }
             }
             Kind::StockLevel => {
                 let input = StockLevel::draw(random, self.at);
@@ -353,7 +388,7 @@ impl<E: Engine> Worker<'_, E> {
             }
         }
         tally.latency.record(start.elapsed());
-        tally.aborted += attempts - 1;
+        tally.aborted += attempts - parts;
         if committed {
             tally.count += 1;
         } else {

@@ -289,7 +289,8 @@ impl<'r, E: Engine, V: Record, T: Table<E, V>> Run<'r, E, V, T> {
         Some(transactions / threads + u64::from((thread as u64) < transactions % threads))
     }
 
-    fn work(&self, thread: usize, mut chooser: Chooser) -> Outcome {
+    /// Runs transactions until the run is over; see [`Run::transact`] for `VIEWS`.
+    fn work<const VIEWS: bool>(&self, thread: usize, mut chooser: Chooser) -> Outcome {
         let mut random =
             SmallRng::seed_from_u64(self.settings.seed.wrapping_add(1 + thread as u64));
         let worker = &self.workers[thread];
@@ -308,12 +309,12 @@ impl<'r, E: Engine, V: Record, T: Table<E, V>> Run<'r, E, V, T> {
             for transaction in plan.chunks_exact(ops) {
                 if timed {
                     let start = Instant::now();
-                    self.transact(transaction, &mut random, &mut outcome);
+                    self.transact::<VIEWS>(transaction, &mut random, &mut outcome);
                     let samples = outcome.samples.of(kind(transaction));
                     samples.record(start.elapsed());
                     timed = short;
                 } else {
-                    self.transact(transaction, &mut random, &mut outcome);
+                    self.transact::<VIEWS>(transaction, &mut random, &mut outcome);
                 }
             }
             // Release: what was inserted is committed.
@@ -380,7 +381,11 @@ impl<E: Engine, V: Record, T: Table<E, V>> AnyRun for Run<'_, E, V, T> {
             let threads: Vec<_> = (0..self.settings.threads)
                 .map(|thread| {
                     let chooser = chooser.clone();
-                    scope.spawn(move || self.work(thread, chooser))
+                    let work = match self.settings.read_only {
+                        ReadOnly::View => Self::work::<true>,
+                        _ => Self::work::<false>,
+                    };
+                    scope.spawn(move || work(self, thread, chooser))
                 })
                 .collect();
             let readers: Vec<_> = (0..self.settings.long_readers)

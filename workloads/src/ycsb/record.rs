@@ -45,9 +45,11 @@ impl<const SIZE: usize> Record for [u8; SIZE] {
     fn new(_shape: &Shape, fill: u8, _random: &mut SmallRng) -> Self {
         [fill; SIZE]
     }
+    #[inline]
     fn all(&self) -> &[u8] {
         self
     }
+    #[inline]
     fn first_field(&self, shape: &Shape) -> &[u8] {
         &self[..shape.field_length]
     }
@@ -62,9 +64,11 @@ impl Record for Box<[u8]> {
     fn new(shape: &Shape, fill: u8, _random: &mut SmallRng) -> Self {
         vec![fill; shape.size()].into()
     }
+    #[inline]
     fn all(&self) -> &[u8] {
         self
     }
+    #[inline]
     fn first_field(&self, shape: &Shape) -> &[u8] {
         &self[..shape.field_length]
     }
@@ -104,6 +108,7 @@ impl Record for Varied {
         }
     }
 
+    #[inline]
     fn all(&self) -> &[u8] {
         &self.bytes
     }
@@ -136,6 +141,7 @@ pub(super) fn varies(properties: &Properties) -> bool {
 }
 
 /// Reads every cache line of these bytes.
+#[inline]
 pub(super) fn touch(bytes: &[u8]) {
     let sum = bytes
         .iter()

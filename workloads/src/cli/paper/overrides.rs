@@ -1,8 +1,10 @@
 //! The parameters that the command line sets.
 
+use super::super::input::{THREADS, at_least_one, duration, exponent, fits, percentage, within};
 use super::super::tpcc::warehouses;
-use super::super::{duration, exponent, percentage, positive};
+use super::super::ycsb::OPERATIONS;
 use clap::Args;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 use workloads::InputError;
 use workloads::paper::{Interval, Parameters};
@@ -105,7 +107,7 @@ impl Overrides {
         given.set(
             "ops-per-txn",
             &mut to.ops_per_txn,
-            checked("--ops-per-txn", self.ops_per_txn)?,
+            ranged("--ops-per-txn", self.ops_per_txn, &OPERATIONS)?,
         );
         given.set(
             "read-ratios",
@@ -139,7 +141,7 @@ impl Overrides {
         given.set(
             "long-readers",
             &mut to.long_readers,
-            checked("--long-readers", self.long_readers)?,
+            ranged("--long-readers", self.long_readers, &THREADS)?,
         );
         given.set("hold", &mut to.hold, seconds("--hold", &self.hold)?);
         given.set("pause", &mut to.pause, seconds("--pause", &self.pause)?);
@@ -159,6 +161,11 @@ impl Overrides {
             self.mix.as_deref().map(str::parse).transpose()?,
         );
         given.set("seed", &mut to.seed, self.seed);
+        let (records, size) = (to.records, to.value_size);
+        fits(
+            &format!("{records} records of {size} bytes"),
+            records.saturating_mul(size as u64),
+        )?;
         Ok(given.0)
     }
 }
@@ -181,7 +188,16 @@ fn checked<N: Default + PartialOrd + std::fmt::Display>(
     name: &str,
     value: Option<N>,
 ) -> Result<Option<N>, InputError> {
-    value.map(|value| positive(name, value)).transpose()
+    value.map(|value| at_least_one(name, value)).transpose()
+}
+
+/// A number in a range, if there is one.
+fn ranged<N: Copy + PartialOrd + std::fmt::Display>(
+    name: &str,
+    value: Option<N>,
+    range: &RangeInclusive<N>,
+) -> Result<Option<N>, InputError> {
+    value.map(|value| within(name, value, range)).transpose()
 }
 
 /// Values that are all checked, if there are any.
@@ -201,7 +217,9 @@ fn list<T: Copy>(
 }
 
 fn threads(values: &[usize]) -> Result<Option<Vec<usize>>, InputError> {
-    let mut threads = list("--threads", values, positive)?;
+    let mut threads = list("--threads", values, |name, value| {
+        within(name, value, &THREADS)
+    })?;
     if let Some(threads) = &mut threads {
         threads.sort_unstable();
         threads.dedup();

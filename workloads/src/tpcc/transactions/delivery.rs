@@ -1,9 +1,10 @@
 //! Delivery (clause 2.7).
 
-use super::{Terminal, now};
+use super::{Profile, Terminal, now};
 use crate::engine::{Engine, Read, Write};
 use crate::tpcc::random::Random;
-use crate::tpcc::schema::{Moment, OrderLine, Tables, key};
+use crate::tpcc::schema::{Moment, OrderLine, Scale, Tables, key};
+use std::ops::RangeInclusive;
 
 /// The input.
 #[derive(Clone, Copy, Debug)]
@@ -11,6 +12,7 @@ pub struct Delivery {
     warehouse: u32,
     carrier: u8,
     date: Moment,
+    profile: Profile,
 }
 
 /// The output: what would be in the result file (clause 2.7.3.2).
@@ -29,19 +31,36 @@ impl Delivery {
             warehouse: at.warehouse,
             carrier: random.uniform(1..=10),
             date: now(),
+            profile: at.profile,
         }
     }
 
-    /// Runs within a transaction (clause 2.7.4): the oldest order of each district.
+    /// The districts by transaction: all in one, or in the reduced profile one for each.
+    pub fn parts(&self, scale: &Scale) -> impl Iterator<Item = RangeInclusive<u8>> + use<> {
+        let districts = scale.districts;
+        let size = match self.profile {
+            Profile::Spec => districts,
+            Profile::Vmvcc => 1,
+        };
+        let firsts = (1..=districts).step_by(size.into());
+        firsts.map(move |first| first..=first + (size - 1))
+    }
+
+    /// Runs within a transaction (clause 2.7.4): the oldest order of each of these districts.
     ///
     /// # Panics
     /// If a row is missing that an earlier transaction wrote.
-    pub fn run<E: Engine>(&self, tx: &E::Transaction<'_>, tables: &Tables<E>) -> Delivered {
+    pub fn run<E: Engine>(
+        &self,
+        tx: &E::Transaction<'_>,
+        tables: &Tables<E>,
+        districts: RangeInclusive<u8>,
+    ) -> Delivered {
         let mut delivered = Delivered {
-            orders: Vec::with_capacity(tables.scale.districts.into()),
+            orders: Vec::with_capacity(districts.len()),
             skipped: 0,
         };
-        for district in 1..=tables.scale.districts {
+        for district in districts {
             match self.deliver(tx, tables, district) {
                 Some(order) => delivered.orders.push((district, order)),
                 None => delivered.skipped += 1,

@@ -83,10 +83,7 @@ impl NewOrder {
                 } else {
                     at.warehouse
                 },
-                quantity: match at.profile {
-                    Profile::Spec => random.uniform(1..=10),
-                    Profile::Vmvcc => 5,
-                },
+                quantity: random.uniform(1..=10),
             }
         };
         let lines = (1..=count).map(line).collect();

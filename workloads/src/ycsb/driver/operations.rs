@@ -69,9 +69,12 @@ impl Mix {
     }
 
     fn draw(&self, random: &mut SmallRng) -> Kind {
-        let mut dice = random.random::<f64>();
         // What rounding leaves of the sum is the last one's.
         let ((_, last), others) = self.0.split_last().expect("the shares sum to 1");
+        if others.is_empty() {
+            return *last;
+        }
+        let mut dice = random.random::<f64>();
         for &(share, kind) in others {
             if dice < share {
                 return kind;
@@ -132,19 +135,36 @@ impl<E: Engine, V: Record, T: Table<E, V>> Run<'_, E, V, T> {
         }
     }
 
-    /// Runs one transaction.
-    pub(super) fn transact(
+    /// Runs one transaction. Reads only in `VIEWS`, or as the settings say: known when this is compiled, so that nothing is asked before each view.
+    pub(super) fn transact<const VIEWS: bool>(
         &self,
         transaction: &[Operation],
         random: &mut SmallRng,
         outcome: &mut Outcome,
     ) {
+        if !VIEWS && transaction.iter().all(Operation::only_reads) {
+            return self.read_only(transaction, outcome);
+        }
+        let mut attempts = 0;
+        // By itself: how far the cache misses of consecutive transactions overlap depends on the instructions between them.
+        if let &[
+            Operation {
+                kind: Kind::Read,
+                key,
+                ..
+            },
+        ] = transaction
+        {
+            let found = self.engine.view(|view| {
+                attempts += 1;
+                self.read(view, key)
+            });
+            outcome.missing += u64::from(!found);
+            outcome.aborted += attempts - 1;
+            return;
+        }
+        let before = (outcome.scanned, outcome.missing);
         if transaction.iter().all(Operation::only_reads) {
-            if self.settings.read_only != ReadOnly::View {
-                return self.read_only(transaction, outcome);
-            }
-            let mut attempts = 0;
-            let before = (outcome.scanned, outcome.missing);
             self.engine.view(|view| {
                 attempts += 1;
                 (outcome.scanned, outcome.missing) = before;
@@ -153,15 +173,13 @@ impl<E: Engine, V: Record, T: Table<E, V>> Run<'_, E, V, T> {
             outcome.aborted += attempts - 1;
             return;
         }
-        let mut attempts = 0;
-        let before = (outcome.scanned, outcome.missing);
         let Ok(()) = self.engine.run(|tx| {
             attempts += 1;
             (outcome.scanned, outcome.missing) = before;
             for operation in transaction {
                 let key = operation.key;
                 match operation.kind {
-                    Kind::Read => self.read(tx, key, outcome),
+                    Kind::Read => outcome.missing += u64::from(!self.read(tx, key)),
                     Kind::Update => self.update(tx, key, random, outcome),
                     Kind::Insert => {
                         let record = V::new(&self.shape, key.to_le_bytes()[0], random);
@@ -169,7 +187,7 @@ impl<E: Engine, V: Record, T: Table<E, V>> Run<'_, E, V, T> {
                     }
                     Kind::Scan => self.scan(tx, operation, outcome),
                     Kind::ReadModifyWrite => {
-                        self.read(tx, key, outcome);
+                        outcome.missing += u64::from(!self.read(tx, key));
                         self.update(tx, key, random, outcome);
                     }
                 }
@@ -179,26 +197,45 @@ impl<E: Engine, V: Record, T: Table<E, V>> Run<'_, E, V, T> {
         outcome.aborted += attempts - 1;
     }
 
-    /// Runs one transaction that only reads in another way than as a view. Never inlined: the usual way is to stay short.
-    #[inline(never)]
+    /// Runs one transaction that only reads as the settings say. One read by itself, as in `transact`.
     fn read_only(&self, transaction: &[Operation], outcome: &mut Outcome) {
         let mut attempts = 0;
         let before = (outcome.scanned, outcome.missing);
-        let mut read = |tx: &E::Transaction<'_>| {
-            attempts += 1;
-            (outcome.scanned, outcome.missing) = before;
-            self.read_all(tx, transaction, outcome);
-        };
-        match self.settings.read_only {
-            ReadOnly::View | ReadOnly::Transaction => {
-                let Ok(()) = self.engine.run(|tx| Ok::<_, Infallible>(read(tx)));
-            }
-            ReadOnly::Timestamped => self.engine.run_timestamped(read),
-            ReadOnly::Snapshot => {
-                return self.read_all(&self.engine.snapshot(), transaction, outcome);
+        if let [operation] = transaction
+            && operation.kind == Kind::Read
+        {
+            let key = operation.key;
+            let mut read = |tx: &E::Transaction<'_>| {
+                attempts += 1;
+                self.read(tx, key)
+            };
+            let found = match self.settings.read_only {
+                ReadOnly::View | ReadOnly::Transaction => {
+                    let Ok(found) = self.engine.run(|tx| Ok::<_, Infallible>(read(tx)));
+                    found
+                }
+                ReadOnly::Timestamped => self.engine.run_timestamped(read),
+                ReadOnly::Snapshot => self.read(&self.engine.snapshot(), key),
+            };
+            outcome.missing += u64::from(!found);
+        } else {
+            let mut read = |tx: &E::Transaction<'_>| {
+                attempts += 1;
+                (outcome.scanned, outcome.missing) = before;
+                self.read_all(tx, transaction, outcome);
+            };
+            match self.settings.read_only {
+                ReadOnly::View | ReadOnly::Transaction => {
+                    let Ok(()) = self.engine.run(|tx| Ok::<_, Infallible>(read(tx)));
+                }
+                ReadOnly::Timestamped => self.engine.run_timestamped(read),
+                ReadOnly::Snapshot => {
+                    self.read_all(&self.engine.snapshot(), transaction, outcome);
+                }
             }
         }
-        outcome.aborted += attempts - 1;
+        // A snapshot is no attempt.
+        outcome.aborted += u64::saturating_sub(attempts, 1);
     }
 
     #[inline]
@@ -206,19 +243,19 @@ impl<E: Engine, V: Record, T: Table<E, V>> Run<'_, E, V, T> {
         for operation in transaction {
             match operation.kind {
                 Kind::Scan => self.scan(from, operation, outcome),
-                _ => self.read(from, operation.key, outcome),
+                _ => outcome.missing += u64::from(!self.read(from, operation.key)),
             }
         }
     }
 
-    /// Reads a record: touches every cache line of the fields that are read.
-    pub(super) fn read(&self, from: &impl Read<E>, key: u64, outcome: &mut Outcome) {
-        match self.table.get(from, key) {
-            Some(record) => self.touch(record),
-            None => outcome.missing += 1,
-        }
+    /// Reads a record, if it is there: touches every cache line of the fields that are read.
+    #[inline]
+    pub(super) fn read(&self, from: &impl Read<E>, key: u64) -> bool {
+        let record = self.table.get(from, key);
+        record.inspect(|record| self.touch(record)).is_some()
     }
 
+    #[inline]
     pub(super) fn touch(&self, record: &V) {
         if self.settings.properties.read_all_fields {
             touch(record.all());

@@ -1,0 +1,96 @@
+//! Why a commit failed.
+
+use crate::table::TableCore;
+use std::fmt;
+use std::ptr::NonNull;
+use std::sync::Arc;
+
+/// A transaction lost against another one: nothing of it happened. Run it again.
+///
+/// It names what was found first; there may have been more.
+///
+/// ```
+/// use mvcc::{Conflict, ConflictCause};
+///
+/// let db = mvcc::Database::new();
+/// let table = db.table::<u64, u64>("visits")?;
+/// let (first, second) = (db.begin(), db.begin());
+/// for tx in [&first, &second] {
+///     let count = tx.get(&table, &1).copied().unwrap_or(0);
+///     tx.insert(&table, 1, count + 1);
+/// }
+/// assert!(first.commit().is_ok());
+/// let conflict: Conflict = second.commit().unwrap_err();
+/// assert_eq!((&*conflict.table, conflict.cause), ("visits", ConflictCause::AbsentKeyAppeared));
+/// println!("{conflict}");
+/// # Ok::<(), mvcc::TableError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Conflict {
+    /// The name of the table that it happened in.
+    pub table: Arc<str>,
+    /// What the other transaction did.
+    pub cause: ConflictCause,
+}
+
+/// What a concurrent transaction did to one that lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ConflictCause {
+    /// It has written a key that this one has read, or is about to.
+    ReadOverwritten,
+    /// It has given a value to a key that this one has found absent, or is about to.
+    AbsentKeyAppeared,
+    /// It has added, changed or removed a row in a range that this one has read, or is about to.
+    RangeChanged,
+    /// It was at work on a key that this one was going to write, and did not finish.
+    WriteLocked,
+}
+
+impl fmt::Display for ConflictCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::ReadOverwritten => "a row that it has read was overwritten",
+            Self::AbsentKeyAppeared => "a key that it has found absent appeared",
+            Self::RangeChanged => "a range that it has read changed",
+            Self::WriteLocked => "a row that it was going to write was locked",
+        })
+    }
+}
+
+impl fmt::Display for Conflict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "the transaction conflicts with a concurrent one and changed nothing: in table {:?}, {}; run it again",
+            self.table, self.cause
+        )
+    }
+}
+
+impl std::error::Error for Conflict {}
+
+/// The same for those who do not show it to anybody.
+#[derive(Clone, Copy)]
+pub(crate) struct Lost {
+    pub(crate) table: NonNull<TableCore>,
+    pub(crate) cause: ConflictCause,
+}
+
+impl Lost {
+    #[cold]
+    pub(crate) fn new(table: NonNull<TableCore>, cause: ConflictCause) -> Self {
+        Self { table, cause }
+    }
+
+    /// # Safety
+    /// The database, which keeps its tables, is alive.
+    pub(crate) unsafe fn describe(self) -> Conflict {
+        Conflict {
+            // SAFETY: the caller's promise.
+            table: unsafe { self.table.as_ref() }.shared_name(),
+            cause: self.cause,
+        }
+    }
+}

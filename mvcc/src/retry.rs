@@ -1,0 +1,219 @@
+//! Running a transaction until it commits, or until a policy says that it is enough.
+
+use crate::conflict::Conflict;
+use crate::database::Database;
+use crate::sync::{back_off, pause};
+use crate::transaction::Transaction;
+use std::cell::OnceCell;
+use std::fmt;
+use std::time::{Duration, Instant};
+
+/// So often a transaction may lose before it is run in a way that cannot lose. Among four threads on two cores that do nothing but increment one counter,
+/// each further attempt was needed a third as often; of 8 million transactions one took 19 (docs/performance.md). So this is for long transactions among
+/// short ones.
+const LOSSES: u32 = if cfg!(any(test, shuttle)) { 2 } else { 32 };
+
+/// When to run a transaction again that has lost, and when to give it up; for [`Database::run_with`].
+///
+/// By default it is the same as what [`Database::run`] does: never given up, a short random pause after each loss, and after 32 losses it is run while all
+/// other threads' commits wait.
+///
+/// ```
+/// use mvcc::RetryPolicy;
+/// use std::time::Duration;
+///
+/// let patient = RetryPolicy::new().deadline(Duration::from_secs(1));
+/// let polite = RetryPolicy::new()
+///     .attempts(100)
+///     .backoff(Duration::from_micros(100), Duration::from_millis(5))
+///     .exclusive_after(u32::MAX);
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "a policy does nothing until it is given to `run_with`"]
+pub struct RetryPolicy {
+    attempts: u32,
+    deadline: Option<Duration>,
+    backoff: Option<(Duration, Duration)>,
+    losses: u32,
+}
+
+impl Default for RetryPolicy {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl RetryPolicy {
+    /// Tries without end, as [`Database::run`] does.
+    pub const fn new() -> Self {
+        Self {
+            attempts: u32::MAX,
+            deadline: None,
+            backoff: None,
+            losses: LOSSES,
+        }
+    }
+
+    /// Gives up after so many attempts.
+    ///
+    /// # Panics
+    /// If `limit` is 0.
+    pub const fn attempts(mut self, limit: u32) -> Self {
+        assert!(limit > 0, "a transaction needs at least one attempt");
+        self.attempts = limit;
+        self
+    }
+
+    /// Begins no further attempt once this time has passed since `run_with` was called. An attempt that has begun is never interrupted.
+    pub const fn deadline(mut self, after: Duration) -> Self {
+        self.deadline = Some(after);
+        self
+    }
+
+    /// Sleeps after each loss, for a random time up to `first` after the first one, and up to twice as long after each further one, but never longer
+    /// than `longest`. By default a few microseconds are spent spinning, which is best where transactions are short.
+    pub const fn backoff(mut self, first: Duration, longest: Duration) -> Self {
+        self.backoff = Some((first, longest));
+        self
+    }
+
+    /// After so many losses, runs the transaction while all other threads' commits wait, so that it cannot lose. By default 32;
+    /// `u32::MAX` is never. A closure that is run so must not wait for another thread's commit.
+    pub const fn exclusive_after(mut self, losses: u32) -> Self {
+        self.losses = losses;
+        self
+    }
+
+    /// Whether there is no further attempt after this one.
+    fn is_over(&self, attempt: u32, started: Option<Instant>) -> bool {
+        let late = |(after, started): (Duration, Instant)| started.elapsed() >= after;
+        attempt >= self.attempts || self.deadline.zip(started).is_some_and(late)
+    }
+
+    /// Waits after this attempt.
+    fn wait(&self, attempt: u32) {
+        match self.backoff {
+            None => back_off(attempt - 1),
+            Some((first, longest)) => {
+                let limit = first.saturating_mul(1 << (attempt - 1).min(20));
+                pause(limit.min(longest));
+            }
+        }
+    }
+}
+
+/// A transaction was given up because it had lost as often, or for as long, as its [`RetryPolicy`] allows. Nothing of it happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Exhausted {
+    /// How often it was tried.
+    pub attempts: u32,
+    /// Why the last attempt failed.
+    pub conflict: Conflict,
+}
+
+impl fmt::Display for Exhausted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "the transaction was given up after {} attempts and changed nothing: in table {:?}, {}; raise the limits of its RetryPolicy, or let it read less",
+            self.attempts, self.conflict.table, self.conflict.cause
+        )
+    }
+}
+
+impl std::error::Error for Exhausted {}
+
+/// Why [`Database::run_with`] did not commit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RunError<E> {
+    /// The closure returned this error, which aborted the transaction.
+    Aborted(E),
+    /// The policy's limits were reached.
+    Exhausted(Exhausted),
+}
+
+impl<E: fmt::Display> fmt::Display for RunError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Aborted(error) => error.fmt(f),
+            Self::Exhausted(exhausted) => exhausted.fmt(f),
+        }
+    }
+}
+
+impl<E: std::error::Error> std::error::Error for RunError<E> {
+    /// Not the error itself, whose message is this one's.
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Aborted(error) => error.source(),
+            Self::Exhausted(exhausted) => Some(&exhausted.conflict),
+        }
+    }
+}
+
+impl Database {
+    /// Runs a read-write transaction until it commits, as [`run`](Self::run) does, but not for longer than a policy allows.
+    ///
+    /// # Errors
+    /// [`RunError::Aborted`] with what the closure returned as `Err`; the transaction is not run again then.
+    /// [`RunError::Exhausted`] if it lost too often or for too long.
+    ///
+    /// # Panics
+    /// If the closure panics. The transaction is aborted then.
+    ///
+    /// ```
+    /// use mvcc::{RetryPolicy, RunError};
+    ///
+    /// let db = mvcc::Database::new();
+    /// let seats = db.table::<u32, &str>("seats")?;
+    /// let policy = RetryPolicy::new().attempts(3);
+    /// let booked = db.run_with(&policy, |tx| match tx.get(&seats, &7) {
+    ///     Some(taken) => Err(*taken),
+    ///     None => Ok(tx.insert(&seats, 7, "ann")),
+    /// });
+    /// match booked {
+    ///     Ok(()) => {}
+    ///     Err(RunError::Aborted(who)) => println!("taken by {who}"),
+    ///     Err(RunError::Exhausted(exhausted)) => println!("{exhausted}"),
+    /// }
+    /// # Ok::<(), mvcc::TableError>(())
+    /// ```
+    #[cfg_attr(debug_assertions, track_caller)]
+    pub fn run_with<T, E>(
+        &self,
+        policy: &RetryPolicy,
+        mut transaction: impl FnMut(&Transaction<'_>) -> Result<T, E>,
+    ) -> Result<T, RunError<E>> {
+        let started = policy.deadline.map(|_| Instant::now());
+        let local = OnceCell::new();
+        let mut inside = None;
+        let mut attempt = 1;
+        loop {
+            let lost = {
+                let tx = Transaction::new(self.inner(), attempt);
+                let value = transaction(&tx).map_err(RunError::Aborted)?;
+                match tx.commit_untimed() {
+                    Ok(()) => return Ok(value),
+                    Err(lost) => lost,
+                }
+            };
+            if policy.is_over(attempt, started) {
+                return Err(RunError::Exhausted(Exhausted {
+                    attempts: attempt,
+                    // SAFETY: we have a handle of the database.
+                    conflict: unsafe { lost.describe() },
+                }));
+            }
+            if inside.is_some() {
+                // A lock that a preempted thread held: at once again.
+            } else if attempt >= policy.losses {
+                let local = local.get_or_init(|| self.inner().local());
+                inside = Some(local.enter());
+            } else {
+                policy.wait(attempt);
+            }
+            attempt = attempt.saturating_add(1);
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! `workloads ycsb`.
+
+use super::input::{THREADS, at_least_one, duration, exponent, fits, percentage, within};
+use super::json::JsonFile;
+use super::{Clock, Failure, OnEngine, on_engine};
+use clap::Args;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::time::Duration;
+use workloads::InputError;
+use workloads::engine::Engine;
+use workloads::ycsb::{
+    self, Distribution, LengthDistribution, Limit, LongReads, Properties, ReadOnly, Settings,
+};
+
+/// Operations of a transaction: they are drawn before it begins.
+pub(super) const OPERATIONS: RangeInclusive<u64> = 1..=1_000_000;
+
+#[derive(Args)]
+pub(super) struct Ycsb {
+    /// A core workload's letter (a to f) or a property file [default: a, or the parameters below].
+    #[arg(long, value_name = "FILE-OR-LETTER")]
+    workload: Option<String>,
+    /// Records to load [default: the file's; 100,000 for a letter; 1,000,000 without a workload].
+    #[arg(long)]
+    records: Option<u64>,
+    /// Bytes of a record, as one field.
+    #[arg(long, value_name = "BYTES")]
+    value_size: Option<usize>,
+    /// Operations of a transaction.
+    #[arg(long, default_value_t = 1)]
+    ops_per_txn: u64,
+    /// Reads in percent, the rest are updates; in place of --workload.
+    #[arg(long, value_name = "PERCENT")]
+    read_ratio: Option<f64>,
+    /// With --read-ratio: makes the reads scans of this many records, in ascending order of their keys, from one on that the
+    /// distribution chooses (fewer at the end of the table).
+    #[arg(long, value_name = "RECORDS")]
+    scan_length: Option<u32>,
+    /// Which records are used.
+    #[arg(long, value_enum)]
+    distribution: Option<Distribution>,
+    /// The exponent of the zipfian and latest distributions, above 0 and below 1.
+    #[arg(long, default_value_t = 0.99)]
+    theta: f64,
+    /// Threads [default: the file's, or one for each core].
+    #[arg(long)]
+    threads: Option<usize>,
+    /// Seconds to run [default: the file's operationcount, or 5 seconds].
+    #[arg(long, value_name = "SECONDS")]
+    duration: Option<String>,
+    /// Operations to run, in place of --duration.
+    #[arg(long)]
+    operations: Option<u64>,
+    /// Threads that read 10,000 records from one snapshot after the other, besides.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    long_readers: usize,
+    /// For the random numbers.
+    #[arg(long, default_value_t = 42)]
+    seed: u64,
+    /// The transaction engine: mvcc or tplock.
+    #[arg(long, default_value = "mvcc")]
+    engine: String,
+    /// The clock of engine mvcc.
+    #[arg(long, value_enum, default_value_t = Clock::Auto)]
+    clock: Clock,
+    /// A file for the results.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+impl Ycsb {
+    pub(super) fn run(&self) -> Result<(), Failure> {
+        let settings = self.settings()?;
+        on_engine(&self.engine, self.clock, &(self, settings))
+    }
+
+    fn settings(&self) -> Result<Settings, InputError> {
+        let (name, mut properties, from_file) = self.properties()?;
+        if let Some(records) = self.records {
+            properties.records = at_least_one("--records", records)?;
+        }
+        if let Some(size) = self.value_size {
+            properties.fields = 1;
+            properties.field_length = at_least_one("--value-size", size)?;
+            properties.field_length_distribution = LengthDistribution::Constant;
+        }
+        if let Some(distribution) = self.distribution {
+            properties.distribution = distribution;
+        }
+        properties.check()?;
+        let size = properties.fields.saturating_mul(properties.field_length);
+        let records = properties.loaded();
+        fits(
+            &format!("{records} records of up to {size} bytes"),
+            records.saturating_mul(size as u64),
+        )?;
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let threads = self.threads.or(properties.threads).unwrap_or(cores);
+        Ok(Settings {
+            name,
+            ops_per_txn: within("--ops-per-txn", self.ops_per_txn, &OPERATIONS)?,
+            theta: exponent("--theta", self.theta)?,
+            threads: within("--threads", threads, &THREADS)?,
+            long_readers: within("--long-readers", self.long_readers, &(0..=*THREADS.end()))?,
+            long_reads: LongReads::default(),
+            read_only: ReadOnly::default(),
+            limit: self.limit(from_file.then_some(properties.operations))?,
+            seed: self.seed,
+            properties,
+        })
+    }
+
+    /// The workload's name and properties, and whether they come from a file.
+    fn properties(&self) -> Result<(String, Properties, bool), InputError> {
+        match (&self.workload, self.read_ratio) {
+            (Some(workload), Some(ratio)) => Err(InputError::new(format!(
+                "--read-ratio {ratio} contradicts --workload {workload}, which has its own proportions; leave one of them out"
+            ))),
+            (None, Some(ratio)) => {
+                let properties = self.parametrised(ratio)?;
+                let reads = match self.scan_length {
+                    Some(length) => format!("scans of {length}"),
+                    None => "reads".to_owned(),
+                };
+                Ok((format!("{ratio} % {reads}"), properties, false))
+            }
+            (workload, None) => {
+                if let Some(length) = self.scan_length {
+                    let workload = workload.as_deref().unwrap_or("a");
+                    return Err(InputError::new(format!(
+                        "--scan-length {length} goes with --read-ratio, not with --workload {workload}; set minscanlength and maxscanlength in \
+                         a property file, or give --read-ratio"
+                    )));
+                }
+                let workload = workload.as_deref().unwrap_or("a");
+                if let Some(text) = ycsb::built_in(workload) {
+                    let properties = Properties {
+                        records: 100_000,
+                        ..Properties::parse(text)?
+                    };
+                    return Ok((workload.to_lowercase(), properties, false));
+                }
+                let text = std::fs::read_to_string(workload).map_err(|error| {
+                    InputError::new(format!(
+                        "cannot read --workload {workload}: {error}; expected a letter from a to f or a property file"
+                    ))
+                })?;
+                let properties = Properties::parse(&text)
+                    .map_err(|error| InputError::new(format!("{workload}: {error}")))?;
+                Ok((workload.to_owned(), properties, true))
+            }
+        }
+    }
+
+    /// The workload of `--read-ratio`.
+    fn parametrised(&self, ratio: f64) -> Result<Properties, InputError> {
+        percentage("--read-ratio", ratio)?;
+        let mut properties = Properties {
+            records: 1_000_000,
+            fields: 1,
+            read: ratio / 100.0,
+            update: 1.0 - ratio / 100.0,
+            ..Properties::default()
+        };
+        if let Some(length) = self.scan_length {
+            if ratio == 0.0 {
+                return Err(InputError::new(format!(
+                    "--scan-length {length} contradicts --read-ratio 0, which leaves no reads that could be scans"
+                )));
+            }
+            properties.max_scan_length = at_least_one("--scan-length", length)?;
+            properties.scan_length_distribution = LengthDistribution::Constant;
+            (properties.scan, properties.read) = (properties.read, 0.0);
+        }
+        Ok(properties)
+    }
+
+    fn limit(&self, operations: Option<u64>) -> Result<Limit, InputError> {
+        match (&self.duration, self.operations) {
+            (Some(duration), Some(operations)) => Err(InputError::new(format!(
+                "--duration {duration} and --operations {operations} are both given; leave one of them out"
+            ))),
+            (None, Some(operations)) => {
+                Ok(Limit::Operations(at_least_one("--operations", operations)?))
+            }
+            (Some(text), None) => Ok(Limit::Duration(duration("--duration", text)?)),
+            (None, None) => {
+                Ok(operations.map_or(Limit::Duration(Duration::from_secs(5)), Limit::Operations))
+            }
+        }
+    }
+}
+
+impl OnEngine for (&Ycsb, Settings) {
+    fn run_on<E: Engine>(&self, engine: &E) -> Result<(), Failure> {
+        let (command, settings) = self;
+        let json = command.json.as_deref().map(JsonFile::create).transpose()?;
+        let report = ycsb::run(engine, settings).map_err(Failure::Run)?;
+        println!("{report}");
+        json.map_or(Ok(()), |json| json.write(&report))
+            .map_err(Failure::Run)
+    }
+}
