@@ -49,6 +49,8 @@ pub(crate) struct Footprint {
     pub(crate) scans: Vec<ScanRead>,
     pub(crate) ranges: Vec<RangeRead>,
     pub(crate) writes: Writes,
+    /// The catalog's number when the transaction began.
+    pub(crate) catalog: u64,
 }
 
 /// How long to wait for another commit's lock, in turns of a [`Wait`](crate::sync::Wait), before all locks are given back;
@@ -138,10 +140,12 @@ impl Footprint {
         let checked_early = bug!("validation-before-clock")
             && self.validate(u64::MAX, Locks::Ours, protected).is_ok();
         let timestamp = too_early.unwrap_or_else(|| shared.clock.now());
-        if !checked_early
-            && !bug!("no-validation")
-            && let Err(lost) = self.validate(timestamp, Locks::Ours, protected)
-        {
+        let validated = if checked_early || bug!("no-validation") {
+            Ok(())
+        } else {
+            self.validate(timestamp, Locks::Ours, protected)
+        };
+        if let Err(lost) = validated.and_then(|()| self.check_catalog(shared)) {
             if !bug!("lock-kept-on-abort") {
                 unlock(self.writes.sort());
             }
@@ -151,6 +155,24 @@ impl Footprint {
             write.install(timestamp);
         }
         Ok(timestamp)
+    }
+
+    /// Checks that no table that is written to has got an index that its writes do not know of. After the gate was found open, and after the clock was read.
+    ///
+    /// An index is filled inside the gate, and the catalog changes before that opens. So this commit is one that the index's rows were read after, since its
+    /// locks were there before the gate was closed; or it finds the changed catalog here.
+    #[inline]
+    fn check_catalog(&self, shared: &Shared) -> Result<(), Lost> {
+        if shared.catalog() == self.catalog || bug!("catalog-unchecked") {
+            return Ok(());
+        }
+        // SAFETY: the database keeps its tables.
+        let is_indexed_since =
+            |write: &&Write| unsafe { write.table.as_ref() }.is_indexed_since(self.catalog);
+        match self.writes.entries().iter().find(is_indexed_since) {
+            Some(write) => Err(Lost::new(write.table, ConflictCause::IndexAdded)),
+            None => Ok(()),
+        }
     }
 
     /// Moves the transaction's timestamp on, if all that it has read is still current after a clock reading.
@@ -313,3 +335,6 @@ fn unlock(writes: &mut [Write]) {
         unsafe { write.tuple.as_ref() }.publish(word);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -35,6 +35,18 @@ pub struct Conflict {
 }
 
 /// What a concurrent transaction did to one that lost.
+///
+/// ```
+/// let db = mvcc::Database::new();
+/// let table = db.table::<u64, &str>("t")?;
+/// db.run(|tx| Ok::<_, ()>(tx.insert(&table, 1, "one"))).unwrap();
+/// let tx = db.begin();
+/// let one = tx.get(&table, &1).copied();
+/// db.run(|tx| Ok::<_, ()>(tx.insert(&table, 1, "another"))).unwrap();
+/// tx.insert(&table, 2, one.unwrap());
+/// assert_eq!(tx.commit().unwrap_err().cause, mvcc::ConflictCause::ReadOverwritten);
+/// # Ok::<(), mvcc::TableError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ConflictCause {
@@ -46,6 +58,8 @@ pub enum ConflictCause {
     RangeChanged,
     /// It was at work on a key that this one was going to write, and did not finish.
     WriteLocked,
+    /// The table got an index after this transaction had begun.
+    IndexAdded,
 }
 
 impl fmt::Display for ConflictCause {
@@ -55,6 +69,7 @@ impl fmt::Display for ConflictCause {
             Self::AbsentKeyAppeared => "a key that it has found absent appeared",
             Self::RangeChanged => "a range that it has read changed",
             Self::WriteLocked => "a row that it was going to write was locked",
+            Self::IndexAdded => "an index was added that it has not kept up to date",
         })
     }
 }
@@ -92,5 +107,35 @@ impl Lost {
             table: unsafe { self.table.as_ref() }.shared_name(),
             cause: self.cause,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_conflict_tells_where_and_why_and_what_to_do() {
+        use ConflictCause::{AbsentKeyAppeared, RangeChanged, ReadOverwritten, WriteLocked};
+        let texts = [
+            ReadOverwritten,
+            AbsentKeyAppeared,
+            RangeChanged,
+            WriteLocked,
+        ]
+        .map(|cause| {
+            let table = "orders".into();
+            let text = Conflict { table, cause }.to_string();
+            assert!(
+                text.contains("in table \"orders\"") && text.ends_with("run it again"),
+                "{text}"
+            );
+            assert!(text.contains(&cause.to_string()), "{text}");
+            text
+        });
+        assert!(
+            (1..texts.len()).all(|i| !texts[..i].contains(&texts[i])),
+            "{texts:?}"
+        );
     }
 }

@@ -24,7 +24,7 @@
 //!   [`Database::begin`]: one by hand
 //! - [`Database::view`]: short reads; [`Database::snapshot`]: a state to keep;
 //!   [`Database::limited_snapshot`]: one that may be given up
-//! - [`Table`]: point access; [`OrderedTable`]: ranges as well
+//! - [`Table`]: point access; [`OrderedTable`]: ranges as well; [`Index`] and [`UniqueIndex`]: rows by other keys
 //!
 //! # Guarantee
 //!
@@ -81,12 +81,15 @@ mod garbage;
 mod index;
 mod limited;
 mod local;
+mod peek;
 mod protected;
 mod range;
 mod read;
 mod reads;
 mod recycled;
 mod retry;
+mod savepoint;
+mod secondary;
 mod shared;
 mod slots;
 mod snapshot;
@@ -107,6 +110,8 @@ pub use database::{Builder, Database};
 pub use limited::{LimitedSnapshot, SnapshotExpired};
 pub use read::Read;
 pub use retry::{Exhausted, RetryPolicy, RunError};
+pub use savepoint::Savepoint;
+pub use secondary::{Duplicate, Index, IndexError, UniqueIndex};
 pub use snapshot::Snapshot;
 pub use stats::{Age, OldestSnapshot, Stats};
 pub use table::{AnyTable, Lookup, OrderedTable, Table, TableError};

@@ -2,7 +2,7 @@
 
 use crate::conflict::ConflictCause;
 use crate::protected::Protected;
-use crate::read::RowReader;
+use crate::read::RangeReader;
 use crate::table::{OrderedTable, TableCore, key_of};
 use crate::tree::{NodeRead, Tree, TreeKey, Walked};
 use crate::tuple::Tuple;
@@ -95,7 +95,7 @@ pub(crate) fn walk<K: TreeKey>(
 }
 
 /// The rows of a range, from both ends.
-pub(crate) struct RangeRows<'r, R: RowReader, K: TreeKey, V> {
+pub(crate) struct RangeRows<'r, R: RangeReader, K: TreeKey, V> {
     reader: &'r R,
     table: &'r TableCore,
     /// What has not been read yet.
@@ -126,7 +126,7 @@ impl<K, V> Default for End<'_, K, V> {
     }
 }
 
-impl<'r, R: RowReader, K: TreeKey, V> RangeRows<'r, R, K, V> {
+impl<'r, R: RangeReader, K: TreeKey, V> RangeRows<'r, R, K, V> {
     pub(crate) fn new(
         reader: &'r R,
         table: &'r OrderedTable<K, V>,
@@ -174,7 +174,7 @@ impl<'r, R: RowReader, K: TreeKey, V> RangeRows<'r, R, K, V> {
     }
 }
 
-impl<'r, R: RowReader, K: TreeKey, V> Iterator for RangeRows<'r, R, K, V> {
+impl<'r, R: RangeReader, K: TreeKey, V> Iterator for RangeRows<'r, R, K, V> {
     type Item = (&'r K, &'r V);
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -190,7 +190,7 @@ impl<'r, R: RowReader, K: TreeKey, V> Iterator for RangeRows<'r, R, K, V> {
     }
 }
 
-impl<R: RowReader, K: TreeKey, V> DoubleEndedIterator for RangeRows<'_, R, K, V> {
+impl<R: RangeReader, K: TreeKey, V> DoubleEndedIterator for RangeRows<'_, R, K, V> {
     fn next_back(&mut self) -> Option<Self::Item> {
         self.fetch(Direction::Down);
         let row = if let Some(row) = self.back.rows.pop_back() {
@@ -204,7 +204,7 @@ impl<R: RowReader, K: TreeKey, V> DoubleEndedIterator for RangeRows<'_, R, K, V>
     }
 }
 
-impl<R: RowReader, K: TreeKey, V> Drop for RangeRows<'_, R, K, V> {
+impl<R: RangeReader, K: TreeKey, V> Drop for RangeRows<'_, R, K, V> {
     /// Lets the reader forget what was read ahead.
     fn drop(&mut self) {
         if std::thread::panicking() {
@@ -312,3 +312,6 @@ impl<K: TreeKey> WalkAgain for TypedBounds<K> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

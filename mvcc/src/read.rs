@@ -5,6 +5,7 @@ use crate::range::{Direction, Rows, last_key, walk};
 use crate::reads::{Seen, read_at};
 use crate::sync::freed;
 use crate::table::{AnyTable, Lookup, OrderedTable, TableCore, key_of};
+use crate::timestamp::Timestamp;
 use crate::tree::TreeKey;
 use crate::tuple::Tuple;
 use crate::version::{ValueVersion, Version};
@@ -40,12 +41,59 @@ pub trait Read: sealed::Sealed {
     ///
     /// # Panics
     /// If the table belongs to another database.
+    ///
+    /// ```
+    /// use mvcc::{OrderedTable, Read};
+    ///
+    /// fn length(read: &impl Read, names: &OrderedTable<u64, &'static str>, key: u64) -> usize {
+    ///     read.get(names, &key).map_or(0, |name| name.len())
+    /// }
+    /// # let db = mvcc::Database::new();
+    /// # let table = db.ordered_table::<u64, &str>("t")?;
+    /// # db.run(|tx| {
+    /// #     tx.insert(&table, 1, "one");
+    /// #     tx.insert(&table, 2, "two");
+    /// #     Ok::<_, ()>(tx.insert(&table, 3, "three"))
+    /// # }).unwrap();
+    /// assert_eq!(length(&db.snapshot(), &table, 3), 5);
+    /// # Ok::<(), mvcc::TableError>(())
+    /// ```
     fn get<'r, T: Lookup<Q>, Q: ?Sized>(&'r self, table: &T, key: &Q) -> Option<&'r T::Value>;
+
+    /// The values of many keys, in the order of the keys.
+    ///
+    /// In a [`Table`](crate::Table), the lookups of several keys wait for memory at the same time, so that keys that are not in the
+    /// processor's caches cost a fraction of what one [`get`](Self::get) after the other costs.
+    ///
+    /// # Panics
+    /// If the table belongs to another database.
+    fn get_many<'r, T: Lookup<Q>, Q>(
+        &'r self,
+        table: &'r T,
+        keys: &'r [Q],
+    ) -> impl Iterator<Item = Option<&'r T::Value>>;
 
     /// Whether a key has a value.
     ///
     /// # Panics
     /// If the table belongs to another database.
+    ///
+    /// ```
+    /// use mvcc::{OrderedTable, Read};
+    ///
+    /// fn has(read: &impl Read, names: &OrderedTable<u64, &'static str>, key: u64) -> bool {
+    ///     read.contains_key(names, &key)
+    /// }
+    /// # let db = mvcc::Database::new();
+    /// # let table = db.ordered_table::<u64, &str>("t")?;
+    /// # db.run(|tx| {
+    /// #     tx.insert(&table, 1, "one");
+    /// #     tx.insert(&table, 2, "two");
+    /// #     Ok::<_, ()>(tx.insert(&table, 3, "three"))
+    /// # }).unwrap();
+    /// assert!(has(&db.snapshot(), &table, 3) && !has(&db.snapshot(), &table, 4));
+    /// # Ok::<(), mvcc::TableError>(())
+    /// ```
     fn contains_key<T: Lookup<Q>, Q: ?Sized>(&self, table: &T, key: &Q) -> bool {
         self.get(table, key).is_some()
     }
@@ -54,6 +102,23 @@ pub trait Read: sealed::Sealed {
     ///
     /// # Panics
     /// If the table belongs to another database.
+    ///
+    /// ```
+    /// use mvcc::{OrderedTable, Read};
+    ///
+    /// fn count(read: &impl Read, names: &OrderedTable<u64, &'static str>) -> usize {
+    ///     read.iter(names).count()
+    /// }
+    /// # let db = mvcc::Database::new();
+    /// # let table = db.ordered_table::<u64, &str>("t")?;
+    /// # db.run(|tx| {
+    /// #     tx.insert(&table, 1, "one");
+    /// #     tx.insert(&table, 2, "two");
+    /// #     Ok::<_, ()>(tx.insert(&table, 3, "three"))
+    /// # }).unwrap();
+    /// assert_eq!(count(&db.snapshot(), &table), 3);
+    /// # Ok::<(), mvcc::TableError>(())
+    /// ```
     fn iter<'r, T: AnyTable>(
         &'r self,
         table: &'r T,
@@ -63,6 +128,23 @@ pub trait Read: sealed::Sealed {
     ///
     /// # Panics
     /// If the table belongs to another database.
+    ///
+    /// ```
+    /// use mvcc::{OrderedTable, Read};
+    ///
+    /// fn last_two(read: &impl Read, names: &OrderedTable<u64, &'static str>) -> Vec<u64> {
+    ///     read.range(names, ..).rev().take(2).map(|(key, _)| *key).collect()
+    /// }
+    /// # let db = mvcc::Database::new();
+    /// # let table = db.ordered_table::<u64, &str>("t")?;
+    /// # db.run(|tx| {
+    /// #     tx.insert(&table, 1, "one");
+    /// #     tx.insert(&table, 2, "two");
+    /// #     Ok::<_, ()>(tx.insert(&table, 3, "three"))
+    /// # }).unwrap();
+    /// assert_eq!(last_two(&db.snapshot(), &table), [3, 2]);
+    /// # Ok::<(), mvcc::TableError>(())
+    /// ```
     fn range<'r, K, V, Q>(
         &'r self,
         table: &'r OrderedTable<K, V>,
@@ -77,6 +159,23 @@ pub trait Read: sealed::Sealed {
     ///
     /// # Panics
     /// If the table belongs to another database.
+    ///
+    /// ```
+    /// use mvcc::{OrderedTable, Read};
+    ///
+    /// fn smallest(read: &impl Read, names: &OrderedTable<u64, &'static str>) -> Option<u64> {
+    ///     read.first(names).map(|(key, _)| *key)
+    /// }
+    /// # let db = mvcc::Database::new();
+    /// # let table = db.ordered_table::<u64, &str>("t")?;
+    /// # db.run(|tx| {
+    /// #     tx.insert(&table, 1, "one");
+    /// #     tx.insert(&table, 2, "two");
+    /// #     Ok::<_, ()>(tx.insert(&table, 3, "three"))
+    /// # }).unwrap();
+    /// assert_eq!(smallest(&db.snapshot(), &table), Some(1));
+    /// # Ok::<(), mvcc::TableError>(())
+    /// ```
     fn first<'r, K, V>(&'r self, table: &'r OrderedTable<K, V>) -> Option<(&'r K, &'r V)>
     where
         K: Ord + Clone + Send + Sync + 'static,
@@ -89,6 +188,23 @@ pub trait Read: sealed::Sealed {
     ///
     /// # Panics
     /// If the table belongs to another database.
+    ///
+    /// ```
+    /// use mvcc::{OrderedTable, Read};
+    ///
+    /// fn largest(read: &impl Read, names: &OrderedTable<u64, &'static str>) -> Option<u64> {
+    ///     read.last(names).map(|(key, _)| *key)
+    /// }
+    /// # let db = mvcc::Database::new();
+    /// # let table = db.ordered_table::<u64, &str>("t")?;
+    /// # db.run(|tx| {
+    /// #     tx.insert(&table, 1, "one");
+    /// #     tx.insert(&table, 2, "two");
+    /// #     Ok::<_, ()>(tx.insert(&table, 3, "three"))
+    /// # }).unwrap();
+    /// assert_eq!(largest(&db.snapshot(), &table), Some(3));
+    /// # Ok::<(), mvcc::TableError>(())
+    /// ```
     fn last<'r, K, V>(&'r self, table: &'r OrderedTable<K, V>) -> Option<(&'r K, &'r V)>
     where
         K: Ord + Clone + Send + Sync + 'static,
@@ -96,6 +212,10 @@ pub trait Read: sealed::Sealed {
     {
         self.range::<K, V, K>(table, ..).next_back()
     }
+
+    /// Whether what was committed at this timestamp is part of what it reads.
+    #[doc(hidden)]
+    fn sees(&self, commit: Timestamp) -> bool;
 }
 
 mod sealed {
@@ -108,10 +228,57 @@ mod sealed {
 /// The inherent methods that are the same for all three. They need `get` and `check`, and that the reader is a [`RowReader`].
 macro_rules! inherent_reads {
     () => {
+        /// The values of many keys, in the order of the keys.
+        ///
+        /// In a [`Table`](crate::Table), the lookups of several keys wait for memory at the same time, so that keys that are not in the
+        /// processor's caches cost a fraction of what one [`get`](Self::get) after the other costs.
+        ///
+        /// # Panics
+        /// If the table belongs to another database.
+        ///
+        /// ```
+        /// let db = mvcc::Database::new();
+        /// let names = db.table::<u32, &str>("names")?;
+        /// db.run(|tx| {
+        ///     tx.insert(&names, 1, "ann");
+        ///     Ok::<_, ()>(tx.insert(&names, 3, "bob"))
+        /// }).unwrap();
+        /// let found: Vec<_> = db.view(|view| {
+        ///     view.get_many(&names, &[1, 2, 3]).map(|name| name.copied()).collect()
+        /// });
+        /// assert_eq!(found, [Some("ann"), None, Some("bob")]);
+        /// # Ok::<(), mvcc::TableError>(())
+        /// ```
+        pub fn get_many<'r, T: Lookup<Q>, Q>(
+            &'r self,
+            table: &'r T,
+            keys: &'r [Q],
+        ) -> impl Iterator<Item = Option<&'r T::Value>> {
+            self.check(table.core());
+            keys.chunks($crate::index::WARM).flat_map(move |keys| {
+                let hashes = keys.iter().map_while(|key| table.hash(key));
+                let hashes: arrayvec::ArrayVec<_, { $crate::index::WARM }> = hashes.collect();
+                self.protected_for(|protected| table.core().index.warm(&hashes, protected));
+                keys.iter().map(move |key| self.get(table, key))
+            })
+        }
+
         /// Whether a key has a value.
         ///
         /// # Panics
         /// If the table belongs to another database.
+        ///
+        /// ```
+        /// let db = mvcc::Database::new();
+        /// let table = db.ordered_table::<u64, &str>("t")?;
+        /// db.run(|tx| {
+        ///     tx.insert(&table, 1, "one");
+        ///     tx.insert(&table, 2, "two");
+        ///     Ok::<_, ()>(tx.insert(&table, 3, "three"))
+        /// }).unwrap();
+        /// assert!(db.view(|view| view.contains_key(&table, &1) && !view.contains_key(&table, &4)));
+        /// # Ok::<(), mvcc::TableError>(())
+        /// ```
         pub fn contains_key<T: Lookup<Q>, Q: ?Sized>(&self, table: &T, key: &Q) -> bool {
             self.get(table, key).is_some()
         }
@@ -122,6 +289,19 @@ macro_rules! inherent_reads {
         ///
         /// # Panics
         /// If the table belongs to another database.
+        ///
+        /// ```
+        /// let db = mvcc::Database::new();
+        /// let table = db.ordered_table::<u64, &str>("t")?;
+        /// db.run(|tx| {
+        ///     tx.insert(&table, 1, "one");
+        ///     tx.insert(&table, 2, "two");
+        ///     Ok::<_, ()>(tx.insert(&table, 3, "three"))
+        /// }).unwrap();
+        /// let keys = db.run(|tx| Ok::<_, ()>(tx.iter(&table).map(|(key, _)| *key).collect::<Vec<_>>()));
+        /// assert_eq!(keys, Ok(vec![1, 2, 3]));
+        /// # Ok::<(), mvcc::TableError>(())
+        /// ```
         pub fn iter<'r, T: AnyTable>(
             &'r self,
             table: &'r T,
@@ -137,6 +317,22 @@ macro_rules! inherent_reads {
         ///
         /// # Panics
         /// If the table belongs to another database.
+        ///
+        /// ```
+        /// let db = mvcc::Database::new();
+        /// let table = db.ordered_table::<u64, &str>("t")?;
+        /// db.run(|tx| {
+        ///     tx.insert(&table, 1, "one");
+        ///     tx.insert(&table, 2, "two");
+        ///     Ok::<_, ()>(tx.insert(&table, 3, "three"))
+        /// }).unwrap();
+        /// let snapshot = db.snapshot();
+        /// let mut rows = snapshot.range(&table, 2..);
+        /// assert_eq!(rows.next_back(), Some((&3, &"three")));
+        /// assert_eq!(rows.next(), Some((&2, &"two")));
+        /// assert_eq!(rows.next(), None);
+        /// # Ok::<(), mvcc::TableError>(())
+        /// ```
         pub fn range<'r, K, V, Q>(
             &'r self,
             table: &'r $crate::OrderedTable<K, V>,
@@ -148,15 +344,25 @@ macro_rules! inherent_reads {
             Q: ToOwned<Owned: Into<K>> + ?Sized,
         {
             self.check(table.core());
-            let owned = |bound: std::ops::Bound<&Q>| bound.map(|key| key.to_owned().into());
-            let bounds = (owned(range.start_bound()), owned(range.end_bound()));
-            $crate::range::RangeRows::new(self, table, bounds)
+            $crate::range::RangeRows::new(self, table, $crate::read::owned_bounds(range))
         }
 
         /// The row with the smallest key.
         ///
         /// # Panics
         /// If the table belongs to another database.
+        ///
+        /// ```
+        /// let db = mvcc::Database::new();
+        /// let table = db.ordered_table::<u64, &str>("t")?;
+        /// db.run(|tx| {
+        ///     tx.insert(&table, 1, "one");
+        ///     tx.insert(&table, 2, "two");
+        ///     Ok::<_, ()>(tx.insert(&table, 3, "three"))
+        /// }).unwrap();
+        /// assert_eq!(db.snapshot().first(&table), Some((&1, &"one")));
+        /// # Ok::<(), mvcc::TableError>(())
+        /// ```
         pub fn first<'r, K, V>(
             &'r self,
             table: &'r $crate::OrderedTable<K, V>,
@@ -172,6 +378,18 @@ macro_rules! inherent_reads {
         ///
         /// # Panics
         /// If the table belongs to another database.
+        ///
+        /// ```
+        /// let db = mvcc::Database::new();
+        /// let table = db.ordered_table::<u64, &str>("t")?;
+        /// db.run(|tx| {
+        ///     tx.insert(&table, 1, "one");
+        ///     tx.insert(&table, 2, "two");
+        ///     Ok::<_, ()>(tx.insert(&table, 3, "three"))
+        /// }).unwrap();
+        /// assert_eq!(db.snapshot().last(&table), Some((&3, &"three")));
+        /// # Ok::<(), mvcc::TableError>(())
+        /// ```
         pub fn last<'r, K, V>(
             &'r self,
             table: &'r $crate::OrderedTable<K, V>,
@@ -199,6 +417,14 @@ macro_rules! impl_read {
                 self.get(table, key)
             }
 
+            fn get_many<'r, T: Lookup<Q>, Q>(
+                &'r self,
+                table: &'r T,
+                keys: &'r [Q],
+            ) -> impl Iterator<Item = Option<&'r T::Value>> {
+                self.get_many(table, keys)
+            }
+
             fn iter<'r, T: AnyTable>(
                 &'r self,
                 table: &'r T,
@@ -217,6 +443,10 @@ macro_rules! impl_read {
                 Q: ToOwned<Owned: Into<K>> + ?Sized,
             {
                 self.range(table, range)
+            }
+
+            fn sees(&self, commit: Timestamp) -> bool {
+                self.fix_timestamp() > commit.ticks()
             }
         }
     };
@@ -273,8 +503,16 @@ pub(crate) unsafe fn get_at<'r, T: Lookup<Q>, Q: ?Sized>(
     }
 }
 
-/// What the kinds of table need of a reader to let it see their rows.
-pub trait RowReader {
+/// The bounds of a range of borrowed keys.
+pub(crate) fn owned_bounds<K, Q: ToOwned<Owned: Into<K>> + ?Sized>(
+    range: impl RangeBounds<Q>,
+) -> (Bound<K>, Bound<K>) {
+    let owned = |bound: Bound<&Q>| bound.map(|key| key.to_owned().into());
+    (owned(range.start_bound()), owned(range.end_bound()))
+}
+
+/// What the kinds of table need of a reader to let it see all their rows.
+pub trait RowReader: RangeReader {
     /// The rows of one shard of a hashed table.
     ///
     /// # Safety
@@ -284,7 +522,10 @@ pub trait RowReader {
         table: &TableCore,
         shard: usize,
     ) -> Vec<(&'r K, &'r V)>;
+}
 
+/// What a range needs of a reader to let it see its rows.
+pub trait RangeReader {
     /// Rows of an ordered table between two bounds, of so many tuples at most from the end where it begins.
     ///
     /// # Safety
@@ -358,7 +599,7 @@ pub(crate) unsafe fn range_at<'r, K: TreeKey, V>(
 ///
 /// # Safety
 /// As for [`shard_at`].
-unsafe fn tuple_at<'r, V>(tuple: NonNull<Tuple>, timestamp: u64) -> Option<&'r V> {
+pub(crate) unsafe fn tuple_at<'r, V>(tuple: NonNull<Tuple>, timestamp: u64) -> Option<&'r V> {
     // SAFETY: the caller's promise.
     match unsafe { read_at(tuple, timestamp) } {
         // SAFETY: as above.
@@ -366,3 +607,6 @@ unsafe fn tuple_at<'r, V>(tuple: NonNull<Tuple>, timestamp: u64) -> Option<&'r V
         Seen::Dead => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -157,3 +157,6 @@ pub(crate) unsafe fn read_at(tuple: NonNull<Tuple>, timestamp: u64) -> Seen {
     let version = unsafe { Version::visible_at(newest, timestamp) };
     Seen::Version(version, version == newest)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,9 +1,9 @@
 //! What all threads of a database share: clock, slots, watermark, the threads' garbage.
 
-use crate::clock::{Clock, ClockKind};
+use crate::clock::Clock;
 use crate::garbage::Garbage;
 use crate::limited::LimitedSnapshots;
-use crate::recycled::Reclaimed;
+use crate::recycled::Pool;
 use crate::slots::{Bound, Slots};
 use crate::stats::Age;
 use crate::sync::{
@@ -34,6 +34,8 @@ pub(crate) struct Shared {
     gate: CachePadded<AtomicBool>,
     /// Whose turn it is at the gate.
     turn: Mutex<()>,
+    /// How often something has changed that commits have to know of. Each transaction remembers what it found here when it began.
+    catalog: CachePadded<AtomicU64>,
     /// The last field: what it still has deferred runs when it goes, and counts down `deferred`.
     pub(crate) collector: Collector,
 }
@@ -49,7 +51,7 @@ pub(crate) struct Worker {
     /// The same for tuples in indexes.
     pub(crate) tuples: counter::AtomicI64,
     pub(crate) garbage: Mutex<Garbage>,
-    pub(crate) reclaimed: Reclaimed,
+    pub(crate) pool: Pool,
 }
 
 impl Worker {
@@ -94,6 +96,7 @@ impl Shared {
             closed: AtomicBool::new(false),
             gate: CachePadded::new(AtomicBool::new(false)),
             turn: Mutex::default(),
+            catalog: CachePadded::default(),
             collector: Collector::new(),
         }
     }
@@ -125,8 +128,7 @@ impl Shared {
         let nanos = u64::try_from(nanos).unwrap_or(u64::MAX);
         Age {
             ticks,
-            duration: (self.clock.kind() != ClockKind::Counter)
-                .then(|| Duration::from_nanos(nanos)),
+            duration: (!self.clock.kind().counts()).then(|| Duration::from_nanos(nanos)),
         }
     }
 
@@ -175,6 +177,20 @@ impl Shared {
         while self.is_closed_to_commits() {
             wait.turn();
         }
+    }
+
+    #[inline]
+    pub(crate) fn catalog(&self) -> u64 {
+        // SeqCst: commits look after they have read the clock, so a commit that finds the old number is earlier than whatever the one who changed it reads
+        // from the clock after that (I1).
+        self.catalog.load(Ordering::SeqCst)
+    }
+
+    /// Changes the catalog. `note` is told the new number before anyone sees it. For those inside the gate.
+    pub(crate) fn change_catalog(&self, note: impl FnOnce(u64)) {
+        let number = self.catalog() + 1;
+        note(number);
+        self.catalog.store(number, Ordering::SeqCst);
     }
 
     pub(crate) fn join(&self) -> Arc<CachePadded<Worker>> {

@@ -3,7 +3,7 @@
 use crate::database::{Database, Inner};
 use crate::protected::Protected;
 use crate::range::{Direction, Rows};
-use crate::read::{self, RowReader};
+use crate::read::{self, RangeReader, RowReader};
 use crate::slots::{self, SlotRef};
 use crate::table::{AnyTable, Lookup, TableCore};
 use crate::timestamp::Timestamp;
@@ -63,6 +63,12 @@ impl Snapshot {
     }
 
     /// Its place in the serialization order: it sees exactly the commits with smaller timestamps.
+    ///
+    /// ```
+    /// let db = mvcc::Database::new();
+    /// let (earlier, later) = (db.snapshot(), db.snapshot());
+    /// assert!(earlier.timestamp() < later.timestamp());
+    /// ```
     pub fn timestamp(&self) -> Timestamp {
         Timestamp::new(self.timestamp)
     }
@@ -71,6 +77,19 @@ impl Snapshot {
     ///
     /// # Panics
     /// If the table belongs to another database.
+    ///
+    /// ```
+    /// let db = mvcc::Database::new();
+    /// let table = db.table::<u64, &str>("t")?;
+    /// db.run(|tx| Ok::<_, ()>(tx.insert(&table, 1, "one"))).unwrap();
+    /// let snapshot = db.snapshot();
+    /// std::thread::scope(|scope| {
+    ///     for _ in 0..2 {
+    ///         scope.spawn(|| assert_eq!(snapshot.get(&table, &1), Some(&"one")));
+    ///     }
+    /// });
+    /// # Ok::<(), mvcc::TableError>(())
+    /// ```
     pub fn get<T: Lookup<Q>, Q: ?Sized>(&self, table: &T, key: &Q) -> Option<&T::Value> {
         self.check(table.core());
         let local = self.inner().local();
@@ -79,8 +98,17 @@ impl Snapshot {
         unsafe { read::get_at(table, key, self.timestamp, Protected::pinned(&guard)) }
     }
 
+    pub(crate) fn fix_timestamp(&self) -> u64 {
+        self.timestamp
+    }
+
+    /// Runs something that follows pointers into an index, but no user code.
+    fn protected_for<R>(&self, search: impl FnOnce(Protected<'_>) -> R) -> R {
+        search(Protected::pinned(&self.inner().local().pin()))
+    }
+
     fn check(&self, table: &TableCore) {
-        table.check_database(self.inner().id);
+        table.check_database(self.inner());
     }
 
     read::inherent_reads!();
@@ -97,7 +125,9 @@ impl RowReader for Snapshot {
         // SAFETY: the slot protects the timestamp as long as `self` lives; the caller's promise.
         unsafe { read::shard_at(table, shard, self.timestamp, Protected::pinned(&guard)) }
     }
+}
 
+impl RangeReader for Snapshot {
     unsafe fn read_range<'r, K: TreeKey, V>(
         &'r self,
         table: &TableCore,
@@ -124,5 +154,50 @@ impl fmt::Debug for Snapshot {
         f.debug_struct("Snapshot")
             .field("timestamp", &self.timestamp)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fixed(db: &Database) -> Vec<u64> {
+        let bounds = db.inner().shared.slots.bounds();
+        let mut fixed: Vec<_> = bounds
+            .map(|bound| match bound {
+                slots::Bound::Fixed(timestamp) => timestamp,
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        fixed.sort_unstable();
+        fixed
+    }
+
+    #[test]
+    fn a_slot_says_what_the_snapshot_sees_as_long_as_it_lives() {
+        let db = Database::new();
+        let (first, second) = (db.snapshot(), db.snapshot());
+        let ticks = |snapshot: &Snapshot| snapshot.timestamp().ticks();
+        assert_eq!(fixed(&db), [ticks(&first), ticks(&second)]);
+        drop(first);
+        assert_eq!(fixed(&db), [ticks(&second)]);
+        drop(second);
+        assert_eq!(fixed(&db), []);
+    }
+
+    #[test]
+    fn a_commit_is_seen_by_the_snapshots_after_it() {
+        let db = Database::new();
+        let table = db.table::<u64, u64>("t").expect("a new database");
+        let before = db.snapshot();
+        let tx = db.begin();
+        tx.insert(&table, 1, 1);
+        let during = db.snapshot();
+        let commit = tx.commit().expect("nobody else is there");
+        let after = db.snapshot();
+        assert!(before.timestamp() < during.timestamp() && during.timestamp() < commit);
+        assert!(commit < after.timestamp());
+        let seen = [&before, &during, &after].map(|it| it.get(&table, &1).copied());
+        assert_eq!(seen, [None, None, Some(1)]);
     }
 }

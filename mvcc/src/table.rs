@@ -2,22 +2,27 @@
 
 use crate::commit::Absence;
 use crate::conflict::ConflictCause;
+use crate::database::Inner;
 use crate::garbage::Unlinked;
 use crate::index::{Hash, HashIndex, Inserts};
 use crate::protected::Protected;
 use crate::range::{Direction, RangeRead, RangeRows, walk};
 use crate::read::RowReader;
-use crate::sync::{Arc, HashState, freed};
+use crate::secondary::Maintained;
+use crate::shared::Shared;
+use crate::sync::{Arc, AtomicU64, HashState, Ordering, freed};
+use crate::transaction::Transaction;
 use crate::tree::{self, AnyTree, Tree, TreeKey, Vacancy};
 use crate::tuple::{KeyedTuple, OwnedTuple, Tuple};
 use crate::version::{OwnedVersion, VersionType};
-use std::any::{TypeId, type_name};
+use std::any::{Any, TypeId, type_name};
 use std::borrow::Borrow;
 use std::fmt;
 use std::hash::{BuildHasher, Hash as StdHash};
 use std::marker::PhantomData;
 use std::ops::Bound;
 use std::ptr::{self, NonNull};
+use std::sync::OnceLock;
 
 /// A table for point access: keys are hashed, iteration has no order.
 ///
@@ -26,6 +31,15 @@ use std::ptr::{self, NonNull};
 ///
 /// Keys are hashed with a fast keyed hash that differs from process to process. A table has room for some
 /// four billion keys before its lookups slow down.
+///
+/// ```
+/// let db = mvcc::Database::new();
+/// let table = db.table::<u64, &str>("t")?;
+/// let same = table.clone();
+/// db.run(|tx| Ok::<_, ()>(tx.insert(&table, 1, "one"))).unwrap();
+/// assert_eq!(db.view(|view| view.get(&same, &1).copied()), Some("one"));
+/// # Ok::<(), mvcc::TableError>(())
+/// ```
 pub struct Table<K, V> {
     pub(crate) core: Arc<TableCore>,
     types: PhantomData<Invariant<K, V>>,
@@ -50,6 +64,12 @@ impl<K, V> fmt::Debug for Table<K, V> {
 
 impl<K, V> Table<K, V> {
     /// The name that it was opened by.
+    ///
+    /// ```
+    /// let table = mvcc::Database::new().table::<u64, u64>("orders")?;
+    /// assert_eq!(table.name(), "orders");
+    /// # Ok::<(), mvcc::TableError>(())
+    /// ```
     pub fn name(&self) -> &str {
         &self.core.name
     }
@@ -103,6 +123,12 @@ impl<K, V> fmt::Debug for OrderedTable<K, V> {
 
 impl<K, V> OrderedTable<K, V> {
     /// The name that it was opened by.
+    ///
+    /// ```
+    /// let table = mvcc::Database::new().ordered_table::<u64, u64>("orders")?;
+    /// assert_eq!(table.name(), "orders");
+    /// # Ok::<(), mvcc::TableError>(())
+    /// ```
     pub fn name(&self) -> &str {
         &self.core.name
     }
@@ -116,6 +142,16 @@ impl<K, V> OrderedTable<K, V> {
 }
 
 /// Why a table could not be opened.
+///
+/// ```
+/// use mvcc::TableError;
+///
+/// let db = mvcc::Database::new();
+/// let orders = db.table::<u64, u64>("orders")?;
+/// assert!(matches!(db.table::<u64, String>("orders"), Err(TableError::WrongTypes { .. })));
+/// assert!(matches!(db.ordered_table::<u64, u64>("orders"), Err(TableError::WrongKind { .. })));
+/// # Ok::<(), mvcc::TableError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TableError {
@@ -190,6 +226,13 @@ impl Index {
         }
     }
 
+    /// See [`HashIndex::warm`].
+    pub(crate) fn warm(&self, hashes: &[Hash], protected: Protected<'_>) {
+        if let Self::Hash(index) = self {
+            index.warm(hashes, protected);
+        }
+    }
+
     /// # Safety
     /// The table's keys are `K`.
     #[inline]
@@ -259,6 +302,7 @@ pub struct TableCore {
     pub(crate) id: usize,
     /// The database that it belongs to.
     pub(crate) database: u64,
+    database_name: Arc<str>,
     name: Arc<str>,
     types: (TypeId, TypeId),
     type_names: (&'static str, &'static str),
@@ -266,18 +310,23 @@ pub struct TableCore {
     hasher: HashState,
     pub(crate) versions: &'static VersionType,
     free_tuple: unsafe fn(NonNull<Tuple>),
+    /// The secondary indexes: [`Maintained`], with the table's types.
+    indexes: OnceLock<Box<dyn Any + Send + Sync>>,
+    /// The catalog's number when the last of them was added.
+    indexed_at: AtomicU64,
 }
 
 impl TableCore {
     pub(crate) fn new<K: 'static, V: 'static>(
         id: usize,
-        database: u64,
+        database: &Inner,
         name: &str,
         index: Index,
     ) -> Self {
         Self {
             id,
-            database,
+            database: database.id,
+            database_name: database.name.clone(),
             name: name.into(),
             types: (TypeId::of::<K>(), TypeId::of::<V>()),
             type_names: (type_name::<K>(), type_name::<V>()),
@@ -288,7 +337,39 @@ impl TableCore {
                 // SAFETY: made by `KeyedTuple::boxed` with the same key type; the caller gives it up.
                 drop(unsafe { Box::from_raw(tuple.cast::<KeyedTuple<K>>().as_ptr()) });
             },
+            indexes: OnceLock::new(),
+            indexed_at: AtomicU64::new(0),
         }
+    }
+
+    /// Whether there is more to do for a write than to write.
+    #[inline]
+    pub(crate) fn is_indexed(&self) -> bool {
+        self.indexes.get().is_some()
+    }
+
+    /// The first of the secondary indexes of a table with these types.
+    pub(crate) fn indexes<K: 'static, V: 'static>(&self) -> Option<&Maintained<K, V>> {
+        let first = self.indexes.get()?;
+        Some(first.downcast_ref().expect("the table's types"))
+    }
+
+    /// Adds an index, of which all who begin from now on know. For those inside the gate.
+    pub(crate) fn add_index<K: 'static, V: 'static>(
+        &self,
+        index: Maintained<K, V>,
+        shared: &Shared,
+    ) {
+        match self.indexes::<K, V>() {
+            None => drop(self.indexes.set(Box::new(index))),
+            Some(first) => first.append(index),
+        }
+        shared.change_catalog(|number| self.indexed_at.store(number, Ordering::SeqCst));
+    }
+
+    /// Whether an index was added after the catalog had this number.
+    pub(crate) fn is_indexed_since(&self, number: u64) -> bool {
+        self.indexed_at.load(Ordering::SeqCst) > number
     }
 
     /// Checks that the table has these types and is of this kind.
@@ -316,11 +397,17 @@ impl TableCore {
 
     /// Panics if the table belongs to another database than the transaction.
     #[inline]
-    pub(crate) fn check_database(&self, database: u64) {
-        assert!(
-            self.database == database,
-            "table {:?} belongs to another database than the transaction that uses it; open it with Database::table of the same database",
-            self.name
+    pub(crate) fn check_database(&self, database: &Inner) {
+        if self.database != database.id {
+            self.refuse(database);
+        }
+    }
+
+    #[cold]
+    fn refuse(&self, database: &Inner) -> ! {
+        panic!(
+            "table {:?} belongs to another database than the transaction that uses it: to {}, not to {}; open it with Database::table of that one",
+            self.name, self.database_name, database.name
         );
     }
 
@@ -401,6 +488,18 @@ mod sealed {
 }
 
 /// The kinds of table that the methods of a transaction take. Sealed: this crate implements it for its own tables.
+///
+/// ```
+/// use mvcc::{AnyTable, Read};
+///
+/// fn count(read: &impl Read, table: &impl AnyTable) -> usize {
+///     read.iter(table).count()
+/// }
+/// # let db = mvcc::Database::new();
+/// # let table = db.table::<String, u64>("t")?;
+/// assert_eq!(count(&db.snapshot(), &table), 0);
+/// # Ok::<(), mvcc::TableError>(())
+/// ```
 pub trait AnyTable: sealed::Sealed {
     /// The type of the keys.
     type Key: Send + Sync + 'static;
@@ -437,10 +536,30 @@ pub trait AnyTable: sealed::Sealed {
         &'r self,
         reader: &'r impl RowReader,
     ) -> impl Iterator<Item = (&'r Self::Key, &'r Self::Value)>;
+
+    /// What a transaction sees of one of its own keys.
+    #[doc(hidden)]
+    fn current<'t>(&self, tx: &'t Transaction<'_>, key: &Self::Key) -> Option<&'t Self::Value>;
 }
 
 /// The tables in which a `Q` can be looked up. Sealed, as [`AnyTable`] is.
+///
+/// ```
+/// use mvcc::{Lookup, Read};
+///
+/// fn has(read: &impl Read, table: &impl Lookup<str>, key: &str) -> bool {
+///     read.contains_key(table, key)
+/// }
+/// # let db = mvcc::Database::new();
+/// # let table = db.table::<String, u64>("t")?;
+/// assert!(!has(&db.snapshot(), &table, "one"));
+/// # Ok::<(), mvcc::TableError>(())
+/// ```
 pub trait Lookup<Q: ?Sized>: AnyTable {
+    /// The key's hash, if the table finds its tuples by that.
+    #[doc(hidden)]
+    fn hash(&self, key: &Q) -> Option<Hash>;
+
     /// The tuple of a key.
     #[doc(hidden)]
     fn find(&self, key: &Q, protected: Protected<'_>) -> Option<NonNull<Tuple>>;
@@ -501,6 +620,10 @@ where
         // SAFETY: the table's types.
         shards.flat_map(move |shard| unsafe { reader.read_shard(&self.core, shard) })
     }
+
+    fn current<'t>(&self, tx: &'t Transaction<'_>, key: &K) -> Option<&'t V> {
+        tx.get(self, key)
+    }
 }
 
 impl<K, V, Q> Lookup<Q> for Table<K, V>
@@ -509,6 +632,10 @@ where
     V: Send + Sync + 'static,
     Q: StdHash + Eq + ?Sized,
 {
+    fn hash(&self, key: &Q) -> Option<Hash> {
+        Some(Hash::new(self.core.hasher.hash_one(key)))
+    }
+
     #[inline]
     fn find(&self, key: &Q, protected: Protected<'_>) -> Option<NonNull<Tuple>> {
         let hash = Hash::new(self.core.hasher.hash_one(key));
@@ -578,6 +705,10 @@ where
     fn rows<'r>(&'r self, reader: &'r impl RowReader) -> impl Iterator<Item = (&'r K, &'r V)> {
         RangeRows::new(reader, self, (Bound::Unbounded, Bound::Unbounded))
     }
+
+    fn current<'t>(&self, tx: &'t Transaction<'_>, key: &K) -> Option<&'t V> {
+        tx.get(self, key)
+    }
 }
 
 impl<K: TreeKey, V> OrderedTable<K, V> {
@@ -594,6 +725,10 @@ where
     V: Send + Sync + 'static,
     Q: Ord + ToOwned<Owned: Into<K>> + ?Sized,
 {
+    fn hash(&self, _key: &Q) -> Option<Hash> {
+        None
+    }
+
     #[inline]
     fn find(&self, key: &Q, protected: Protected<'_>) -> Option<NonNull<Tuple>> {
         self.tree().find(protected, |other| other.borrow().cmp(key))
@@ -620,3 +755,6 @@ where
         same.then_some(Absence::Range(read))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -28,6 +28,12 @@ impl Timestamp {
     }
 
     /// The clock's ticks at this point, for printing and for measuring distances.
+    ///
+    /// ```
+    /// let db = mvcc::Database::new();
+    /// let (earlier, later) = (db.snapshot().timestamp(), db.snapshot().timestamp());
+    /// println!("{} ticks later", later.ticks() - earlier.ticks());
+    /// ```
     pub fn ticks(self) -> u64 {
         self.0
     }
@@ -42,5 +48,18 @@ impl fmt::Debug for Timestamp {
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timestamps_are_ordered_and_shown_as_their_ticks() {
+        let (earlier, later) = (Timestamp::new(7), Timestamp::new(10));
+        assert!(earlier < later);
+        assert_eq!((earlier.ticks(), later.to_string()), (7, "10".to_owned()));
+        assert_eq!(format!("{later:?}"), "Timestamp(10)");
     }
 }

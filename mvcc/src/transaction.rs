@@ -7,8 +7,10 @@ use crate::garbage;
 use crate::local::Local;
 use crate::protected::Protected;
 use crate::range::{Direction, RangeRead, Rows, last_key, walk};
-use crate::read::{self, RowReader};
+use crate::read::{self, RangeReader, RowReader};
 use crate::reads::{Reads, Seen, read_at};
+use crate::savepoint::Savepoint;
+use crate::secondary::Duplicate;
 use crate::shared::Worker;
 use crate::slots::SlotRef;
 use crate::sync::bug;
@@ -17,7 +19,7 @@ use crate::timestamp::Timestamp;
 use crate::tree::TreeKey;
 use crate::tuple::Tuple;
 use crate::version::{OwnedVersion, Version};
-use crate::writes::{NewVersion, Writes};
+use crate::writes::{Mark, NewVersion, Write, Writes};
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::ops::Bound;
@@ -33,12 +35,42 @@ use std::rc::Rc;
 /// Meant for short work: while it lives, nothing that is overwritten is freed. For long reads take a
 /// [`Snapshot`](crate::Snapshot). Transactions on one thread are independent of each other, also when nested.
 ///
-/// It cannot be sent to another thread:
-///
-/// ```compile_fail
+/// ```
 /// let db = mvcc::Database::new();
+/// let accounts = db.table::<&str, i64>("accounts")?;
 /// let tx = db.begin();
-/// std::thread::scope(|scope| { scope.spawn(|| tx.abort()); });
+/// tx.insert(&accounts, "ann", 100);
+/// tx.insert(&accounts, "bob", *tx.get(&accounts, "ann").unwrap() / 2);
+/// tx.commit()?;
+/// assert_eq!(db.view(|view| view.get(&accounts, "bob").copied()), Some(50));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// It belongs to its thread, so it cannot be sent to another one, nor held across an `.await` in a future that may move:
+///
+/// ```
+/// # fn spawn(_task: impl Future<Output = ()> + Send) {}
+/// # async fn fetch() -> u64 { 7 }
+/// # let db = mvcc::Database::new();
+/// # let table = db.table::<u64, u64>("t").unwrap();
+/// spawn(async move {
+///     let value = fetch().await;
+///     let tx = db.begin();
+///     tx.insert(&table, 1, value);
+///     tx.commit().unwrap();
+/// });
+/// ```
+/// ```compile_fail
+/// # fn spawn(_task: impl Future<Output = ()> + Send) {}
+/// # async fn fetch() -> u64 { 7 }
+/// # let db = mvcc::Database::new();
+/// # let table = db.table::<u64, u64>("t").unwrap();
+/// spawn(async move {
+///     let tx = db.begin();
+///     let value = fetch().await;
+///     tx.insert(&table, 1, value);
+///     tx.commit().unwrap();
+/// });
 /// ```
 pub struct Transaction<'db> {
     database: &'db Inner,
@@ -71,6 +103,7 @@ impl<'db> Transaction<'db> {
             scans: Vec::new(),
             ranges: Vec::new(),
             writes: Writes::default(),
+            catalog: database.shared.catalog(),
         };
         Self {
             database,
@@ -102,6 +135,19 @@ impl<'db> Transaction<'db> {
     ///
     /// # Panics
     /// If the table belongs to another database.
+    ///
+    /// ```
+    /// let db = mvcc::Database::new();
+    /// let table = db.table::<u64, &str>("t")?;
+    /// let tx = db.begin();
+    /// tx.insert(&table, 1, "one");
+    /// let one = tx.get(&table, &1);
+    /// tx.insert(&table, 1, "another");
+    /// // What was read stays valid as long as the transaction.
+    /// assert_eq!((one, tx.get(&table, &1)), (Some(&"one"), Some(&"another")));
+    /// assert_eq!(tx.get(&table, &2), None);
+    /// # Ok::<(), mvcc::TableError>(())
+    /// ```
     #[inline]
     pub fn get<T: Lookup<Q>, Q: ?Sized>(&self, table: &T, key: &Q) -> Option<&T::Value> {
         self.get_tuple(table, key).map(|(_, value)| value)
@@ -112,9 +158,30 @@ impl<'db> Transaction<'db> {
     /// Gives a key a value, whether or not it has one (an upsert).
     ///
     /// # Panics
-    /// If the table belongs to another database.
+    /// If the table belongs to another database, or if another row has the same key of a unique index; see [`try_insert`](Self::try_insert) and
+    /// [`insert_unique`](Self::insert_unique).
+    ///
+    /// ```
+    /// let db = mvcc::Database::new();
+    /// let table = db.table::<u64, &str>("t")?;
+    /// db.run(|tx| {
+    ///     tx.insert(&table, 1, "one");
+    ///     Ok::<_, ()>(tx.insert(&table, 1, "another"))
+    /// }).unwrap();
+    /// assert_eq!(db.view(|view| view.get(&table, &1).copied()), Some("another"));
+    /// # Ok::<(), mvcc::TableError>(())
+    /// ```
     pub fn insert<T: AnyTable>(&self, table: &T, key: T::Key, value: T::Value) {
-        let core = self.core(table);
+        if self.core(table).is_indexed() {
+            return self.insert_indexed(table, key, value);
+        }
+        self.put(table, key, value);
+    }
+
+    /// Buffers a row.
+    #[inline]
+    pub(crate) fn put<T: AnyTable>(&self, table: &T, key: T::Key, value: T::Value) {
+        let core = table.core();
         let version = self.version(table, Some(value));
         let mut key = key;
         loop {
@@ -142,8 +209,20 @@ impl<'db> Transaction<'db> {
     ///
     /// # Panics
     /// If the table belongs to another database.
+    ///
+    /// ```
+    /// let db = mvcc::Database::new();
+    /// let table = db.table::<u64, &str>("t")?;
+    /// db.run(|tx| Ok::<_, ()>(tx.insert(&table, 1, "one"))).unwrap();
+    /// db.run(|tx| Ok::<_, ()>(tx.remove(&table, &1))).unwrap();
+    /// assert!(!db.view(|view| view.contains_key(&table, &1)));
+    /// # Ok::<(), mvcc::TableError>(())
+    /// ```
     pub fn remove<T: Lookup<Q>, Q: ?Sized>(&self, table: &T, key: &Q) {
         let core = self.core(table);
+        if core.is_indexed() {
+            return self.remove_indexed(table, key);
+        }
         loop {
             let Some(tuple) = table.find(key, self.protected()) else {
                 // Nothing to remove, as long as it stays so until the commit: an absent read.
@@ -161,24 +240,68 @@ impl<'db> Transaction<'db> {
     /// Replaces a key's value by a function of it; false if it has none. The function may use the transaction.
     ///
     /// # Panics
-    /// If the table belongs to another database.
+    /// If the table belongs to another database, or if another row has the same key of a unique index; see [`try_update`](Self::try_update).
+    ///
+    /// ```
+    /// let db = mvcc::Database::new();
+    /// let counts = db.table::<&str, u64>("counts")?;
+    /// let updated = db.run(|tx| {
+    ///     tx.insert(&counts, "a", 1);
+    ///     Ok::<_, ()>((tx.update(&counts, "a", |count| count + 1), tx.update(&counts, "b", |count| count + 1)))
+    /// });
+    /// assert_eq!(updated, Ok((true, false)));
+    /// assert_eq!(db.view(|view| view.get(&counts, "a").copied()), Some(2));
+    /// # Ok::<(), mvcc::TableError>(())
+    /// ```
     pub fn update<T: Lookup<Q>, Q: ?Sized>(
         &self,
         table: &T,
         key: &Q,
         update: impl FnOnce(&T::Value) -> T::Value,
     ) -> bool {
-        let Some((tuple, value)) = self.get_tuple(table, key) else {
-            return false;
-        };
-        let version = self.version(table, Some(update(value)));
+        self.try_update(table, key, update)
+            .unwrap_or_else(Duplicate::refuse)
+    }
+
+    /// Buffers another value for a tuple whose value was read, or its removal.
+    #[inline]
+    pub(crate) fn overwrite<T: AnyTable>(
+        &self,
+        table: &T,
+        tuple: NonNull<Tuple>,
+        value: Option<T::Value>,
+    ) {
+        let version = self.version(table, value);
         // We have seen a value there, so a removal is later than our slot's bound, and the tuple stays.
-        let core = self.core(table);
+        let core = table.core();
         let held = self
             .hold(tuple)
             .expect("a tuple whose value was read is not removed");
         self.write(core, tuple, version, held);
-        true
+    }
+
+    /// A point to go back to: [`Savepoint::roll_back`] undoes what is written from now on.
+    pub fn savepoint(&self) -> Savepoint<'_> {
+        Savepoint::new(self)
+    }
+
+    pub(crate) fn mark_writes(&self) -> Mark {
+        self.footprint.borrow_mut().writes.mark()
+    }
+
+    pub(crate) fn forget_mark(&self, mark: Mark) {
+        self.footprint.borrow_mut().writes.forget(mark);
+    }
+
+    /// Undoes all writes since a savepoint; false if that was undone itself.
+    pub(crate) fn undo_writes(&self, mark: Mark) -> bool {
+        let undone = self.footprint.borrow_mut().writes.undo(mark);
+        undone.is_some_and(|undone| {
+            if !bug!("undone-write-is-held") {
+                self.give_up(&undone);
+            }
+            true
+        })
     }
 
     /// Commits: all writes take effect at one instant, or none does.
@@ -187,10 +310,19 @@ impl<'db> Transaction<'db> {
     ///
     /// # Errors
     /// [`Conflict`] if a concurrent transaction has changed what this one has read, or is at work on what this one writes.
+    ///
+    /// ```
+    /// let db = mvcc::Database::new();
+    /// let table = db.table::<u64, &str>("t")?;
+    /// let (first, second) = (db.begin(), db.begin());
+    /// first.insert(&table, 1, "first");
+    /// second.insert(&table, 2, "second");
+    /// assert!(first.commit()? < second.commit()?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn commit(self) -> Result<Timestamp, Conflict> {
         let timestamp = if self.footprint.borrow().writes.is_empty() {
-            let clock = &self.database.shared.clock;
-            let timestamp = self.footprint.borrow_mut().reads.take_timestamp(clock);
+            let timestamp = self.fix_timestamp();
             Worker::count(&self.local.worker().commits);
             timestamp
         } else {
@@ -212,6 +344,16 @@ impl<'db> Transaction<'db> {
     }
 
     /// Aborts: nothing happened. The same as dropping it.
+    ///
+    /// ```
+    /// let db = mvcc::Database::new();
+    /// let table = db.table::<u64, &str>("t")?;
+    /// let tx = db.begin();
+    /// tx.insert(&table, 1, "one");
+    /// tx.abort();
+    /// assert_eq!(db.view(|view| view.get(&table, &1).copied()), None);
+    /// # Ok::<(), mvcc::TableError>(())
+    /// ```
     pub fn abort(self) {}
 
     fn commit_writes(&self) -> Result<u64, Lost> {
@@ -239,22 +381,37 @@ impl<'db> Transaction<'db> {
         Ok(timestamp)
     }
 
+    /// Lets go of the tuples of writes that are not to be installed. Those that were added for nothing are collected later, not here: that can compare keys,
+    /// and we may be unwinding.
+    fn give_up(&self, writes: &[Write]) {
+        if writes.iter().any(|write| write.held) {
+            let now = self.database.shared.clock.now();
+            let mut garbage = self.local.worker().garbage.lock();
+            garbage.retire(writes.iter().filter_map(|write| write.give_up(now)));
+        }
+    }
+
+    /// Runs something that follows pointers into an index.
+    fn protected_for<R>(&self, search: impl FnOnce(Protected<'_>) -> R) -> R {
+        search(self.protected())
+    }
+
     #[inline]
     #[expect(clippy::unused_self, reason = "it keeps the slot open")]
-    fn protected(&self) -> Protected<'_> {
+    pub(crate) fn protected(&self) -> Protected<'_> {
         // SAFETY: the slot is open as long as the transaction lives.
         unsafe { Protected::open() }
     }
 
     /// The table's core, checked to be of this database.
-    fn core<'t, T: AnyTable>(&self, table: &'t T) -> &'t TableCore {
+    pub(crate) fn core<'t, T: AnyTable>(&self, table: &'t T) -> &'t TableCore {
         self.check(table.core());
         table.core()
     }
 
     #[inline]
-    fn check(&self, table: &TableCore) {
-        table.check_database(self.database.id);
+    pub(crate) fn check(&self, table: &TableCore) {
+        table.check_database(self.database);
     }
 
     fn version<T: AnyTable>(&self, table: &T, value: Option<T::Value>) -> NewVersion {
@@ -294,7 +451,7 @@ impl<'db> Transaction<'db> {
 
     /// A key's tuple and its value, as this transaction sees it.
     #[inline]
-    fn get_tuple<T: Lookup<Q>, Q: ?Sized>(
+    pub(crate) fn get_tuple<T: Lookup<Q>, Q: ?Sized>(
         &self,
         table: &T,
         key: &Q,
@@ -336,6 +493,18 @@ impl<'db> Transaction<'db> {
                 return None;
             }
         }
+    }
+
+    /// The version that this transaction is going to install in a tuple.
+    #[inline]
+    pub(crate) fn own_write(&self, tuple: NonNull<Tuple>) -> Option<NonNull<Version>> {
+        self.footprint.borrow().writes.get(tuple)
+    }
+
+    /// The timestamp, taken now if there is none yet.
+    pub(crate) fn fix_timestamp(&self) -> u64 {
+        let clock = &self.database.shared.clock;
+        self.footprint.borrow_mut().reads.take_timestamp(clock)
     }
 
     /// The version of a tuple that this transaction sees. `None`: the tuple is removed.
@@ -405,7 +574,9 @@ impl RowReader for Transaction<'_> {
         };
         tuples.filter_map(row).collect()
     }
+}
 
+impl RangeReader for Transaction<'_> {
     /// From here on, what was read of the range is protected against changes.
     unsafe fn read_range<'r, K: TreeKey, V>(
         &'r self,
@@ -414,8 +585,7 @@ impl RowReader for Transaction<'_> {
         direction: Direction,
         limit: usize,
     ) -> Rows<'r, K, V> {
-        let clock = &self.database.shared.clock;
-        self.footprint.borrow_mut().reads.take_timestamp(clock);
+        self.fix_timestamp();
         // SAFETY: the caller's promise.
         let tree = unsafe { table.index.tree::<K>() };
         let walked = walk(tree, (start, end), direction, limit, self.protected());
@@ -448,20 +618,14 @@ impl RowReader for Transaction<'_> {
 }
 
 impl Drop for Transaction<'_> {
-    /// Gives everything back before any user code (the drop of buffered values) runs. What was added for nothing is collected later.
+    /// Gives everything back before any user code (the drop of buffered values) runs.
     fn drop(&mut self) {
         if bug!("slot-kept-on-panic") && std::thread::panicking() {
             return;
         }
+        let writes = self.footprint.get_mut().writes.take_entries();
+        self.give_up(&writes);
         let footprint = self.footprint.get_mut();
-        let writes = footprint.writes.take_entries();
-        if writes.iter().any(|write| write.held) {
-            // Tuples that may have been added for nothing. Not removed here: that can compare keys, and we may be unwinding.
-            let now = self.database.shared.clock.now();
-            let held = writes.iter().filter(|write| write.held);
-            let mut garbage = self.local.worker().garbage.lock();
-            garbage.retire(held.map(|write| write.given_up(now)));
-        }
         self.local
             .return_reads(std::mem::take(&mut footprint.timed));
         self.local.end(self.slot);
@@ -482,3 +646,6 @@ impl fmt::Debug for Transaction<'_> {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,7 @@ use crate::database::Inner;
 use crate::local::Local;
 use crate::protected::Protected;
 use crate::range::{Direction, Rows};
-use crate::read::{self, RowReader};
+use crate::read::{self, RangeReader, RowReader};
 use crate::reads::Reads;
 use crate::slots::{self, SlotRef};
 use crate::table::{AnyTable, Lookup, TableCore};
@@ -26,14 +26,6 @@ use std::rc::Rc;
 /// db.run(|tx| Ok::<_, ()>(tx.insert(&table, "a".to_owned(), 1))).unwrap();
 /// assert_eq!(db.view(|view| view.get(&table, "a").copied()), Some(1));
 /// # Ok::<(), mvcc::TableError>(())
-/// ```
-///
-/// Writing through it is a compile error:
-///
-/// ```compile_fail
-/// let db = mvcc::Database::new();
-/// let table = db.table::<u64, u64>("t").unwrap();
-/// db.view(|view| view.insert(&table, 1, 1));
 /// ```
 pub struct View<'db> {
     database: &'db Inner,
@@ -63,6 +55,15 @@ impl<'db> View<'db> {
     ///
     /// # Panics
     /// If the table belongs to another database.
+    ///
+    /// ```
+    /// let db = mvcc::Database::new();
+    /// let table = db.table::<String, u64>("t")?;
+    /// db.run(|tx| Ok::<_, ()>(tx.insert(&table, "one".to_owned(), 1))).unwrap();
+    /// let sum = db.view(|view| view.get(&table, "one").unwrap_or(&0) + view.get(&table, "two").unwrap_or(&0));
+    /// assert_eq!(sum, 1);
+    /// # Ok::<(), mvcc::TableError>(())
+    /// ```
     #[inline]
     pub fn get<T: Lookup<Q>, Q: ?Sized>(&self, table: &T, key: &Q) -> Option<&T::Value> {
         self.check(table.core());
@@ -94,7 +95,7 @@ impl<'db> View<'db> {
     #[inline(never)]
     fn get_timed<T: Lookup<Q>, Q: ?Sized>(&self, table: &T, key: &Q) -> Option<&T::Value> {
         let guard = self.local.pin();
-        let timestamp = self.fix();
+        let timestamp = self.fix_timestamp();
         // SAFETY: the slot protects the timestamp as long as `self` lives.
         unsafe { read::get_at(table, key, timestamp, Protected::pinned(&guard)) }
     }
@@ -109,11 +110,13 @@ impl RowReader for View<'_> {
         shard: usize,
     ) -> Vec<(&'r K, &'r V)> {
         let guard = self.local.pin();
-        let timestamp = self.fix();
+        let timestamp = self.fix_timestamp();
         // SAFETY: the slot protects the timestamp as long as `self` lives; the caller's promise.
         unsafe { read::shard_at(table, shard, timestamp, Protected::pinned(&guard)) }
     }
+}
 
+impl RangeReader for View<'_> {
     unsafe fn read_range<'r, K: TreeKey, V>(
         &'r self,
         table: &TableCore,
@@ -122,7 +125,7 @@ impl RowReader for View<'_> {
         limit: usize,
     ) -> Rows<'r, K, V> {
         let guard = self.local.pin();
-        let timestamp = self.fix();
+        let timestamp = self.fix_timestamp();
         let protected = Protected::pinned(&guard);
         // SAFETY: as above.
         unsafe { read::range_at(table, bounds, direction, limit, timestamp, protected) }
@@ -132,12 +135,17 @@ impl RowReader for View<'_> {
 impl View<'_> {
     #[inline]
     fn check(&self, table: &TableCore) {
-        table.check_database(self.database.id);
+        table.check_database(self.database);
+    }
+
+    /// Runs something that follows pointers into an index, but no user code.
+    fn protected_for<R>(&self, search: impl FnOnce(Protected<'_>) -> R) -> R {
+        search(Protected::pinned(&self.local.pin()))
     }
 
     /// The timestamp, taken now if there is none yet. The slot is narrowed to it: all that was read is visible there.
     #[cold]
-    fn fix(&self) -> u64 {
+    pub(crate) fn fix_timestamp(&self) -> u64 {
         let mut reads = self.reads.borrow_mut();
         let timestamp = reads.take_timestamp(&self.database.shared.clock);
         if !self.searching.get() {
@@ -163,3 +171,6 @@ impl std::fmt::Debug for View<'_> {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

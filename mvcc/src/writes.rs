@@ -20,8 +20,8 @@ pub(crate) struct Write {
     pub(crate) held: bool,
     /// The tuple's word as we locked it.
     pub(crate) locked: Option<Word>,
-    /// Whether a tombstone was installed.
-    tombstone: bool,
+    /// Whether a tombstone was installed, and we are to see to the tuple's removal.
+    removal: bool,
 }
 
 /// What a write is going to install.
@@ -38,8 +38,26 @@ pub(crate) struct Writes {
     positions: HashMap<NonNull<Tuple>, usize, FixedState>,
     /// Whether the entries are in the order of locking; then `positions` is out of date.
     sorted: bool,
-    /// Buffered versions that a later write of the same transaction replaced: references to them are still about.
-    replaced: Vec<NewVersion>,
+    /// What a later write of the same transaction replaced, oldest first, and the savepoints between.
+    log: Vec<Logged>,
+    /// Versions that were rolled back. References to them are still about, as to those in `log`.
+    undone: Vec<NewVersion>,
+    /// Savepoints made so far.
+    savepoints: u32,
+}
+
+enum Logged {
+    /// A version that was buffered in this entry.
+    Replaced(usize, NewVersion),
+    /// A savepoint, by number, and how many entries there were.
+    Savepoint(u32, usize),
+}
+
+/// A savepoint: its place in the log, and its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Mark {
+    position: usize,
+    number: u32,
 }
 
 /// So many entries are searched faster one after the other than through a hash table.
@@ -91,9 +109,57 @@ impl Writes {
         let Some(found) = self.find(tuple) else {
             return Err(version);
         };
-        self.replaced
-            .extend(self.entries[found].version.replace(version));
+        let replaced = self.entries[found].version.replace(version);
+        let replaced = replaced.map(|version| Logged::Replaced(found, version));
+        self.log.extend(replaced);
         Ok(())
+    }
+
+    /// Makes a savepoint.
+    pub(crate) fn mark(&mut self) -> Mark {
+        self.savepoints += 1;
+        let (position, number) = (self.log.len(), self.savepoints);
+        self.log.push(Logged::Savepoint(number, self.entries.len()));
+        Mark { position, number }
+    }
+
+    /// How many entries there were at a savepoint. `None`: it was undone.
+    fn entries_at(&self, mark: Mark) -> Option<usize> {
+        match self.log.get(mark.position) {
+            Some(&Logged::Savepoint(number, entries)) if number == mark.number => Some(entries),
+            _ => None,
+        }
+    }
+
+    /// Forgets a savepoint, if it is the latest.
+    pub(crate) fn forget(&mut self, mark: Mark) {
+        if mark.position + 1 == self.log.len() && self.entries_at(mark).is_some() {
+            self.log.pop();
+        }
+    }
+
+    /// Undoes all writes since a savepoint. Returns those to tuples that were not written to before it, for their holds to be given up. `None`,
+    /// and nothing happens, if the savepoint itself was undone. Runs no user code.
+    pub(crate) fn undo(&mut self, mark: Mark) -> Option<Vec<Write>> {
+        let entries = self.entries_at(mark)?;
+        for logged in self.log.drain(mark.position + 1..).rev() {
+            if let Logged::Replaced(entry, version) = logged {
+                let undone = self.entries[entry].version.replace(version);
+                self.undone.extend(undone);
+            }
+        }
+        let mut writes = self.entries.split_off(entries);
+        for write in &mut writes {
+            self.undone.extend(write.version.take());
+        }
+        if entries <= LINEAR {
+            self.positions.clear();
+        } else {
+            for write in &writes {
+                self.positions.remove(&write.tuple);
+            }
+        }
+        Some(writes)
     }
 
     /// Adds a write to a tuple that has none yet.
@@ -113,7 +179,7 @@ impl Writes {
             version: Some(version),
             held,
             locked: None,
-            tombstone: false,
+            removal: false,
         });
         if position == LINEAR {
             let all = self.entries.iter().enumerate();
@@ -153,12 +219,7 @@ impl Write {
         let locked = self.locked.expect("it is locked");
         // SAFETY: the transaction is pinned and holds the tuple's lock.
         let tuple = unsafe { self.tuple.as_ref() };
-        self.tombstone = new.is_tombstone;
-        if self.tombstone && !self.held {
-            // Under the lock, so it cannot be dead. The hold goes to the retire list.
-            tuple.add_hold();
-            self.held = true;
-        }
+        self.removal = new.is_tombstone && tuple.expect_removal();
         let mut version = new.version.into_raw();
         // SAFETY: not published yet, so ours alone.
         let head = unsafe { version.as_mut() };
@@ -166,24 +227,26 @@ impl Write {
             head.timestamp = timestamp;
         }
         *head.older.get_mut() = locked.newest();
-        tuple.publish(Word::of(version, self.tombstone));
+        tuple.publish(Word::of(version, new.is_tombstone));
     }
 
-    /// What a write leaves for the retire list that is not installed: its hold.
-    pub(crate) fn given_up(&self, timestamp: u64) -> Retired {
+    /// Gives the hold of a write back that is not installed. That may leave something for the retire list.
+    pub(crate) fn give_up(&self, timestamp: u64) -> Option<Retired> {
         // SAFETY: the transaction's slot is open since it found the tuple.
-        unsafe { Retired::new(self.table, self.tuple, None, timestamp) }
+        unsafe {
+            let removal = self.held && self.tuple.as_ref().give_up();
+            removal.then(|| Retired::new(self.table, self.tuple, None, timestamp))
+        }
     }
 
-    /// What an installed write leaves for the retire list. A tombstone's entry takes over the write's hold.
-    pub(crate) fn retired(&mut self, timestamp: u64) -> impl Iterator<Item = Retired> + use<> {
+    /// What an installed write leaves for the retire list.
+    pub(crate) fn retired(&self, timestamp: u64) -> impl Iterator<Item = Retired> + use<> {
         let (table, tuple) = (self.table, self.tuple);
         // SAFETY: the transaction's slot is open since it found the tuple.
         let entry = move |version| unsafe { Retired::new(table, tuple, version, timestamp) };
         let newest = self.locked.and_then(|word| NonNull::new(word.newest()));
         let superseded = newest.map(|version| entry(Some(version)));
-        let removed = self.tombstone.then(|| entry(None));
-        self.held &= !self.tombstone;
+        let removed = self.removal.then(|| entry(None));
         superseded.into_iter().chain(removed)
     }
 }

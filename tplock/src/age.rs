@@ -1,23 +1,22 @@
 //! The age of a transaction: what decides who waits and who dies.
 
+use crate::sync::thread_local;
 use std::cell::Cell;
+use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A transaction's place in the order of ages; the smaller is the older. Unique in the process.
+/// A transaction's place in the order of ages; the smaller is the older. Unique in the process, so it also tells transactions apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Age(u64);
-
-/// Everything below is older than every transaction that can write.
-const FIRST: u64 = 1 << 63;
+pub(crate) struct Age(NonZeroU64);
 
 /// How many ages a thread takes at a time, so that the counter is no hot spot. A transaction has at most this many elders from each other
 /// thread that began after it: still finitely many, which is all that progress needs.
-const BLOCK: u64 = 32;
+const BLOCK: u64 = if cfg!(shuttle) { 2 } else { 32 };
 
 impl Age {
     /// Younger than all that were taken by this thread before, and in time than all others.
     pub(crate) fn next() -> Self {
-        static NEXT: AtomicU64 = AtomicU64::new(FIRST);
+        static NEXT: AtomicU64 = AtomicU64::new(1);
         thread_local! {
             /// The next age of this thread's block, and the block's end.
             static BLOCK_LEFT: Cell<(u64, u64)> = const { Cell::new((0, 0)) };
@@ -30,15 +29,8 @@ impl Age {
                 end = next + BLOCK;
             }
             left.set((next + 1, end));
-            Self(next)
+            Self(NonZeroU64::new(next).expect("2^64 transactions are more than there will be"))
         })
-    }
-
-    /// Older than every transaction that can write. Those who have such an age take shared locks only, so among them nobody waits.
-    pub(crate) fn of_snapshot() -> Self {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        // Relaxed: only that no two are the same matters.
-        Self(NEXT.fetch_add(1, Ordering::Relaxed))
     }
 }
 
@@ -47,11 +39,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_thread_gets_younger_and_snapshots_are_oldest() {
+    fn a_thread_gets_younger() {
         let ages: Vec<_> = (0..100).map(|_| Age::next()).collect();
         assert!(ages.is_sorted_by(|left, right| left < right));
-        assert!(Age::of_snapshot() < ages[0]);
-        assert_ne!(Age::of_snapshot(), Age::of_snapshot());
     }
 
     #[test]

@@ -3,29 +3,30 @@
 use crate::conflict::Conflict;
 use crate::core::Core;
 use crate::table::{AnyTable, Lookup, OrderedTable, Row};
+use std::borrow::Borrow;
 use std::ops::RangeBounds;
 
 /// A read-write transaction to be committed by hand, from [`Database::begin`](crate::Database::begin).
 ///
 /// The same operations as those of a [`Transaction`](crate::Transaction), but each may fail with a [`Conflict`]. From then on all of them fail, and so does
-/// [`Attempt::commit`]. The locks are held until the attempt is dropped, so drop it soon, and begin again with
-/// [`Database::begin_again`](crate::Database::begin_again):
+/// [`Attempt::commit`]. The locks are held until the attempt is dropped or begun again, so do that soon:
 ///
 /// ```
 /// use tplock::{Attempt, Conflict, Database, Table};
 ///
-/// fn double(attempt: Attempt, table: &Table<u64, u64>) -> Result<(), Conflict> {
+/// fn double(attempt: &Attempt, table: &Table<u64, u64>) -> Result<(), Conflict> {
 ///     attempt.update(table, &1, |value| value * 2)?;
-///     attempt.commit()
+///     Ok(())
 /// }
 ///
 /// let db = Database::new();
 /// let table = db.table("numbers")?;
 /// db.run(|tx| Ok::<_, ()>(tx.insert(&table, 1, 21))).unwrap();
-/// let mut result = double(db.begin(), &table);
-/// while let Err(conflict) = result {
-///     result = double(db.begin_again(&conflict), &table);
+/// let mut attempt = db.begin();
+/// while double(&attempt, &table).is_err() {
+///     attempt = attempt.again();
 /// }
+/// attempt.commit().expect("all operations have succeeded");
 /// assert_eq!(db.view(|view| view.get(&table, &1).copied()), Some(42));
 /// # Ok::<(), tplock::TableError>(())
 /// ```
@@ -102,36 +103,46 @@ impl Attempt {
         &'r self,
         table: &'r T,
     ) -> impl Iterator<Item = Result<Row<'r, T::Key, T::Value>, Conflict>> {
-        self.core.check(table);
-        table.rows(&self.core)
+        self.core.rows(table)
     }
 
     /// The keys of a range with their values, ascending; from both ends.
     ///
     /// An item is a [`Conflict`] if the row could not be locked; then the iteration is over.
-    pub fn range<'r, K, V>(
+    pub fn range<'r, K, V, Q>(
         &'r self,
         table: &'r OrderedTable<K, V>,
-        range: impl RangeBounds<K> + 'r,
+        range: impl RangeBounds<Q>,
     ) -> impl DoubleEndedIterator<Item = Result<Row<'r, K, V>, Conflict>>
     where
-        K: Ord + Clone + Send + Sync + 'static,
+        K: Borrow<Q> + Ord + Clone + Send + Sync + 'static,
         V: Send + Sync + 'static,
+        Q: ToOwned<Owned: Into<K>> + ?Sized,
     {
-        self.core.check(table);
-        table.range(&self.core, range)
+        self.core.range(table, range)
     }
 
     /// Commits: all writes take effect at one instant.
     ///
     /// # Errors
-    /// The [`Conflict`] that an earlier operation has failed with. Without one it succeeds.
+    /// [`Conflict`] if an earlier operation has failed. Otherwise it succeeds.
     pub fn commit(self) -> Result<(), Conflict> {
-        if let Some(conflict) = self.core.doomed() {
-            return Err(conflict);
+        if self.core.is_doomed() {
+            return Err(Conflict(()));
         }
         self.core.commit();
         Ok(())
+    }
+
+    /// Gives up, waits until the transaction that was in the way is not there any more, and begins again. The age stays the same,
+    /// so that an attempt that is begun again and again becomes the oldest of all, which never fails.
+    #[must_use = "the new attempt does what the old one was to do"]
+    pub fn again(self) -> Self {
+        let database = self.core.database();
+        let age = self.core.step_aside();
+        Self {
+            core: Core::new(database, age),
+        }
     }
 
     /// Aborts: nothing happened. The same as dropping it.

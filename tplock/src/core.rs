@@ -4,11 +4,14 @@ use crate::age::Age;
 use crate::conflict::Conflict;
 use crate::lock::{Grant, Mode};
 use crate::locks::{Locks, Part, Refusal};
-use crate::table::{AnyTable, Lookup};
+use crate::sync::bug;
+use crate::table::{AnyTable, Lookup, OrderedTable, Row};
 use crate::tuple::{Home, Locked, Pending, Tuple};
 use smallvec::SmallVec;
+use std::borrow::Borrow;
 use std::cell::RefCell;
 use std::fmt;
+use std::ops::{Bound, RangeBounds};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::{Arc, Weak};
@@ -28,7 +31,7 @@ struct Footprint {
     /// Writes that were overwritten by the same transaction. Kept, for it may have references to them.
     superseded: Vec<Pending>,
     /// The transaction must die, and gets no more locks.
-    doomed: Option<Conflict>,
+    doom: Option<Doom>,
 }
 
 struct Held {
@@ -40,6 +43,13 @@ struct Held {
 struct Write {
     tuple: Arc<dyn Locked>,
     value: Option<Pending>,
+}
+
+/// Who was in the way of a transaction that must die, and where.
+struct Doom {
+    elder: Age,
+    at: Arc<dyn Locked>,
+    part: Part,
 }
 
 /// A tuple whose key this transaction holds, as long as `'c` lasts.
@@ -56,13 +66,6 @@ impl<K, V> Clone for Key<'_, K, V> {
 
 impl<K, V> Copy for Key<'_, K, V> {}
 
-/// Why a lock was not taken.
-pub(crate) enum Failure {
-    /// The tuple has left its index. Look the key up again.
-    Dead,
-    Conflict(Conflict),
-}
-
 impl Core {
     pub(crate) fn new(database: u64, age: Age) -> Self {
         Self {
@@ -76,9 +79,29 @@ impl Core {
         self.age
     }
 
-    /// Why the transaction must die, if it must.
-    pub(crate) fn doomed(&self) -> Option<Conflict> {
-        self.footprint.borrow().doomed.clone()
+    pub(crate) fn is_doomed(&self) -> bool {
+        self.footprint.borrow().doom.is_some()
+    }
+
+    pub(crate) fn database(&self) -> u64 {
+        self.database
+    }
+
+    /// Gives up all locks and waits until the transaction that it had to die for, if it had to, is out of the way. Returns the age to begin
+    /// again with: its own, so that in the end nobody is older.
+    pub(crate) fn step_aside(mut self) -> Age {
+        let age = self.age;
+        let doom = self.footprint.get_mut().doom.take();
+        drop(self);
+        if let Some(Doom { elder, at, part }) = doom {
+            // It cannot be part of a deadlock, for who holds no lock is in nobody's way.
+            at.locks().wait_for_end_of(elder, part);
+        }
+        if bug!("new_age_after_death") {
+            Age::next()
+        } else {
+            age
+        }
     }
 
     #[inline]
@@ -133,9 +156,32 @@ impl Core {
         Ok(true)
     }
 
+    pub(crate) fn rows<'c, T: AnyTable>(
+        &'c self,
+        table: &'c T,
+    ) -> impl Iterator<Item = Result<Row<'c, T::Key, T::Value>, Conflict>> {
+        self.check(table);
+        table.rows(self)
+    }
+
+    pub(crate) fn range<'c, K, V, Q>(
+        &'c self,
+        table: &'c OrderedTable<K, V>,
+        range: impl RangeBounds<Q>,
+    ) -> impl DoubleEndedIterator<Item = Result<Row<'c, K, V>, Conflict>>
+    where
+        K: Borrow<Q> + Ord + Clone + Send + Sync + 'static,
+        V: Send + Sync + 'static,
+        Q: ToOwned<Owned: Into<K>> + ?Sized,
+    {
+        self.check(table);
+        let owned = |bound: Bound<&Q>| bound.map(|key| key.to_owned().into());
+        table.range(self, (owned(range.start_bound()), owned(range.end_bound())))
+    }
+
     /// Panics if the table belongs to another database.
     #[inline]
-    pub(crate) fn check<T: AnyTable>(&self, table: &T) {
+    fn check<T: AnyTable>(&self, table: &T) {
         assert!(
             table.database() == self.database,
             "table {:?} belongs to another database than the transaction that uses it; open it with Database::table of the same database",
@@ -143,84 +189,87 @@ impl Core {
         );
     }
 
-    /// Locks a tuple's key until the transaction ends.
+    /// Locks a tuple's key until the transaction ends. `None`: the tuple was dead and has left its index now; look the key up again.
     #[inline]
-    pub(crate) fn lock_key<'c, K, V>(
-        &'c self,
-        tuple: &Arc<Tuple<K, V>>,
+    pub(crate) fn lock_key<K, V>(
+        &self,
+        tuple: Arc<Tuple<K, V>>,
         mode: Mode,
-    ) -> Result<Key<'c, K, V>, Failure>
+    ) -> Result<Option<Key<'_, K, V>>, Conflict>
     where
         Tuple<K, V>: Locked + 'static,
     {
-        let forget_types = || tuple.clone() as Arc<dyn Locked>;
-        let grant = self.acquire(tuple.locks(), Part::Key, mode, forget_types)?;
-        if mode == Mode::Exclusive && tuple.locks().write().is_none() {
-            self.prepare_write(tuple.clone());
+        let at = Arc::as_ptr(&tuple);
+        let to_write = (mode == Mode::Exclusive).then(|| tuple.clone());
+        let Some(grant) = self.acquire(tuple, Part::Key, mode)? else {
+            return Ok(None);
+        };
+        if let Some(tuple) = to_write.filter(|tuple| tuple.locks().write().is_none()) {
+            self.prepare_write(tuple);
         }
-        // SAFETY: `held` has it since the lock was first granted, until `self` is dropped.
-        let tuple = unsafe { &*Arc::as_ptr(tuple) };
-        Ok(Key {
-            tuple,
+        Ok(Some(Key {
+            // SAFETY: `held` has it since the lock was first granted, until `self` is dropped or consumed.
+            tuple: unsafe { &*at },
             exclusive: grant.exclusive,
-        })
+        }))
     }
 
-    /// Shares a gap until the transaction ends.
-    pub(crate) fn share_gap(&self, before: &Arc<dyn Locked>) -> Result<(), Failure> {
-        let forget_types = || before.clone();
-        self.acquire(before.locks(), Part::Gap, Mode::Shared, forget_types)?;
-        Ok(())
+    /// Shares a gap until the transaction ends; whether it is shared for the first time. `None`: its tuple was dead and has left its index now.
+    pub(crate) fn share_gap<T>(&self, at: Arc<T>) -> Result<Option<bool>, Conflict>
+    where
+        T: Locked + 'static,
+    {
+        let grant = self.acquire(at, Part::Gap, Mode::Shared)?;
+        Ok(grant.map(|grant| grant.new))
     }
 
-    /// Locks a table as a whole until the transaction ends. True: it was not locked before.
-    pub(crate) fn lock_table(&self, table: &Arc<dyn Locked>, mode: Mode) -> Result<bool, Conflict> {
-        match self.acquire(table.locks(), Part::Key, mode, || table.clone()) {
-            Ok(grant) => Ok(grant.new),
-            Err(Failure::Conflict(conflict)) => Err(conflict),
-            Err(Failure::Dead) => unreachable!("a table is never removed"),
-        }
+    /// Excludes everyone else from a gap, for as long as it takes to insert a key into it. `None` as for [`Core::share_gap`].
+    pub(crate) fn enter_gap<T>(&self, at: Arc<T>) -> Result<Option<Entered<'_>>, Conflict>
+    where
+        T: Locked + 'static,
+    {
+        let grant = self.request(&at, Part::Gap, Mode::Exclusive)?;
+        Ok(grant.map(|grant| Entered {
+            core: self,
+            at,
+            shared_before: !grant.new,
+        }))
     }
 
     #[inline]
-    fn acquire(
-        &self,
-        locks: &Locks,
-        part: Part,
-        mode: Mode,
-        tuple: impl Fn() -> Arc<dyn Locked>,
-    ) -> Result<Grant, Failure> {
-        let grant = self.request(locks, part, mode, &tuple)?;
-        if grant.new {
-            self.hold(tuple(), part);
+    fn acquire<T>(&self, tuple: Arc<T>, part: Part, mode: Mode) -> Result<Option<Grant>, Conflict>
+    where
+        T: Locked + 'static,
+    {
+        let grant = self.request(&tuple, part, mode)?;
+        if grant.is_some_and(|grant| grant.new) {
+            self.hold(tuple, part);
         }
         Ok(grant)
     }
 
     #[inline]
-    fn request(
-        &self,
-        locks: &Locks,
-        part: Part,
-        mode: Mode,
-        tuple: &impl Fn() -> Arc<dyn Locked>,
-    ) -> Result<Grant, Failure> {
-        if let Some(conflict) = &self.footprint.borrow().doomed {
-            return Err(Failure::Conflict(conflict.clone()));
+    fn request<T>(&self, tuple: &Arc<T>, part: Part, mode: Mode) -> Result<Option<Grant>, Conflict>
+    where
+        T: Locked + 'static,
+    {
+        if self.is_doomed() {
+            return Err(Conflict(()));
         }
-        locks
-            .acquire(self.age, part, mode)
-            .map_err(|refusal| match refusal {
-                Refusal::Dead => Failure::Dead,
-                Refusal::Die(elder) => Failure::Conflict(self.die(elder, tuple(), part)),
-            })
+        match tuple.locks().acquire(self.age, part, mode) {
+            Ok(grant) => Ok(Some(grant)),
+            Err(Refusal::Dead) => {
+                evict(&**tuple);
+                Ok(None)
+            }
+            Err(Refusal::Die(elder)) => Err(self.die(elder, tuple.clone(), part)),
+        }
     }
 
     #[cold]
     fn die(&self, elder: Age, at: Arc<dyn Locked>, part: Part) -> Conflict {
-        let conflict = Conflict::new(self.age, elder, at, part);
-        self.footprint.borrow_mut().doomed = Some(conflict.clone());
-        conflict
+        self.footprint.borrow_mut().doom = Some(Doom { elder, at, part });
+        Conflict(())
     }
 
     fn hold(&self, tuple: Arc<dyn Locked>, part: Part) {
@@ -235,21 +284,11 @@ impl Core {
         footprint.writes.push(Write { tuple, value: None });
     }
 
-    /// Excludes everyone else from a gap, for as long as it takes to insert a key into it.
-    pub(crate) fn enter_gap(&self, at: &Arc<dyn Locked>) -> Result<Entered<'_>, Failure> {
-        let forget_types = || at.clone();
-        let grant = self.request(at.locks(), Part::Gap, Mode::Exclusive, &forget_types)?;
-        Ok(Entered {
-            core: self,
-            at: at.clone(),
-            shared_before: !grant.new,
-        })
-    }
-
     /// The value as this transaction sees it: its own write if there is one.
     #[inline]
     pub(crate) fn value<'c, K, V: 'static>(&'c self, key: Key<'c, K, V>) -> Option<&'c V> {
         if key.exclusive
+            && !bug!("own_write_not_seen")
             && let Some(place) = key.tuple.locks().write()
             && let Some(write) = &self.footprint.borrow().writes[place].value
         {
@@ -297,19 +336,18 @@ impl Core {
 
     /// Makes all writes visible and gives up all locks.
     pub(crate) fn commit(mut self) {
-        let writes = &mut self.footprint.get_mut().writes;
-        for Write { tuple, value } in writes {
+        if bug!("locks_given_up_before_install") {
+            self.give_up_locks();
+        }
+        for Write { tuple, value } in &mut self.footprint.get_mut().writes {
             let Some(value) = value else { continue };
             // SAFETY: what is written to is held exclusively; `self` is consumed, so no reference into it is left.
             unsafe { tuple.install(value) };
         }
     }
-}
 
-impl Drop for Core {
-    /// Gives up all locks before any user code runs, be it a comparison of keys or the drop of a value.
-    fn drop(&mut self) {
-        let footprint = std::mem::take(self.footprint.get_mut());
+    fn give_up_locks(&mut self) {
+        let footprint = self.footprint.get_mut();
         for write in &footprint.writes {
             write.tuple.locks().set_write(None);
         }
@@ -325,8 +363,18 @@ impl Drop for Core {
     }
 }
 
+impl Drop for Core {
+    /// Gives up all locks before any user code runs, be it a comparison of keys or the drop of a value.
+    fn drop(&mut self) {
+        if bug!("locks_kept_after_a_panic") && std::thread::panicking() {
+            return;
+        }
+        self.give_up_locks();
+    }
+}
+
 /// Takes a dead tuple out of its index. If that panics the tuple stays: those who meet it there try again.
-pub(crate) fn evict(tuple: &dyn Locked) {
+fn evict(tuple: &dyn Locked) {
     // A panicking comparison must not end a transaction that has committed already, nor keep the other tuples from being removed.
     let _ = catch_unwind(AssertUnwindSafe(|| tuple.evict()));
 }
@@ -343,7 +391,7 @@ impl Drop for Entered<'_> {
     fn drop(&mut self) {
         if self.shared_before {
             self.at.locks().downgrade(Part::Gap);
-        } else if self.at.release(self.core.age, Part::Gap) {
+        } else if self.at.locks().release(self.core.age, Part::Gap) {
             evict(&*self.at);
         }
     }

@@ -2,12 +2,11 @@
 
 use crate::age::Age;
 use crate::attempt::Attempt;
-use crate::conflict::Conflict;
 use crate::core::Core;
+use crate::sync::Mutex;
 use crate::table::{AnyTable, OrderedTable, Table, TableError};
-use crate::transaction::{Snapshot, Transaction, View};
+use crate::transaction::{Transaction, View};
 use crate::unwind;
-use parking_lot::Mutex;
 use std::any::{Any, type_name};
 use std::collections::HashMap;
 use std::fmt;
@@ -33,8 +32,28 @@ struct Inner {
 struct Opened {
     /// The handle.
     table: Box<dyn Any + Send + Sync>,
+    kind: &'static str,
     type_name: &'static str,
     count: fn(&dyn Any) -> (usize, usize),
+}
+
+impl Opened {
+    /// Why it cannot be opened as a `T`.
+    fn mismatch<T: AnyTable>(&self, name: &str) -> TableError {
+        let name = name.to_owned();
+        if self.kind == T::KIND {
+            return TableError::WrongTypes {
+                name,
+                wanted: type_name::<T>(),
+                found: self.type_name,
+            };
+        }
+        TableError::WrongKind {
+            name,
+            wanted: T::KIND,
+            found: self.kind,
+        }
+    }
 }
 
 /// What a database holds, from [`Database::stats`]. Exact when the database is quiet.
@@ -66,14 +85,10 @@ impl Database {
         }
     }
 
-    pub(crate) fn id(&self) -> u64 {
-        self.inner.id
-    }
-
     /// Opens the table of this name, or creates it.
     ///
     /// # Errors
-    /// [`TableError::WrongTypes`] if the name belongs to a table of other types or of the other kind.
+    /// [`TableError`] if the name belongs to a table of other types or of the other kind.
     ///
     /// ```
     /// let db = tplock::Database::new();
@@ -93,7 +108,7 @@ impl Database {
     /// Opens the ordered table of this name, or creates it.
     ///
     /// # Errors
-    /// [`TableError::WrongTypes`] if the name belongs to a table of other types or of the other kind.
+    /// [`TableError`] if the name belongs to a table of other types or of the other kind.
     ///
     /// ```
     /// let db = tplock::Database::new();
@@ -122,15 +137,12 @@ impl Database {
         let mut tables = self.inner.tables.lock();
         if let Some(found) = tables.get(name) {
             let table = found.table.downcast_ref::<T>();
-            return table.cloned().ok_or_else(|| TableError::WrongTypes {
-                name: name.to_owned(),
-                wanted: type_name::<T>(),
-                found: found.type_name,
-            });
+            return table.cloned().ok_or_else(|| found.mismatch::<T>(name));
         }
         let table = T::open(name, self.inner.id);
         let opened = Opened {
             table: Box::new(table.clone()),
+            kind: T::KIND,
             type_name: type_name::<T>(),
             count: |table| table.downcast_ref::<T>().map_or((0, 0), T::count),
         };
@@ -171,21 +183,17 @@ impl Database {
         &self,
         mut transaction: impl FnMut(&Transaction) -> Result<T, E>,
     ) -> Result<T, E> {
-        let age = Age::next();
+        let mut age = Age::next();
         loop {
-            let tx = Transaction {
-                core: Core::new(self.inner.id, age),
-            };
+            let core = Core::new(self.inner.id, age);
+            let tx = Transaction { core };
             match unwind::attempt(&tx.core, || transaction(&tx)) {
-                Ok(result) => {
+                Some(result) => {
                     let value = result?;
                     tx.core.commit();
                     return Ok(value);
                 }
-                Err(conflict) => {
-                    drop(tx);
-                    conflict.wait();
-                }
+                None => age = tx.core.step_aside(),
             }
         }
     }
@@ -202,17 +210,13 @@ impl Database {
     /// # Ok::<(), tplock::TableError>(())
     /// ```
     pub fn view<T>(&self, mut read: impl FnMut(&View) -> T) -> T {
-        let age = Age::next();
+        let mut age = Age::next();
         loop {
-            let view = View {
-                core: Core::new(self.inner.id, age),
-            };
+            let core = Core::new(self.inner.id, age);
+            let view = View { core };
             match unwind::attempt(&view.core, || read(&view)) {
-                Ok(value) => return value,
-                Err(conflict) => {
-                    drop(view);
-                    conflict.wait();
-                }
+                Some(value) => return value,
+                None => age = view.core.step_aside(),
             }
         }
     }
@@ -222,21 +226,6 @@ impl Database {
         Attempt {
             core: Core::new(self.inner.id, Age::next()),
         }
-    }
-
-    /// Begins a transaction again that has failed, once the one that was in its way is done, and with the same age.
-    ///
-    /// Drop the failed attempt first: it still has its locks, and the other one may be waiting for them.
-    pub fn begin_again(&self, conflict: &Conflict) -> Attempt {
-        conflict.wait();
-        Attempt {
-            core: Core::new(self.inner.id, conflict.age),
-        }
-    }
-
-    /// Begins a read-only transaction that may be kept. What it has read stays locked until it is dropped.
-    pub fn snapshot(&self) -> Snapshot {
-        Snapshot::new(self)
     }
 
     /// What the database holds. It looks at every key.

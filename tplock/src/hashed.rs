@@ -1,23 +1,27 @@
-//! The index of point tables: a `DashMap`, and a lock on the table for those who iterate.
+//! The index of point tables: a `DashMap`, and a gap for all that is not in it.
 //!
 //! An absent key has a tuple without a value while somebody holds a lock on it. So point accesses protect absent keys by themselves, and only an
-//! iteration needs more: it *shares* the table's lock, which keeps new keys out. Whoever gives a value to a key that had none must hold that
-//! lock *exclusively*, unless no iteration is going on; this is known from a counter that is only read where there is none. The counter is read after the
-//! key is locked, and an iteration counts itself before it looks for keys, so of the two at least one sees the other:
-//! - if the iteration came to the tuple (or its shard) first, its latch makes the counter visible to the writer, who takes the table's lock;
-//! - else the iteration finds the tuple locked, and waits or dies.
+//! iteration needs more: it shares the table's *gap*, which stands for all keys that have no tuple, until its end. Whoever gives a value to a key that had none locks the key
+//! exclusively, and then enters the gap for a moment, which tells that no iteration is going on that might have missed the key: one that begins later will
+//! come to the tuple and wait, or die.
+//!
+//! To spare every insert that lock, a counter tells whether the gap is shared at all. An iteration counts itself before it looks for tuples, and
+//! the counter is read after the key was locked:
+//! - if the tuple was put into its shard after the iteration had looked there, the shard's lock makes the counter visible to the writer, who enters the gap;
+//! - else the iteration has found the tuple, and will find it locked.
 
 use crate::age::Age;
 use crate::conflict::Conflict;
-use crate::core::{Core, Failure, Key, evict};
+use crate::core::{Core, Key};
 use crate::lock::Mode;
 use crate::locks::{Locks, Part};
+use crate::sync::{AtomicUsize, HashState, bug, step};
 use crate::table::Row;
 use crate::tuple::{Home, Locked, Tuple};
 use dashmap::{DashMap, SharedValue};
 use std::borrow::Borrow;
 use std::hash::{BuildHasher, Hash, Hasher};
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Weak};
 
 /// A tuple as a key of the map: hashed once, so that the map's growth runs no user code; equal only to itself.
@@ -42,25 +46,26 @@ impl<K, V> Eq for Indexed<K, V> {}
 
 /// All access is by hash and predicate, through the shards; the map's own methods would compare tuples.
 pub(crate) struct HashIndex<K, V> {
-    tuples: DashMap<Indexed<K, V>, (), foldhash::fast::RandomState>,
-    table: Arc<TableLock>,
+    tuples: DashMap<Indexed<K, V>, (), HashState>,
+    gap: Arc<TableGap>,
     itself: Weak<Self>,
 }
 
-/// What an iteration shares, and an insert takes exclusively while there is an iteration.
-struct TableLock {
+/// All keys that have no tuple.
+struct TableGap {
     locks: Locks,
-    /// How many transactions hold the lock. Relaxed: see the module's page for what orders it.
-    holders: AtomicUsize,
+    /// How many transactions share it until they end. Relaxed: see the module's page for what orders it.
+    sharers: AtomicUsize,
 }
 
-impl Locked for TableLock {
+impl Locked for TableGap {
     fn locks(&self) -> &Locks {
         &self.locks
     }
 
+    /// Only called at the end of a transaction, so by those who share it.
     fn release(&self, age: Age, part: Part) -> bool {
-        self.holders.fetch_sub(1, Relaxed);
+        self.sharers.fetch_sub(1, Relaxed);
         self.locks.release(age, part)
     }
 }
@@ -73,9 +78,9 @@ where
     pub(crate) fn new() -> Arc<Self> {
         Arc::new_cyclic(|itself| Self {
             tuples: DashMap::default(),
-            table: Arc::new(TableLock {
+            gap: Arc::new(TableGap {
                 locks: Locks::permanent(),
-                holders: AtomicUsize::new(0),
+                sharers: AtomicUsize::new(0),
             }),
             itself: itself.clone(),
         })
@@ -96,12 +101,14 @@ where
     {
         let hash = self.hash(key);
         loop {
-            let tuple = self.find(hash, key);
-            let tuple = tuple.unwrap_or_else(|| self.find_or_insert(hash, owned()));
-            match core.lock_key(&tuple, mode) {
-                Ok(key) => return Ok(key),
-                Err(Failure::Conflict(conflict)) => return Err(conflict),
-                Err(Failure::Dead) => evict(&*tuple),
+            let tuple = match self.find(hash, key) {
+                Some(tuple) => tuple,
+                // A tuple that is not locked then would stay for good.
+                None if core.is_doomed() => return Err(Conflict(())),
+                None => self.find_or_insert(hash, owned()),
+            };
+            if let Some(key) = core.lock_key(tuple, mode)? {
+                return Ok(key);
             }
         }
     }
@@ -114,8 +121,9 @@ where
         key: &K,
     ) -> Result<Key<'c, K, V>, Conflict> {
         let key = self.lock(core, key, || key.clone(), Mode::Exclusive)?;
-        if !key.tuple.locks().is_present() && self.table.holders.load(Relaxed) > 0 {
-            self.lock_table(core, Mode::Exclusive)?;
+        let is_new = !key.tuple.locks().is_present();
+        if is_new && self.gap.sharers.load(Relaxed) > 0 && !bug!("iterations_not_respected") {
+            core.enter_gap(self.gap.clone())?;
         }
         Ok(key)
     }
@@ -125,42 +133,48 @@ where
         &self,
         core: &'c Core,
     ) -> impl Iterator<Item = Result<Row<'c, K, V>, Conflict>> + use<'c, K, V> {
-        let locked = self.lock_table(core, Mode::Shared);
-        let mut tuples = Vec::new();
-        if locked.is_ok() {
-            tuples.extend(self.tuples.iter().map(|at| at.key().tuple.clone()));
-        }
+        let tuples = self.tuples_to_stay(core);
+        let (tuples, conflict) = tuples.map_or_else(
+            |conflict| (Vec::new(), Some(Err(conflict))),
+            |tuples| (tuples, None),
+        );
         let mut over = false;
         let rows = tuples.into_iter().filter_map(move |tuple| {
             if over {
                 return None;
             }
-            match core.lock_key(&tuple, Mode::Shared) {
-                Ok(key) => core.value(key).map(|value| Ok((&key.tuple.key, value))),
-                Err(Failure::Conflict(conflict)) => {
+            match core.lock_key(tuple, Mode::Shared) {
+                Ok(Some(key)) => core.value(key).map(|value| Ok((&key.tuple.key, value))),
+                // It had no value, and whoever gives it one must enter the gap first.
+                Ok(None) => None,
+                Err(conflict) => {
                     over = true;
                     Some(Err(conflict))
                 }
-                // It had no value, and whoever gives it one needs the table's lock first.
-                Err(Failure::Dead) => None,
             }
         });
-        locked.err().map(Err).into_iter().chain(rows)
+        conflict.into_iter().chain(rows)
+    }
+
+    /// All tuples there are; there will be no others with values until the transaction ends.
+    fn tuples_to_stay(&self, core: &Core) -> Result<Vec<Arc<Tuple<K, V>>>, Conflict> {
+        if core.share_gap(self.gap.clone())? == Some(true) {
+            self.gap.sharers.fetch_add(1, Relaxed);
+        }
+        Ok(self.all())
+    }
+
+    fn all(&self) -> Vec<Arc<Tuple<K, V>>> {
+        step();
+        let tuples = self.tuples.iter().map(|at| at.key().tuple.clone());
+        tuples.collect()
     }
 
     /// The tuples and the locks on them.
     pub(crate) fn count(&self) -> (usize, usize) {
-        let locks = self.tuples.iter().map(|at| at.key().tuple.locks().count());
-        let locks: usize = locks.sum();
-        (self.tuples.len(), locks + self.table.locks.count())
-    }
-
-    fn lock_table(&self, core: &Core, mode: Mode) -> Result<(), Conflict> {
-        let table: Arc<dyn Locked> = self.table.clone();
-        if core.lock_table(&table, mode)? {
-            self.table.holders.fetch_add(1, Relaxed);
-        }
-        Ok(())
+        let tuples = self.all();
+        let locks: usize = tuples.iter().map(|tuple| tuple.locks().count()).sum();
+        (tuples.len(), locks + self.gap.locks.count())
     }
 
     fn hash<Q: Hash + ?Sized>(&self, key: &Q) -> u64 {
@@ -179,6 +193,7 @@ where
         K: Borrow<Q>,
         Q: Eq + ?Sized,
     {
+        step();
         let shard = self.tuples.shards()[self.shard(hash)].read();
         let found = shard.get(hash, |(at, _)| at.tuple.key.borrow() == key);
         found.map(|(at, _)| at.tuple.clone())
@@ -187,8 +202,10 @@ where
     fn find_or_insert(&self, hash: u64, key: K) -> Arc<Tuple<K, V>> {
         // Made, and dropped if it is not needed, outside of the latch.
         let tuple = Arc::new(Tuple::new(key, Locks::absent(), self.itself.clone()));
+        step();
         let mut shard = self.tuples.shards()[self.shard(hash)].write();
-        if let Some((found, _)) = shard.get(hash, |(at, _)| at.tuple.key == tuple.key) {
+        let found = shard.get(hash, |(at, _)| at.tuple.key == tuple.key);
+        if let Some((found, _)) = found.filter(|_| !bug!("tuple_inserted_twice")) {
             return found.tuple.clone();
         }
         let at = Indexed {
@@ -207,9 +224,14 @@ where
 {
     fn evict(&self, tuple: &Tuple<K, V>) {
         let hash = self.hash(&tuple.key);
+        step();
         let mut shard = self.tuples.shards()[self.shard(hash)].write();
         let removed =
             shard.remove_entry(hash, |(at, _)| std::ptr::eq(Arc::as_ptr(&at.tuple), tuple));
+        if shard.len() < shard.capacity() / 8 {
+            let twice = 2 * shard.len();
+            shard.shrink_to(twice, |(at, _)| at.hash);
+        }
         drop(shard);
         drop(removed);
     }

@@ -21,7 +21,7 @@
 //! ```
 //!
 //! - [`Database::run`]: a read-write transaction as a closure, run until it commits; [`Database::begin`]: one by hand
-//! - [`Database::view`]: a read-only transaction; [`Database::snapshot`]: one to keep
+//! - [`Database::view`]: a read-only transaction
 //!
 //! # Guarantee
 //!
@@ -84,8 +84,11 @@ mod lock;
 mod locks;
 mod ordered;
 mod read;
+mod rows;
+mod sync;
 mod table;
 mod transaction;
+mod tree;
 mod tuple;
 mod unwind;
 
@@ -94,4 +97,4 @@ pub use conflict::Conflict;
 pub use database::{Database, Stats};
 pub use read::Read;
 pub use table::{AnyTable, Lookup, OrderedTable, Row, Table, TableError};
-pub use transaction::{Snapshot, Transaction, View};
+pub use transaction::{Transaction, View};

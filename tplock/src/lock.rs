@@ -13,7 +13,7 @@
 //!   exclusive request conflicts with the shared lock that is upgraded, and a shared one waits behind such a request only if it is older than that.
 
 use crate::age::Age;
-use smallvec::SmallVec;
+use crate::sync::bug;
 
 /// How a lock is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,18 +47,27 @@ pub(crate) enum Answer {
     Die(Age),
 }
 
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Request {
     age: Age,
     mode: Mode,
 }
 
-/// A lock with its queue.
+/// A lock with its queue. Small, for there are two of them in each tuple.
 #[derive(Debug, Default)]
 pub(crate) struct Lock {
-    holders: SmallVec<[Age; 2]>,
-    /// There is one holder, and it excludes all others.
+    /// A holder. There is one if there are any.
+    holder: Option<Age>,
+    /// There is no other holder, and this one excludes all others.
     exclusive: bool,
+    crowd: Option<Box<Crowd>>,
+}
+
+/// What a lock needs once it was contended. Kept, since that is likely to happen again.
+#[derive(Debug, Default)]
+struct Crowd {
+    /// All but the first one.
+    holders: Vec<Age>,
     queue: Vec<Request>,
 }
 
@@ -66,9 +75,9 @@ impl Lock {
     /// A lock that is held exclusively.
     pub(crate) fn exclusive(age: Age) -> Self {
         Self {
-            holders: SmallVec::from_slice(&[age]),
+            holder: Some(age),
             exclusive: true,
-            queue: Vec::new(),
+            crowd: None,
         }
     }
 
@@ -82,20 +91,21 @@ impl Lock {
 
     /// Nobody holds it, so nobody waits for it either.
     pub(crate) fn is_free(&self) -> bool {
-        self.holders.is_empty()
+        self.holder.is_none()
     }
 
     pub(crate) fn is_held_by(&self, age: Age) -> bool {
-        self.holders.contains(&age)
+        self.holders().any(|holder| holder == age)
     }
 
-    pub(crate) fn holders(&self) -> usize {
-        self.holders.len()
+    pub(crate) fn holders(&self) -> impl Iterator<Item = Age> {
+        let others = self.crowd.as_ref().map_or(&[][..], |crowd| &crowd.holders);
+        self.holder.into_iter().chain(others.iter().copied())
     }
 
     /// Takes the lock, or raises a shared lock to an exclusive one, or waits in the queue, or says who is in the way.
     pub(crate) fn request(&mut self, age: Age, mode: Mode) -> Answer {
-        let held = self.holders.contains(&age);
+        let held = self.is_held_by(age);
         if held && (self.exclusive || mode == Mode::Shared) {
             return Answer::Granted(Grant {
                 new: false,
@@ -104,15 +114,16 @@ impl Lock {
         }
         let mut blocked = false;
         if mode.conflicts(self.mode()) {
-            for &holder in self.holders.iter().filter(|&&holder| holder != age) {
-                if holder < age {
+            let others = self.holders().filter(|&holder| holder != age);
+            for holder in others.filter(|_| !(held && bug!("upgrade_beside_readers"))) {
+                if holder < age && !bug!("younger_waits") {
                     return Answer::Die(holder);
                 }
                 blocked = true;
             }
         }
         // Whoever waits already waits for the holder that wants to upgrade, who need not wait for them.
-        let ahead = if held { &[][..] } else { &self.queue };
+        let ahead = if held { &[][..] } else { self.queue() };
         for request in ahead.iter().filter(|ahead| mode.conflicts(ahead.mode)) {
             if request.age < age {
                 return Answer::Die(request.age);
@@ -120,11 +131,13 @@ impl Lock {
             blocked = true;
         }
         if blocked {
-            let place = if held { 0 } else { self.queue.len() };
-            self.queue.insert(place, Request { age, mode });
+            let to_front = held && !bug!("upgrade_behind_those_who_wait");
+            let place = if to_front { 0 } else { self.queue().len() };
+            let crowd = self.crowd.get_or_insert_default();
+            crowd.queue.insert(place, Request { age, mode });
             return Answer::Wait;
         }
-        self.grant(&Request { age, mode });
+        self.grant(age, mode);
         Answer::Granted(Grant {
             new: !held,
             exclusive: self.exclusive,
@@ -133,21 +146,24 @@ impl Lock {
 
     /// Whether a request that had to wait has been granted.
     pub(crate) fn is_granted(&self, age: Age, mode: Mode) -> bool {
-        self.holders.contains(&age) && (self.exclusive || mode == Mode::Shared)
+        self.is_held_by(age) && (self.exclusive || mode == Mode::Shared)
     }
 
     /// Whether this transaction holds the lock or waits for it.
     pub(crate) fn involves(&self, age: Age) -> bool {
-        self.holders.contains(&age) || self.queue.iter().any(|request| request.age == age)
+        self.is_held_by(age) || self.queue().iter().any(|request| request.age == age)
     }
 
     /// Gives up what a transaction holds, and grants what can be granted now.
     pub(crate) fn release(&mut self, age: Age) {
-        if let Some(at) = self.holders.iter().position(|&holder| holder == age) {
-            self.holders.swap_remove(at);
-            self.exclusive = false;
-            self.serve_queue();
+        let mut others = self.crowd.as_mut().map(|crowd| &mut crowd.holders);
+        if self.holder == Some(age) {
+            self.holder = others.and_then(Vec::pop);
+        } else if let Some(others) = &mut others {
+            others.retain(|&holder| holder != age);
         }
+        self.exclusive = false;
+        self.serve_queue();
     }
 
     /// Makes an exclusive lock a shared one again.
@@ -164,22 +180,29 @@ impl Lock {
         }
     }
 
+    fn queue(&self) -> &[Request] {
+        self.crowd.as_ref().map_or(&[], |crowd| &crowd.queue)
+    }
+
     fn serve_queue(&mut self) {
-        while let Some(first) = self.queue.first() {
-            let alone = self.holders.iter().all(|&holder| holder == first.age);
-            if !alone && first.mode.conflicts(self.mode()) {
+        while let Some(&Request { age, mode }) = self.queue().first() {
+            let alone = self.holders().all(|holder| holder == age);
+            if !alone && mode.conflicts(self.mode()) {
                 return;
             }
-            let first = self.queue.remove(0);
-            self.grant(&first);
+            let crowd = self.crowd.as_mut().expect("it has the queue");
+            crowd.queue.remove(0);
+            self.grant(age, mode);
         }
     }
 
-    fn grant(&mut self, request: &Request) {
-        if !self.holders.contains(&request.age) {
-            self.holders.push(request.age);
+    fn grant(&mut self, age: Age, mode: Mode) {
+        if self.holder.is_none() {
+            self.holder = Some(age);
+        } else if !self.is_held_by(age) {
+            self.crowd.get_or_insert_default().holders.push(age);
         }
-        self.exclusive = request.mode == Mode::Exclusive;
+        self.exclusive = mode == Mode::Exclusive;
     }
 }
 
@@ -269,6 +292,6 @@ mod tests {
         assert_eq!(lock.request(a, Shared), Answer::Wait);
         lock.release(writer);
         assert!(lock.is_granted(a, Shared) && lock.is_granted(b, Shared));
-        assert_eq!(lock.holders(), 2);
+        assert_eq!(lock.holders().count(), 2);
     }
 }

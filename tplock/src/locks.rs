@@ -2,8 +2,7 @@
 
 use crate::age::Age;
 use crate::lock::{Answer, Grant, Lock, Mode};
-use crossbeam_utils::Backoff;
-use parking_lot::{Condvar, Mutex, MutexGuard};
+use crate::sync::{Condvar, Mutex, MutexGuard, Patience, bug};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 
 /// What of a tuple is locked.
@@ -18,7 +17,7 @@ pub(crate) enum Part {
 /// Why a lock was not given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
-    /// The tuple has left its index. Look the key up again.
+    /// The tuple has left its index, or is about to.
     Dead,
     /// This older transaction is in the way.
     Die(Age),
@@ -38,8 +37,7 @@ pub(crate) struct Locks {
 #[derive(Debug, Default)]
 struct State {
     key: Lock,
-    /// Most tuples never need it.
-    gap: Option<Box<Lock>>,
+    gap: Lock,
     dead: bool,
     /// Threads that sleep until something changes.
     sleepers: u32,
@@ -51,12 +49,12 @@ impl State {
     fn lock(&mut self, part: Part) -> &mut Lock {
         match part {
             Part::Key => &mut self.key,
-            Part::Gap => self.gap.get_or_insert_default(),
+            Part::Gap => &mut self.gap,
         }
     }
 
     fn is_free(&self) -> bool {
-        self.key.is_free() && self.gap.as_ref().is_none_or(|gap| gap.is_free())
+        self.key.is_free() && self.gap.is_free()
     }
 }
 
@@ -78,7 +76,11 @@ impl Locks {
     pub(crate) fn inserted(age: Age, gap: bool) -> Self {
         Self::new(State {
             key: Lock::exclusive(age),
-            gap: gap.then(|| Box::new(Lock::shared(age))),
+            gap: if gap {
+                Lock::shared(age)
+            } else {
+                Lock::default()
+            },
             ..State::default()
         })
     }
@@ -95,7 +97,7 @@ impl Locks {
     /// Takes a lock. Waits for the younger, and is refused because of the older.
     pub(crate) fn acquire(&self, age: Age, part: Part, mode: Mode) -> Result<Grant, Refusal> {
         let mut state = self.latch.lock();
-        if state.dead {
+        if state.dead && !bug!("dead_tuple_is_locked") {
             return Err(Refusal::Dead);
         }
         let upgrade = match state.lock(part).request(age, mode) {
@@ -136,7 +138,7 @@ impl Locks {
     /// How many locks are held on the tuple.
     pub(crate) fn count(&self) -> usize {
         let state = self.latch.lock();
-        state.key.holders() + state.gap.as_ref().map_or(0, |gap| gap.holders())
+        state.key.holders().count() + state.gap.holders().count()
     }
 
     /// For the exclusive holder of the key.
@@ -163,16 +165,14 @@ impl Locks {
         (place != NO_WRITE).then_some(place as usize)
     }
 
-    /// Spins and yields for a moment, for most transactions are short, then sleeps.
+    /// Waits for a moment, for most transactions are short, then sleeps.
     fn wait(&self, state: &mut MutexGuard<'_, State>, mut over: impl FnMut(&mut State) -> bool) {
-        let backoff = Backoff::new();
+        let patience = Patience::new();
         while !over(state) {
-            if backoff.is_completed() {
+            if !patience.has_waited(state) {
                 state.sleepers += 1;
                 self.changed.wait(state);
                 state.sleepers -= 1;
-            } else {
-                MutexGuard::unlocked(state, || backoff.snooze());
             }
         }
     }
@@ -180,7 +180,7 @@ impl Locks {
     fn wake(&self, state: MutexGuard<'_, State>) {
         let asleep = state.sleepers > 0;
         drop(state);
-        if asleep {
+        if asleep && !bug!("sleepers_not_woken") {
             self.changed.notify_all();
         }
     }

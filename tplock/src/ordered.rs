@@ -1,4 +1,4 @@
-//! The index of ordered tables: a skip list, and next-key locking.
+//! The index of ordered tables: a tree, and next-key locking.
 //!
 //! Each tuple has two locks, one for its key and one for the *gap* between it and the tuple before it; the gap behind the last one belongs to the
 //! table's end. What reads that something is absent shares the gap it is absent from:
@@ -15,28 +15,32 @@
 //! A deleted key keeps its tuple, exclusively locked, until the commit, and for longer while anyone has a lock on it or its gap. So a deletion needs no lock
 //! on the next key.
 //!
-//! The skip list is used through `get`, `get_or_insert`, `lower_bound`, `upper_bound`, `next`, `prev` and the removal of an entry. A value is never replaced, which that
-//! list does not do atomically, and its iterators are not used, for they leak the entries that they visit.
+//! A lookup that finds a tuple, with a gap before it that has been locked already, is right about the gap, although it does not look at all of it at the same time. If it missed a
+//! key, that key was put where it had looked before; its gap then belonged to another missed key, above it. That one, too, was put where the lookup had looked before, for it looks from above
+//! to below. And so on up to the highest, whose gap belonged to the found tuple: but that is locked.
 
 use crate::conflict::Conflict;
-use crate::core::{Core, Failure, Key, evict};
+use crate::core::{Core, Key};
 use crate::lock::Mode;
-use crate::table::Row;
+use crate::rows::Rows;
+use crate::sync::bug;
+use crate::tree::{Found, Tree};
 use crate::tuple::{End, Home, Locked, Tuple};
-use crossbeam_skiplist::SkipMap;
-use crossbeam_skiplist::map::Entry;
 use std::borrow::Borrow;
-use std::ops::{Bound, RangeBounds};
+use std::ops::Bound;
 use std::sync::{Arc, Weak};
 
 pub(crate) struct OrderedIndex<K, V> {
-    tuples: SkipMap<K, Arc<Tuple<K, V>>>,
-    end: Arc<dyn Locked>,
+    tuples: Tree<K, Tuple<K, V>>,
+    end: Arc<End>,
     itself: Weak<Self>,
 }
 
-/// A place in the list: an entry, or the end.
-type Place<'i, K, V> = Option<Entry<'i, K, Arc<Tuple<K, V>>>>;
+/// A place in the table: a tuple, or the end.
+pub(crate) type Place<K, V> = Option<Arc<Tuple<K, V>>>;
+
+/// A place, with some tuples that follow it.
+type FoundTuple<K, V> = Option<Found<K, Tuple<K, V>>>;
 
 impl<K, V> OrderedIndex<K, V>
 where
@@ -45,7 +49,7 @@ where
 {
     pub(crate) fn new() -> Arc<Self> {
         Arc::new_cyclic(|itself| Self {
-            tuples: SkipMap::new(),
+            tuples: Tree::new(),
             end: Arc::new(End::new()),
             itself: itself.clone(),
         })
@@ -64,13 +68,16 @@ where
     {
         loop {
             if let Some(found) = self.tuples.get(key) {
-                if let Some(key) = lock_found(core, found.value(), mode)? {
-                    return Ok(Some(key));
+                match core.lock_key(found, mode)? {
+                    Some(key) => return Ok(Some(key)),
+                    None => continue,
                 }
-                continue;
             }
-            let at = self.share_gap(core, || self.tuples.lower_bound(Bound::Included(key)))?;
-            if at.is_none_or(|at| at.key().borrow() != key) {
+            if bug!("gap_of_absent_key_not_shared") {
+                return Ok(None);
+            }
+            let found = self.share_gap(core, Bound::Included(key), 0)?;
+            if found.is_none_or(|(at, _)| at.key.borrow() != key) {
                 return Ok(None);
             }
         }
@@ -83,94 +90,89 @@ where
         key: K,
     ) -> Result<Key<'c, K, V>, Conflict> {
         loop {
-            let find = || self.tuples.lower_bound::<K>(Bound::Included(&key));
-            let at = find();
-            if let Some(found) = at.as_ref().filter(|at| *at.key() == key) {
-                if let Some(key) = lock_found(core, found.value(), Mode::Exclusive)? {
-                    return Ok(key);
+            let at = self.first(Bound::Included(&key));
+            if let Some(found) = at.as_ref().filter(|at| at.key == key) {
+                match core.lock_key(found.clone(), Mode::Exclusive)? {
+                    Some(key) => return Ok(key),
+                    None => continue,
                 }
-                continue;
             }
-            let owner = self.owner(&at);
-            let entered = match core.enter_gap(&owner) {
-                Ok(entered) => entered,
-                Err(Failure::Conflict(conflict)) => return Err(conflict),
-                Err(Failure::Dead) => {
-                    evict(&*owner);
-                    continue;
-                }
+            let entered = match &at {
+                Some(tuple) => core.enter_gap(tuple.clone())?,
+                None => core.enter_gap(self.end.clone())?,
             };
-            if !same(&at, &find()) {
+            let Some(entered) = entered else { continue };
+            if !same(&at, &self.first(Bound::Included(&key))) {
                 continue;
             }
             let (tuple, locked) =
                 core.new_tuple(key.clone(), self.itself.clone(), entered.shared_before);
-            let inserted = self.tuples.get_or_insert(key, tuple.clone());
-            debug_assert!(Arc::ptr_eq(inserted.value(), &tuple), "the gap was ours");
+            let is_new = self.tuples.insert(key, tuple);
+            debug_assert!(is_new, "the gap was ours");
             return Ok(locked);
         }
     }
 
     /// The rows of a range, locked one by one as they are reached, from both ends.
-    pub(crate) fn rows<'c, R: RangeBounds<K>>(
+    pub(crate) fn rows<'c>(
         &'c self,
         core: &'c Core,
-        range: R,
-    ) -> Rows<'c, K, V, R> {
-        Rows {
-            index: self,
-            core,
-            range,
-            front: None,
-            back: None,
-            over: false,
-        }
+        range: (Bound<K>, Bound<K>),
+    ) -> Rows<'c, K, V> {
+        Rows::new(self, core, range)
     }
 
     /// The tuples and the locks on them.
     pub(crate) fn count(&self) -> (usize, usize) {
-        let (mut tuples, mut locks) = (0, self.end.locks().count());
-        let mut at = self.tuples.front();
-        while let Some(entry) = at {
-            tuples += 1;
-            locks += entry.value().locks().count();
-            at = entry.next();
-        }
-        (tuples, locks)
+        let tuples = self.tuples.all();
+        let locks: usize = tuples.iter().map(|tuple| tuple.locks().count()).sum();
+        (tuples.len(), locks + self.end.locks().count())
     }
 
-    /// Shares the gap before the place that `find` finds, once that is stable.
-    fn share_gap<'i>(
-        &'i self,
+    /// Shares the gap before the first place from a bound on. Returns that place, with so many tuples that follow it, or fewer.
+    pub(crate) fn share_gap<Q>(
+        &self,
         core: &Core,
-        find: impl Fn() -> Place<'i, K, V>,
-    ) -> Result<Place<'i, K, V>, Conflict> {
-        let mut at = find();
+        from: Bound<&Q>,
+        more: usize,
+    ) -> Result<FoundTuple<K, V>, Conflict>
+    where
+        K: Borrow<Q>,
+        Q: Ord + ?Sized,
+    {
+        let mut at = self.first(from);
         loop {
-            let owner = self.owner(&at);
-            match core.share_gap(&owner) {
-                Ok(()) => {}
-                Err(Failure::Conflict(conflict)) => return Err(conflict),
-                Err(Failure::Dead) => {
-                    evict(&*owner);
-                    at = find();
-                    continue;
-                }
-            }
-            let again = find();
-            if same(&at, &again) {
-                return Ok(at);
+            let is_shared = self.share_gap_before(core, at.clone())?;
+            let found = self.tuples.first(from, more);
+            let again = found.as_ref().map(|(first, _)| first.clone());
+            if is_shared && (same(&at, &again) || bug!("gap_not_looked_up_again")) {
+                return Ok(found);
             }
             at = again;
         }
     }
 
-    /// To whom the gap before a place belongs.
-    fn owner(&self, at: &Place<'_, K, V>) -> Arc<dyn Locked> {
-        match at {
-            Some(entry) => entry.value().clone(),
-            None => self.end.clone(),
-        }
+    /// Shares the gap before a place. False: the place was dead.
+    pub(crate) fn share_gap_before(&self, core: &Core, at: Place<K, V>) -> Result<bool, Conflict> {
+        let is_shared = match at {
+            Some(tuple) => core.share_gap(tuple)?,
+            None if bug!("gap_before_the_end_not_shared") => Some(false),
+            None => core.share_gap(self.end.clone())?,
+        };
+        Ok(is_shared.is_some())
+    }
+
+    fn first<Q>(&self, from: Bound<&Q>) -> Place<K, V>
+    where
+        K: Borrow<Q>,
+        Q: Ord + ?Sized,
+    {
+        self.tuples.first(from, 0).map(|(first, _)| first)
+    }
+
+    /// The last tuple up to a bound.
+    pub(crate) fn last(&self, to: Bound<&K>) -> Option<Arc<Tuple<K, V>>> {
+        self.tuples.last(to)
     }
 }
 
@@ -180,164 +182,10 @@ where
     V: Send + Sync + 'static,
 {
     fn evict(&self, tuple: &Tuple<K, V>) {
-        let found = self.tuples.get(&tuple.key);
-        if let Some(entry) = found.filter(|entry| std::ptr::eq(Arc::as_ptr(entry.value()), tuple)) {
-            entry.remove();
-        }
+        self.tuples.remove(&tuple.key, tuple);
     }
 }
 
-fn same<K, V>(left: &Place<'_, K, V>, right: &Place<'_, K, V>) -> bool {
-    match (left, right) {
-        (Some(left), Some(right)) => Arc::ptr_eq(left.value(), right.value()),
-        (None, None) => true,
-        _ => false,
-    }
-}
-
-/// `None`: it was dead; now it has left the index.
-fn lock_found<'c, K, V>(
-    core: &'c Core,
-    tuple: &Arc<Tuple<K, V>>,
-    mode: Mode,
-) -> Result<Option<Key<'c, K, V>>, Conflict>
-where
-    Tuple<K, V>: Locked + 'static,
-{
-    match core.lock_key(tuple, mode) {
-        Ok(key) => Ok(Some(key)),
-        Err(Failure::Conflict(conflict)) => Err(conflict),
-        Err(Failure::Dead) => {
-            evict(&**tuple);
-            Ok(None)
-        }
-    }
-}
-
-/// See [`OrderedIndex::rows`].
-pub(crate) struct Rows<'c, K, V, R> {
-    index: &'c OrderedIndex<K, V>,
-    core: &'c Core,
-    range: R,
-    /// The last entry that was reached from the front, and from the back. This transaction holds their keys, so they stay in the list.
-    front: Place<'c, K, V>,
-    back: Place<'c, K, V>,
-    over: bool,
-}
-
-impl<'c, K, V, R> Rows<'c, K, V, R>
-where
-    K: Ord + Clone + Send + Sync + 'static,
-    V: Send + Sync + 'static,
-    R: RangeBounds<K>,
-{
-    /// The next row from the front: first the gap before it, then its key.
-    fn step(&mut self) -> Result<Option<Row<'c, K, V>>, Conflict> {
-        let tuples = &self.index.tuples;
-        loop {
-            let find = || match &self.front {
-                Some(front) => front.next(),
-                None => tuples.lower_bound(self.range.start_bound()),
-            };
-            let next = self.index.share_gap(self.core, find)?;
-            let Some(entry) = next.filter(|at| self.is_before_back(at.key())) else {
-                return Ok(None);
-            };
-            let Some(key) = lock_found(self.core, entry.value(), Mode::Shared)? else {
-                continue;
-            };
-            self.front = Some(entry);
-            if let Some(value) = self.core.value(key) {
-                return Ok(Some((&key.tuple.key, value)));
-            }
-        }
-    }
-
-    /// The next row from the back: first the gap behind it, then its key.
-    fn step_back(&mut self) -> Result<Option<Row<'c, K, V>>, Conflict> {
-        let tuples = &self.index.tuples;
-        loop {
-            self.index.share_gap(self.core, || match &self.back {
-                Some(back) => Some(back.clone()),
-                None => match self.range.end_bound() {
-                    Bound::Included(end) => tuples.lower_bound(Bound::Excluded(end)),
-                    Bound::Excluded(end) => tuples.lower_bound(Bound::Included(end)),
-                    Bound::Unbounded => None,
-                },
-            })?;
-            // Nothing can come in between now.
-            let previous = match &self.back {
-                Some(back) => back.prev(),
-                None => tuples.upper_bound(self.range.end_bound()),
-            };
-            let Some(entry) = previous.filter(|at| self.is_behind_front(at.key())) else {
-                return Ok(None);
-            };
-            let Some(key) = lock_found(self.core, entry.value(), Mode::Shared)? else {
-                continue;
-            };
-            self.back = Some(entry);
-            if let Some(value) = self.core.value(key) {
-                return Ok(Some((&key.tuple.key, value)));
-            }
-        }
-    }
-
-    fn is_before_back(&self, key: &K) -> bool {
-        let back = self.back.as_ref();
-        let in_range = match self.range.end_bound() {
-            Bound::Included(end) => key <= end,
-            Bound::Excluded(end) => key < end,
-            Bound::Unbounded => true,
-        };
-        in_range && back.is_none_or(|back| key < back.key())
-    }
-
-    fn is_behind_front(&self, key: &K) -> bool {
-        let front = self.front.as_ref();
-        let in_range = match self.range.start_bound() {
-            Bound::Included(start) => key >= start,
-            Bound::Excluded(start) => key > start,
-            Bound::Unbounded => true,
-        };
-        in_range && front.is_none_or(|front| key > front.key())
-    }
-
-    fn end_if_over<T>(&mut self, step: Result<Option<T>, Conflict>) -> Option<Result<T, Conflict>> {
-        let row = step.transpose();
-        self.over = !matches!(row, Some(Ok(_)));
-        row
-    }
-}
-
-impl<'c, K, V, R> Iterator for Rows<'c, K, V, R>
-where
-    K: Ord + Clone + Send + Sync + 'static,
-    V: Send + Sync + 'static,
-    R: RangeBounds<K>,
-{
-    type Item = Result<Row<'c, K, V>, Conflict>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.over {
-            return None;
-        }
-        let step = self.step();
-        self.end_if_over(step)
-    }
-}
-
-impl<K, V, R> DoubleEndedIterator for Rows<'_, K, V, R>
-where
-    K: Ord + Clone + Send + Sync + 'static,
-    V: Send + Sync + 'static,
-    R: RangeBounds<K>,
-{
-    fn next_back(&mut self) -> Option<Self::Item> {
-        if self.over {
-            return None;
-        }
-        let step = self.step_back();
-        self.end_if_over(step)
-    }
+fn same<K, V>(left: &Place<K, V>, right: &Place<K, V>) -> bool {
+    left.as_ref().map(Arc::as_ptr) == right.as_ref().map(Arc::as_ptr)
 }

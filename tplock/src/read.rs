@@ -1,12 +1,14 @@
 //! Reading, whatever from.
 
 use crate::table::{AnyTable, Lookup, OrderedTable, Row};
-use crate::{Snapshot, Transaction, View};
+use crate::unwind::live;
+use crate::{Transaction, View};
+use std::borrow::Borrow;
 use std::ops::RangeBounds;
 
-/// The reads that a [`Transaction`], a [`View`] and a [`Snapshot`] have in common.
+/// The reads that a [`Transaction`] and a [`View`] have in common.
 ///
-/// The same methods exist on each of them, so this is only needed by functions that take any of the three:
+/// The same methods exist on both, so this is only needed by functions that take either:
 ///
 /// ```
 /// use tplock::{Database, Read, Table};
@@ -23,7 +25,6 @@ use std::ops::RangeBounds;
 ///     Ok::<_, ()>(assert_eq!(total(tx, &balances), 30))
 /// }).unwrap();
 /// assert_eq!(db.view(|view| total(view, &balances)), 30);
-/// assert_eq!(total(&db.snapshot(), &balances), 30);
 /// # Ok::<(), tplock::TableError>(())
 /// ```
 pub trait Read: sealed::Sealed {
@@ -54,24 +55,24 @@ pub trait Read: sealed::Sealed {
     ///
     /// # Panics
     /// If the table belongs to another database.
-    fn range<'r, K, V>(
+    fn range<'r, K, V, Q>(
         &'r self,
         table: &'r OrderedTable<K, V>,
-        range: impl RangeBounds<K> + 'r,
+        range: impl RangeBounds<Q>,
     ) -> impl DoubleEndedIterator<Item = Row<'r, K, V>>
     where
-        K: Ord + Clone + Send + Sync + 'static,
-        V: Send + Sync + 'static;
+        K: Borrow<Q> + Ord + Clone + Send + Sync + 'static,
+        V: Send + Sync + 'static,
+        Q: ToOwned<Owned: Into<K>> + ?Sized;
 }
 
 mod sealed {
     pub trait Sealed {}
     impl Sealed for crate::Transaction {}
     impl Sealed for crate::View {}
-    impl Sealed for crate::Snapshot {}
 }
 
-/// The reads of a type with a `core` and a `live`, which takes the value out of a result or does not return. Inherent, and through the trait.
+/// The reads of a type with a `core`. Inherent, and through the trait.
 macro_rules! impl_read {
     ($reader:ty) => {
         impl $reader {
@@ -81,7 +82,7 @@ macro_rules! impl_read {
             /// If the table belongs to another database.
             #[inline]
             pub fn get<T: Lookup<Q>, Q: ?Sized>(&self, table: &T, key: &Q) -> Option<&T::Value> {
-                self.live(self.core.get(table, key))
+                live(&self.core, self.core.get(table, key))
             }
 
             /// Whether a key has a value. Locks as `get` does.
@@ -103,9 +104,8 @@ macro_rules! impl_read {
                 &'r self,
                 table: &'r T,
             ) -> impl Iterator<Item = Row<'r, T::Key, T::Value>> {
-                self.core.check(table);
-                let rows = table.rows(&self.core);
-                rows.map(|row| self.live(row))
+                let rows = self.core.rows(table);
+                rows.map(|row| live(&self.core, row))
             }
 
             /// The keys of a range with their values, ascending; from both ends. A range that is empty or inverted has none.
@@ -114,18 +114,18 @@ macro_rules! impl_read {
             ///
             /// # Panics
             /// If the table belongs to another database.
-            pub fn range<'r, K, V>(
+            pub fn range<'r, K, V, Q>(
                 &'r self,
                 table: &'r OrderedTable<K, V>,
-                range: impl RangeBounds<K> + 'r,
+                range: impl RangeBounds<Q>,
             ) -> impl DoubleEndedIterator<Item = Row<'r, K, V>>
             where
-                K: Ord + Clone + Send + Sync + 'static,
+                K: Borrow<Q> + Ord + Clone + Send + Sync + 'static,
                 V: Send + Sync + 'static,
+                Q: ToOwned<Owned: Into<K>> + ?Sized,
             {
-                self.core.check(table);
-                let rows = table.range(&self.core, range);
-                rows.map(|row| self.live(row))
+                let rows = self.core.range(table, range);
+                rows.map(|row| live(&self.core, row))
             }
 
             /// The smallest key with its value.
@@ -137,7 +137,7 @@ macro_rules! impl_read {
                 K: Ord + Clone + Send + Sync + 'static,
                 V: Send + Sync + 'static,
             {
-                self.range(table, ..).next()
+                self.range::<K, V, K>(table, ..).next()
             }
 
             /// The largest key with its value.
@@ -149,7 +149,7 @@ macro_rules! impl_read {
                 K: Ord + Clone + Send + Sync + 'static,
                 V: Send + Sync + 'static,
             {
-                self.range(table, ..).next_back()
+                self.range::<K, V, K>(table, ..).next_back()
             }
         }
 
@@ -170,14 +170,15 @@ macro_rules! impl_read {
                 self.iter(table)
             }
 
-            fn range<'r, K, V>(
+            fn range<'r, K, V, Q>(
                 &'r self,
                 table: &'r OrderedTable<K, V>,
-                range: impl RangeBounds<K> + 'r,
+                range: impl RangeBounds<Q>,
             ) -> impl DoubleEndedIterator<Item = Row<'r, K, V>>
             where
-                K: Ord + Clone + Send + Sync + 'static,
+                K: Borrow<Q> + Ord + Clone + Send + Sync + 'static,
                 V: Send + Sync + 'static,
+                Q: ToOwned<Owned: Into<K>> + ?Sized,
             {
                 self.range(table, range)
             }
@@ -187,4 +188,3 @@ macro_rules! impl_read {
 
 impl_read!(Transaction);
 impl_read!(View);
-impl_read!(Snapshot);

@@ -8,7 +8,7 @@ use crate::ordered::OrderedIndex;
 use std::borrow::Borrow;
 use std::fmt;
 use std::hash::Hash;
-use std::ops::RangeBounds;
+use std::ops::Bound;
 use std::sync::Arc;
 
 /// A key and its value.
@@ -39,7 +39,7 @@ pub struct OrderedTable<K, V> {
 
 /// What all handles have in common, whatever their bounds.
 macro_rules! handle {
-    ($table:ident, $kind:literal) => {
+    ($table:ident) => {
         impl<K, V> $table<K, V> {
             /// The name that it was opened by.
             pub fn name(&self) -> &str {
@@ -59,7 +59,7 @@ macro_rules! handle {
 
         impl<K, V> fmt::Debug for $table<K, V> {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.debug_struct($kind)
+                f.debug_struct(stringify!($table))
                     .field("name", &self.name)
                     .finish_non_exhaustive()
             }
@@ -67,14 +67,14 @@ macro_rules! handle {
     };
 }
 
-handle!(Table, "Table");
-handle!(OrderedTable, "OrderedTable");
+handle!(Table);
+handle!(OrderedTable);
 
 /// Why a table could not be opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TableError {
-    /// The name belongs to a table of other types or of the other kind.
+    /// The name belongs to a table of other types.
     WrongTypes {
         /// The table's name.
         name: String,
@@ -83,19 +83,37 @@ pub enum TableError {
         /// The type that the table has.
         found: &'static str,
     },
+    /// The name belongs to a table of the other kind.
+    WrongKind {
+        /// The table's name.
+        name: String,
+        /// The kind that was asked for.
+        wanted: &'static str,
+        /// The kind that the table is of.
+        found: &'static str,
+    },
 }
 
 impl fmt::Display for TableError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self::WrongTypes {
-            name,
-            wanted,
-            found,
-        } = self;
-        write!(
-            f,
-            "cannot open table {name:?} as {wanted}: it is a {found}; use these types or another name"
-        )
+        match self {
+            Self::WrongTypes {
+                name,
+                wanted,
+                found,
+            } => write!(
+                f,
+                "cannot open table {name:?} as {wanted}: it is a {found}; use these types or another name"
+            ),
+            Self::WrongKind {
+                name,
+                wanted,
+                found,
+            } => write!(
+                f,
+                "cannot open table {name:?} as {wanted}: it is of the kind {found}; open it as that or use another name"
+            ),
+        }
     }
 }
 
@@ -113,6 +131,9 @@ pub trait AnyTable: sealed::Sealed {
     type Key: Send + Sync + 'static;
     /// The type of the values.
     type Value: Send + Sync + 'static;
+
+    #[doc(hidden)]
+    const KIND: &'static str;
 
     #[doc(hidden)]
     fn open(name: &str, database: u64) -> Self;
@@ -154,6 +175,7 @@ where
 {
     type Key = K;
     type Value = V;
+    const KIND: &'static str = "Table";
 
     fn open(name: &str, database: u64) -> Self {
         Self {
@@ -186,16 +208,16 @@ where
     }
 }
 
-/// A lookup of an absent key locks it, so it must be possible to make a key from what is looked up: a `String` from a `str`.
+/// A lookup of an absent key locks it, so it must be possible to make a key from what is looked up: a `Box<str>` from a `str`.
 impl<K, V, Q> Lookup<Q> for Table<K, V>
 where
     K: Hash + Eq + Clone + Borrow<Q> + Send + Sync + 'static,
     V: Send + Sync + 'static,
-    Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
+    Q: Hash + Eq + ToOwned<Owned: Into<K>> + ?Sized,
 {
     #[inline]
     fn lock<'c>(&self, core: &'c Core, key: &Q, mode: Mode) -> Found<'c, Self> {
-        let key = self.index.lock(core, key, || key.to_owned(), mode)?;
+        let key = self.index.lock(core, key, || key.to_owned().into(), mode)?;
         Ok(Some(key))
     }
 }
@@ -207,6 +229,7 @@ where
 {
     type Key = K;
     type Value = V;
+    const KIND: &'static str = "OrderedTable";
 
     fn open(name: &str, database: u64) -> Self {
         Self {
@@ -231,7 +254,7 @@ where
     }
 
     fn rows<'c>(&'c self, core: &'c Core) -> impl Iterator<Item = Result<Row<'c, K, V>, Conflict>> {
-        self.index.rows(core, ..)
+        self.index.rows(core, (Bound::Unbounded, Bound::Unbounded))
     }
 
     fn count(&self) -> (usize, usize) {
@@ -259,8 +282,8 @@ where
     pub(crate) fn range<'c>(
         &'c self,
         core: &'c Core,
-        range: impl RangeBounds<K> + 'c,
-    ) -> impl DoubleEndedIterator<Item = Result<Row<'c, K, V>, Conflict>> {
+        range: (Bound<K>, Bound<K>),
+    ) -> impl DoubleEndedIterator<Item = Result<Row<'c, K, V>, Conflict>> + use<'c, K, V> {
         self.index.rows(core, range)
     }
 }

@@ -1,11 +1,8 @@
 //! The transactions that [`Database::run`](crate::Database::run) and its like hand out.
 
-use crate::age::Age;
-use crate::conflict::Conflict;
 use crate::core::Core;
-use crate::database::Database;
 use crate::table::{AnyTable, Lookup};
-use crate::unwind;
+use crate::unwind::live;
 
 /// A read-write transaction, for the closure of [`Database::run`](crate::Database::run).
 ///
@@ -23,7 +20,7 @@ impl Transaction {
     /// If the table belongs to another database.
     #[inline]
     pub fn insert<T: AnyTable>(&self, table: &T, key: T::Key, value: T::Value) {
-        self.live(self.core.insert(table, key, value));
+        live(&self.core, self.core.insert(table, key, value));
     }
 
     /// Removes a key, whether or not it has a value. Locks the key exclusively.
@@ -31,7 +28,7 @@ impl Transaction {
     /// # Panics
     /// If the table belongs to another database.
     pub fn remove<T: Lookup<Q>, Q: ?Sized>(&self, table: &T, key: &Q) {
-        self.live(self.core.remove(table, key));
+        live(&self.core, self.core.remove(table, key));
     }
 
     /// Replaces a key's value by a function of it; false if it has none. The function may use the transaction.
@@ -47,12 +44,7 @@ impl Transaction {
         key: &Q,
         update: impl FnOnce(&T::Value) -> T::Value,
     ) -> bool {
-        self.live(self.core.update(table, key, update))
-    }
-
-    #[inline]
-    pub(crate) fn live<T>(&self, result: Result<T, Conflict>) -> T {
-        result.unwrap_or_else(|_| unwind::die(&self.core))
+        live(&self.core, self.core.update(table, key, update))
     }
 }
 
@@ -60,37 +52,4 @@ impl Transaction {
 #[derive(Debug)]
 pub struct View {
     pub(crate) core: Core,
-}
-
-impl View {
-    #[inline]
-    pub(crate) fn live<T>(&self, result: Result<T, Conflict>) -> T {
-        result.unwrap_or_else(|_| unwind::die(&self.core))
-    }
-}
-
-/// A read-only transaction that may be kept, from [`Database::snapshot`](crate::Database::snapshot).
-///
-/// It is older than every transaction that can write, so it waits for those that are at work on what it reads, and never dies. What it has read
-/// stays locked, so writers of it wait until the snapshot is dropped; what it has not read yet may still change. It is thus the state
-/// at the time of its last read.
-///
-/// A thread that has read a key from a snapshot and writes to that key while it keeps the snapshot waits for itself, for ever.
-#[derive(Debug)]
-pub struct Snapshot {
-    pub(crate) core: Core,
-}
-
-impl Snapshot {
-    pub(crate) fn new(database: &Database) -> Self {
-        Self {
-            core: Core::new(database.id(), Age::of_snapshot()),
-        }
-    }
-
-    #[inline]
-    #[expect(clippy::unused_self, reason = "as for the other readers")]
-    pub(crate) fn live<T>(&self, result: Result<T, Conflict>) -> T {
-        result.unwrap_or_else(|_| unreachable!("nobody in its way is older than a snapshot"))
-    }
 }

@@ -29,7 +29,7 @@ pub trait Engine: Clone + Send + Sync + 'static {
     type Transaction<'t>: Write<Self>;
     /// A short read-only transaction.
     type View<'v>: Read<Self>;
-    /// A read-only state that may be kept.
+    /// A read-only transaction that may take long.
     type Snapshot: Read<Self>;
 
     /// Opens or creates a table.
@@ -61,8 +61,8 @@ pub trait Engine: Clone + Send + Sync + 'static {
     /// Runs a short read-only transaction. An engine whose readers can be in conflict runs the closure once for each attempt.
     fn view<T>(&self, body: impl FnMut(&Self::View<'_>) -> T) -> T;
 
-    /// The state that is committed now.
-    fn snapshot(&self) -> Self::Snapshot;
+    /// Runs a read-only transaction that may take long, on the state that is committed now. The closure runs once for each attempt, as in [`Engine::view`].
+    fn snapshot<T>(&self, body: impl FnMut(&Self::Snapshot) -> T) -> T;
 
     /// What orders the transactions, for reports.
     fn clock(&self) -> String;
@@ -146,8 +146,8 @@ impl Engine for mvcc::Database {
         mvcc::Database::view(self, body)
     }
 
-    fn snapshot(&self) -> mvcc::Snapshot {
-        mvcc::Database::snapshot(self)
+    fn snapshot<T>(&self, body: impl FnOnce(&mvcc::Snapshot) -> T) -> T {
+        body(&mvcc::Database::snapshot(self))
     }
 
     fn clock(&self) -> String {

@@ -306,7 +306,7 @@ fn bad_input_is_one_line_and_exit_code_2() {
             "silo --engines mvcc,oracle",
             vec!["--engines oracle", "mvcc and tplock"],
         ),
-        ("silo --threads 0", vec!["--threads 0", "above 0"]),
+        ("silo --threads 0", vec!["--threads 0", "1 to 1024"]),
         ("silo --repeats 0", vec!["--repeats 0", "above 0"]),
         ("silo --records 0", vec!["--records 0", "above 0"]),
         ("silo --value-size 0", vec!["--value-size 0", "above 0"]),
@@ -319,7 +319,7 @@ fn bad_input_is_one_line_and_exit_code_2() {
             "silo --tpcc-duration=-1",
             vec!["--tpcc-duration -1", "seconds"],
         ),
-        ("silo --warehouses 0", vec!["--warehouses 0", "above 0"]),
+        ("silo --warehouses 0", vec!["--warehouses 0", "1 to 65535"]),
         ("silo --mix 50,50", vec!["--mix 50,50", "2 numbers"]),
         ("silo --thetas 0.9", vec!["--thetas", "silo", "scalability"]),
         (
@@ -334,7 +334,7 @@ fn bad_input_is_one_line_and_exit_code_2() {
         ),
         (
             "long-readers --long-readers 0",
-            vec!["--long-readers 0", "above 0"],
+            vec!["--long-readers 0", "1 to 1024"],
         ),
         ("gc --hold 0", vec!["--hold 0", "seconds"]),
         ("gc --repeats 3", vec!["--repeats", "gc", "silo"]),

@@ -35,13 +35,31 @@ impl<K: TreeKey> Tree<K> {
             if content.len() > SMALL {
                 return;
             }
-            for _ in 0..ATTEMPTS {
-                match self.merge_at(level, key, protected, unlinked) {
-                    Merge::Done | Merge::None => break,
-                    Merge::Busy => {}
+            if self.merge_level(level, key, protected, unlinked) {
+                // Below, there may be small nodes that have only now come under one parent.
+                for lower in (0..level).rev() {
+                    self.merge_level(lower, key, protected, unlinked);
                 }
             }
         }
+    }
+
+    /// Whether a node of a level was merged with a neighbour.
+    fn merge_level(
+        &self,
+        level: u32,
+        key: &K,
+        protected: Protected<'_>,
+        unlinked: &mut dyn FnMut(Unlinked),
+    ) -> bool {
+        for _ in 0..ATTEMPTS {
+            match self.merge_at(level, key, protected, unlinked) {
+                Merge::Done => return true,
+                Merge::None => return false,
+                Merge::Busy => {}
+            }
+        }
+        false
     }
 
     fn merge_at(

@@ -47,9 +47,9 @@ pub(super) fn the_long_transaction_wins(world: World) {
         (4, 4),
         "an update was lost"
     );
-    // Two that it may lose, one inside the gate. A lock that another one held before the gate was closed can cost one more.
+    // Two that it may lose, one inside the gate. Each of the two others can cost one more, by the locks that it held before the gate was closed.
     let attempts = *attempts.lock().expect("not poisoned");
-    assert!(attempts <= 4, "it took {attempts} attempts");
+    assert!(attempts <= 5, "it took {attempts} attempts");
 }
 
 /// Transactions within transactions are on their own.

@@ -55,6 +55,9 @@ pub(super) struct Ycsb {
     /// Threads that read 10,000 records from one snapshot after the other, besides.
     #[arg(long, value_name = "N", default_value_t = 0)]
     long_readers: usize,
+    /// Snapshots to hold from before the first transaction until after the last one.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    held_snapshots: usize,
     /// For the random numbers.
     #[arg(long, default_value_t = 42)]
     seed: u64,
@@ -104,6 +107,11 @@ impl Ycsb {
             threads: within("--threads", threads, &THREADS)?,
             long_readers: within("--long-readers", self.long_readers, &(0..=*THREADS.end()))?,
             long_reads: LongReads::default(),
+            held_snapshots: within(
+                "--held-snapshots",
+                self.held_snapshots,
+                &(0..=*THREADS.end()),
+            )?,
             read_only: ReadOnly::default(),
             limit: self.limit(from_file.then_some(properties.operations))?,
             seed: self.seed,

@@ -2,7 +2,7 @@
 
 use super::{Engine, Key, Read, Row, Write};
 use std::ops::RangeBounds;
-use tplock::{Database, OrderedTable, Snapshot, Table, Transaction, View};
+use tplock::{Database, OrderedTable, Table, Transaction, View};
 
 impl Engine for Database {
     const NAME: &'static str = "tplock";
@@ -10,8 +10,8 @@ impl Engine for Database {
     type OrderedTable<K: Key, V: Row> = OrderedTable<K, V>;
     type Transaction<'t> = Transaction;
     type View<'v> = View;
-    /// It locks what it reads until it is dropped, and is the state of its last read.
-    type Snapshot = Snapshot;
+    /// A view like any other. It locks what it reads, also if that is much and takes long.
+    type Snapshot = View;
 
     fn table<K: Key, V: Row>(&self, name: &str) -> Result<Table<K, V>, String> {
         Database::table(self, name).map_err(|error| error.to_string())
@@ -29,8 +29,8 @@ impl Engine for Database {
         Database::view(self, body)
     }
 
-    fn snapshot(&self) -> Snapshot {
-        Database::snapshot(self)
+    fn snapshot<T>(&self, body: impl FnMut(&View) -> T) -> T {
+        Database::view(self, body)
     }
 
     fn clock(&self) -> String {

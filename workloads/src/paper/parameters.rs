@@ -221,6 +221,7 @@ impl Parameters {
             threads,
             long_readers: 0,
             long_reads: LongReads::Steady,
+            held_snapshots: 0,
             read_only: ReadOnly::View,
             limit: Limit::Duration(self.duration),
             seed: self.seed,

@@ -273,14 +273,14 @@ impl<E: Engine> Run<'_, E> {
             next = Instant::now().max(next + interval);
             let warehouse = warehouses.next().expect("there is a warehouse");
             let (engine, tables) = &self.scanned;
-            let snapshot = engine.snapshot();
-            let items = 1..=self.settings.scale.items;
-            let quantity: i64 = items
-                .map(|item| {
+            let quantity: i64 = engine.snapshot(|snapshot| {
+                let items = 1..=self.settings.scale.items;
+                let quantities = items.map(|item| {
                     let stock = snapshot.get(&tables.stock, &key::stock(warehouse, item));
                     i64::from(stock.expect("all warehouses stock all items").quantity)
-                })
-                .sum();
+                });
+                quantities.sum()
+            });
             black_box(quantity);
             scans += 1;
         }
@@ -310,7 +310,8 @@ impl<E: Engine> Run<'_, E> {
     }
 
     fn check(&self, when: When) -> Vec<Violation> {
-        check(&self.tables, &self.engine.snapshot(), when)
+        self.engine
+            .snapshot(|snapshot| check(&self.tables, snapshot, when))
     }
 }
 

@@ -7,7 +7,7 @@ pub use long_readers::LongReads;
 pub use operations::ReadOnly;
 
 use super::record::{Record, Shape, Varied, varies};
-use super::report::{Outcome, Report};
+use super::report::{Memory, Outcome, Report};
 use super::table::{Ordered, Point, Table};
 use super::{Chooser, Lengths, Properties, fnv1a};
 use crate::engine::Engine;
@@ -21,6 +21,7 @@ use std::sync::atomic::{
     AtomicBool, AtomicU64, AtomicUsize,
     Ordering::{Relaxed, Release, SeqCst},
 };
+use std::sync::{Barrier, Mutex};
 use std::thread::ScopedJoinHandle;
 use std::time::{Duration, Instant};
 
@@ -50,6 +51,8 @@ pub struct Settings {
     pub long_readers: usize,
     /// What these do.
     pub long_reads: LongReads,
+    /// Snapshots that are held from before the first transaction until after the last one.
+    pub held_snapshots: usize,
     /// How transactions that only read are run.
     pub read_only: ReadOnly,
     /// When it is over.
@@ -182,6 +185,8 @@ const BATCH: u64 = 64;
 /// Runs of at most this many operations time all.
 const SHORT: u64 = 100_000;
 const LOAD_BATCH: u64 = 100;
+/// When a run's memory is looked at for the first time; the second time is at its end.
+const WARM: Duration = Duration::from_secs(10);
 /// How often a run is watched.
 const TICK: Duration = Duration::from_millis(100);
 
@@ -376,8 +381,16 @@ impl<E: Engine, V: Record, T: Table<E, V>> AnyRun for Run<'_, E, V, T> {
 
     fn measure(&self, observe: &mut dyn FnMut(&Progress)) -> Result<Report, String> {
         let chooser = self.chooser();
-        let start = Instant::now();
+        let opened = Barrier::new(self.settings.held_snapshots + 1);
+        let over = Mutex::new(());
+        let mut memory = Vec::new();
         let (outcome, long_reads, seconds) = std::thread::scope(|scope| {
+            let running = over.lock();
+            for _ in 0..self.settings.held_snapshots {
+                scope.spawn(|| self.hold_snapshot(&opened, &over));
+            }
+            opened.wait();
+            let start = Instant::now();
             let threads: Vec<_> = (0..self.settings.threads)
                 .map(|thread| {
                     let chooser = chooser.clone();
@@ -392,18 +405,25 @@ impl<E: Engine, V: Record, T: Table<E, V>> AnyRun for Run<'_, E, V, T> {
                 .map(|reader| scope.spawn(move || self.read_long(reader)))
                 .collect();
             let done = || threads.iter().all(ScopedJoinHandle::is_finished);
-            self.watch(start, done, observe);
+            self.watch(start, done, &mut |progress| {
+                observe(progress);
+                if memory.is_empty() && progress.elapsed >= WARM {
+                    memory.push(Memory::now(self.engine, progress.elapsed));
+                }
+            });
             let mut outcome = Outcome::default();
             for thread in threads {
                 outcome.add(&thread.join().expect("a worker panicked"));
             }
-            let seconds = start.elapsed().as_secs_f64();
+            let elapsed = start.elapsed();
             self.stop.store(true, Relaxed);
+            memory.push(Memory::now(self.engine, elapsed));
+            drop(running);
             let long_reads: u64 = readers
                 .into_iter()
                 .map(|reader| reader.join().expect("a reader panicked"))
                 .sum();
-            (outcome, long_reads, seconds)
+            (outcome, long_reads, elapsed.as_secs_f64())
         });
         if outcome.missing > 0 {
             return Err(format!(
@@ -418,6 +438,7 @@ impl<E: Engine, V: Record, T: Table<E, V>> AnyRun for Run<'_, E, V, T> {
             seconds,
             &outcome,
             long_reads,
+            memory,
         ))
     }
 }

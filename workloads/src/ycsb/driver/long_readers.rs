@@ -5,7 +5,8 @@ use crate::engine::Engine;
 use crate::ycsb::record::Record;
 use crate::ycsb::table::Table;
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Barrier, Mutex};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -28,6 +29,22 @@ pub enum LongReads {
         /// How long a reader is without one then.
         pause: Duration,
     },
+}
+
+/// One more, as long as it lives: an attempt may be left in the middle of it.
+struct Counted<'c>(&'c AtomicUsize);
+
+impl<'c> Counted<'c> {
+    fn new(count: &'c AtomicUsize) -> Self {
+        count.fetch_add(1, Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
+    }
 }
 
 /// What the long readers read.
@@ -60,16 +77,32 @@ impl<E: Engine, V: Record, T: Table<E, V>> Run<'_, E, V, T> {
 
     /// Reads many records from one snapshot, and keeps it until it is so old.
     fn read_snapshot(&self, random: &mut SmallRng, hold: Duration) {
-        let taken = Instant::now();
-        let snapshot = self.read.engine.snapshot();
-        self.snapshots.fetch_add(1, Relaxed);
-        for _ in 0..LONG_READ {
-            let place = random.random_range(0..self.loaded);
-            let record = self.read.table.get(&snapshot, self.key(place));
-            self.touch(record.expect("a snapshot has all records that were loaded"));
-        }
-        self.wait(hold.saturating_sub(taken.elapsed()));
-        self.snapshots.fetch_sub(1, Relaxed);
+        self.read.engine.snapshot(|snapshot| {
+            let taken = Instant::now();
+            let _counted = Counted::new(&self.snapshots);
+            for _ in 0..LONG_READ {
+                let place = random.random_range(0..self.loaded);
+                self.check_record(self.read.table.get(snapshot, self.key(place)));
+            }
+            self.wait(hold.saturating_sub(taken.elapsed()));
+        });
+    }
+
+    /// Holds a snapshot until nobody has `over` locked any more, and reads a record from it then. Waits for `opened` when it has the snapshot.
+    pub(super) fn hold_snapshot(&self, opened: &Barrier, over: &Mutex<()>) {
+        let mut first = true;
+        self.engine.snapshot(|snapshot| {
+            // Further attempts come after the end.
+            if std::mem::take(&mut first) {
+                opened.wait();
+                drop(over.lock());
+            }
+            self.check_record(self.table.get(snapshot, self.key(0)));
+        });
+    }
+
+    fn check_record(&self, record: Option<&V>) {
+        self.touch(record.expect("a snapshot has all records that were loaded"));
     }
 
     /// Waits, unless the run is over before.

@@ -215,7 +215,10 @@ impl<E: Engine, V: Record, T: Table<E, V>> Run<'_, E, V, T> {
                     found
                 }
                 ReadOnly::Timestamped => self.engine.run_timestamped(read),
-                ReadOnly::Snapshot => self.read(&self.engine.snapshot(), key),
+                ReadOnly::Snapshot => self.engine.snapshot(|snapshot| {
+                    attempts += 1;
+                    self.read(snapshot, key)
+                }),
             };
             outcome.missing += u64::from(!found);
         } else {
@@ -229,13 +232,14 @@ impl<E: Engine, V: Record, T: Table<E, V>> Run<'_, E, V, T> {
                     let Ok(()) = self.engine.run(|tx| Ok::<_, Infallible>(read(tx)));
                 }
                 ReadOnly::Timestamped => self.engine.run_timestamped(read),
-                ReadOnly::Snapshot => {
-                    self.read_all(&self.engine.snapshot(), transaction, outcome);
-                }
+                ReadOnly::Snapshot => self.engine.snapshot(|snapshot| {
+                    attempts += 1;
+                    (outcome.scanned, outcome.missing) = before;
+                    self.read_all(snapshot, transaction, outcome);
+                }),
             }
         }
-        // A snapshot is no attempt.
-        outcome.aborted += u64::saturating_sub(attempts, 1);
+        outcome.aborted += attempts - 1;
     }
 
     #[inline]

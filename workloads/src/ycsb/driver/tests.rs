@@ -17,6 +17,7 @@ fn settings(text: &str, operations: u64) -> Settings {
         threads: 2,
         long_readers: 0,
         long_reads: LongReads::default(),
+        held_snapshots: 0,
         read_only: ReadOnly::default(),
         limit: Limit::Operations(operations),
         seed: 11,
@@ -31,10 +32,10 @@ fn e(more: &str) -> String {
 /// The keys of the ordered table, ascending.
 fn keys(db: &Database) -> Vec<u64> {
     let table = db.ordered_table::<u64, Boxed>("usertable").expect("typed");
-    let snapshot = Engine::snapshot(db);
-    Read::<Database>::range(&snapshot, &table, ..)
-        .map(|(key, _)| *key)
-        .collect()
+    Engine::snapshot(db, |snapshot| {
+        let rows = Read::<Database>::range(snapshot, &table, ..);
+        rows.map(|(key, _)| *key).collect()
+    })
 }
 
 fn hashes(numbers: impl IntoIterator<Item = u64>) -> Vec<u64> {
@@ -154,6 +155,30 @@ fn fields_of_different_lengths_are_read_and_written() {
                 .to_string()
                 .contains("200 records of up to 1000 bytes")
         );
+    }
+}
+
+#[test]
+fn held_snapshots_keep_what_they_see_until_the_end() {
+    let text = "recordcount=500\nreadproportion=0\nupdateproportion=1\nrequestdistribution=uniform\nfieldcount=1\nfieldlength=100";
+    for held_snapshots in [0, 3] {
+        let db = Database::new();
+        let settings = Settings {
+            held_snapshots,
+            ..settings(text, 20_000)
+        };
+        let report = run(&db, &settings).expect("no record is lost");
+        let [memory] = report.memory[..] else {
+            panic!("{:?}", report.memory);
+        };
+        assert!(memory.seconds > 0.0);
+        // Taken while they are held: after 40 updates of each record on average, each has been updated.
+        let versions = memory.live_versions.expect("it has versions");
+        assert_eq!(versions >= 1_000, held_snapshots > 0, "{versions} versions");
+        let shown = report.to_string();
+        assert!(shown.contains(&format!("{versions} versions")), "{shown}");
+        assert_eq!(shown.contains("3 snapshots"), held_snapshots > 0, "{shown}");
+        assert_eq!(db.stats().live_snapshots, 0);
     }
 }
 

@@ -1,0 +1,106 @@
+//! Reads that the commit does not check.
+
+use crate::range::{Direction, RangeRows, Rows, last_key, walk};
+use crate::read::{self, RangeReader, owned_bounds};
+use crate::sync::bug;
+use crate::table::{AnyTable, Lookup, OrderedTable, TableCore};
+use crate::transaction::Transaction;
+use crate::tree::TreeKey;
+use std::borrow::Borrow;
+use std::ops::{Bound, RangeBounds};
+
+impl Transaction<'_> {
+    /// The value of a key, without a promise that it is still the same at the commit.
+    ///
+    /// For hints, statistics, and guesses that are checked otherwise, on rows that others write all the time: what was only peeked at causes no conflict.
+    /// It is **outside serializability**: two transactions that each peek at what the other one writes may both commit (write skew).
+    ///
+    /// A peek sees the transaction's own writes, and else the committed state that the transaction reads from: never a part of another transaction. But the
+    /// transaction may move on to a later state, when all that it has really read is the same there; so two peeks may be of two states.
+    ///
+    /// # Panics
+    /// If the table belongs to another database.
+    ///
+    /// ```
+    /// let db = mvcc::Database::new();
+    /// let load = db.table::<&str, u64>("load")?;
+    /// let jobs = db.table::<u64, &str>("jobs")?;
+    /// let tx = db.begin();
+    /// let busy = tx.peek(&load, "left") > tx.peek(&load, "right");
+    /// tx.insert(&jobs, 1, if busy { "right" } else { "left" });
+    /// db.run(|other| Ok::<_, ()>(other.insert(&load, "left", 9))).unwrap();
+    /// assert!(tx.commit().is_ok(), "the load was only a hint");
+    /// # Ok::<(), mvcc::TableError>(())
+    /// ```
+    pub fn peek<T: Lookup<Q>, Q: ?Sized>(&self, table: &T, key: &Q) -> Option<&T::Value> {
+        self.check(table.core());
+        let protected = self.protected();
+        if let Some(tuple) = table.find(key, protected)
+            && let Some(own) = self.own_write(tuple)
+        {
+            // SAFETY: buffered by us, of the table's type.
+            return unsafe { read::value_of(own.as_ptr()) };
+        }
+        // SAFETY: our slot protects all timestamps that we ever have.
+        unsafe { read::get_at(table, key, self.peek_timestamp(), protected) }
+    }
+
+    /// The rows whose keys are in a range, without a promise that they are still the same at the commit; see [`peek`](Self::peek).
+    ///
+    /// # Panics
+    /// If the table belongs to another database.
+    pub fn peek_range<'r, K, V, Q>(
+        &'r self,
+        table: &'r OrderedTable<K, V>,
+        range: impl RangeBounds<Q>,
+    ) -> impl DoubleEndedIterator<Item = (&'r K, &'r V)>
+    where
+        K: Borrow<Q> + Ord + Clone + Send + Sync + 'static,
+        V: Send + Sync + 'static,
+        Q: ToOwned<Owned: Into<K>> + ?Sized,
+    {
+        self.check(table.core());
+        RangeRows::new(Peek::of(self), table, owned_bounds(range))
+    }
+
+    fn peek_timestamp(&self) -> u64 {
+        if bug!("peek-at-newest") {
+            return u64::MAX;
+        }
+        self.fix_timestamp()
+    }
+}
+
+/// A transaction whose reads are not tracked.
+#[repr(transparent)]
+struct Peek<'db>(Transaction<'db>);
+
+impl<'db> Peek<'db> {
+    fn of<'t>(tx: &'t Transaction<'db>) -> &'t Self {
+        // SAFETY: the same representation.
+        unsafe { &*std::ptr::from_ref(tx).cast() }
+    }
+}
+
+impl RangeReader for Peek<'_> {
+    unsafe fn read_range<'r, K: TreeKey, V>(
+        &'r self,
+        table: &TableCore,
+        bounds: (&Bound<K>, &Bound<K>),
+        direction: Direction,
+        limit: usize,
+    ) -> Rows<'r, K, V> {
+        let tx = &self.0;
+        let timestamp = tx.peek_timestamp();
+        // SAFETY: the caller's promise.
+        let tree = unsafe { table.index.tree::<K>() };
+        let walked = walk(tree, bounds, direction, limit, tx.protected());
+        let last = last_key(&walked);
+        Rows::new(&walked, last, None, |tuple| match tx.own_write(tuple) {
+            // SAFETY: as in `peek`.
+            Some(own) => unsafe { read::value_of(own.as_ptr()) },
+            // SAFETY: as in `peek`; the table has values `V`.
+            None => unsafe { read::tuple_at(tuple, timestamp) },
+        })
+    }
+}

@@ -1,0 +1,284 @@
+//! Writing rows together with their entries.
+
+use super::entry::{Entry, bounds_of};
+use super::{IndexCore, IndexKey};
+use crate::savepoint::Savepoint;
+use crate::sync::bug;
+use crate::table::{AnyTable, Lookup};
+use crate::transaction::Transaction;
+use std::any::Any;
+use std::fmt;
+use std::ops::Bound;
+use std::sync::{Arc, OnceLock};
+
+/// A row was not written, because another one has its key. Nothing has changed in the transaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Duplicate {
+    /// The name of the table.
+    pub table: Arc<str>,
+    /// The name of the unique index whose key both rows have. `None`: the row's own key is taken.
+    pub index: Option<Arc<str>>,
+}
+
+impl fmt::Display for Duplicate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.index {
+            Some(index) => write!(
+                f,
+                "cannot write to table {:?}: another row has the same key of unique index {index:?}; remove that row first, or choose another key",
+                self.table
+            ),
+            None => write!(
+                f,
+                "cannot add a row to table {:?}: it has a row with this key; update that row, or choose another key",
+                self.table
+            ),
+        }
+    }
+}
+
+impl std::error::Error for Duplicate {}
+
+impl Duplicate {
+    #[cold]
+    pub(crate) fn refuse<T>(self) -> T {
+        panic!("{self} (try_insert and try_update return this as an error)")
+    }
+}
+
+/// What a write to a table has to do for an index of it.
+pub(crate) trait Maintain<K, V>: Any + Send + Sync {
+    /// Replaces the entries of a row's old value by those of its new one.
+    fn replace(
+        &self,
+        tx: &Transaction<'_>,
+        key: &K,
+        old: Option<&V>,
+        new: Option<&V>,
+    ) -> Result<(), Duplicate>;
+
+    fn name(&self) -> &str;
+}
+
+/// A table's indexes: a list that only grows.
+pub(crate) struct Maintained<K, V> {
+    pub(super) index: Arc<dyn Maintain<K, V>>,
+    next: OnceLock<Box<Self>>,
+}
+
+impl<K, V> Maintained<K, V> {
+    pub(super) fn new(index: Arc<dyn Maintain<K, V>>) -> Self {
+        let next = OnceLock::new();
+        Self { index, next }
+    }
+
+    pub(crate) fn append(&self, index: Self) {
+        let last = self.all().last();
+        let added = last.map(|last| last.next.set(Box::new(index)));
+        assert!(
+            matches!(added, Some(Ok(()))),
+            "indexes are added one at a time"
+        );
+    }
+
+    /// This and those that were added later.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Self> {
+        std::iter::successors(Some(self), |one| one.next.get().map(|next| &**next))
+    }
+}
+
+impl<I: IndexKey, K: IndexKey, V: Send + Sync + 'static> Maintain<K, V> for IndexCore<I, K, V> {
+    fn replace(
+        &self,
+        tx: &Transaction<'_>,
+        key: &K,
+        old: Option<&V>,
+        new: Option<&V>,
+    ) -> Result<(), Duplicate> {
+        let keys = |value: Option<&V>| value.map_or_else(Vec::new, |value| (self.keys)(key, value));
+        let (old, new) = (keys(old), keys(new));
+        for index_key in old.iter().filter(|old| new.binary_search(old).is_err()) {
+            tx.remove(&self.entries, &Entry::new(index_key.clone(), key.clone()));
+        }
+        for index_key in new {
+            if old.binary_search(&index_key).is_ok() {
+                continue;
+            }
+            if self.is_unique && self.is_taken(tx, &index_key) {
+                return Err(Duplicate {
+                    table: self.table.clone(),
+                    index: Some(self.name.clone()),
+                });
+            }
+            tx.insert(&self.entries, Entry::new(index_key, key.clone()), ());
+        }
+        Ok(())
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+impl<I: IndexKey, K: IndexKey, V> IndexCore<I, K, V> {
+    /// Whether any row has this key. It stays so until the commit.
+    fn is_taken(&self, tx: &Transaction<'_>, key: &I) -> bool {
+        let same = || Bound::Included(key.clone());
+        let bounds = bounds_of((same(), same()));
+        if bug!("uniqueness-only-peeked-at") {
+            let mut taken = tx.peek_range::<_, _, Entry<I, K>>(&self.entries, bounds);
+            return taken.next().is_some();
+        }
+        let mut taken = tx.range::<_, _, Entry<I, K>>(&self.entries, bounds);
+        taken.next().is_some()
+    }
+}
+
+/// Undoes what was written since it was made, also if that panicked, unless it is told otherwise.
+struct AllOrNothing<'t> {
+    savepoint: Savepoint<'t>,
+    keep: bool,
+}
+
+impl Drop for AllOrNothing<'_> {
+    fn drop(&mut self) {
+        if !self.keep {
+            self.savepoint.roll_back();
+        }
+    }
+}
+
+impl Transaction<'_> {
+    /// Adds a row, unless there is one with the same key, or with the same key of a unique index.
+    ///
+    /// # Errors
+    /// [`Duplicate`] if there is; nothing has changed then, and the transaction can go on.
+    ///
+    /// # Panics
+    /// If the table belongs to another database.
+    ///
+    /// ```
+    /// let db = mvcc::Database::new();
+    /// let seats = db.table::<u32, &str>("seats")?;
+    /// let book = |who| db.run(|tx| tx.insert_unique(&seats, 7, who));
+    /// assert!(book("ann").is_ok());
+    /// println!("{}", book("bob").unwrap_err());
+    /// assert_eq!(db.view(|view| view.get(&seats, &7).copied()), Some("ann"));
+    /// # Ok::<(), mvcc::TableError>(())
+    /// ```
+    pub fn insert_unique<T>(&self, table: &T, key: T::Key, value: T::Value) -> Result<(), Duplicate>
+    where
+        T: AnyTable + Lookup<<T as AnyTable>::Key>,
+    {
+        if self.contains_key(table, &key) {
+            return Err(Duplicate {
+                table: table.core().shared_name(),
+                index: None,
+            });
+        }
+        self.try_insert(table, key, value)
+    }
+
+    /// Gives a key a value, whether or not it has one, unless another row has the same key of a unique index.
+    ///
+    /// # Errors
+    /// [`Duplicate`] if there is such a row; nothing has changed then, and the transaction can go on.
+    ///
+    /// # Panics
+    /// If the table belongs to another database.
+    pub fn try_insert<T: AnyTable>(
+        &self,
+        table: &T,
+        key: T::Key,
+        value: T::Value,
+    ) -> Result<(), Duplicate> {
+        let core = self.core(table);
+        if !core.is_indexed() {
+            return Ok(self.put(table, key, value));
+        }
+        self.all_or_nothing(|| {
+            let old = table.current(self, &key);
+            self.maintain(table, &key, old, Some(&value))?;
+            Ok(self.put(table, key, value))
+        })
+    }
+
+    /// Replaces a key's value by a function of it, as [`update`](Self::update) does, unless another row has the same key of a unique index.
+    ///
+    /// # Errors
+    /// [`Duplicate`] if there is such a row; nothing has changed then, and the transaction can go on.
+    ///
+    /// # Panics
+    /// If the table belongs to another database.
+    pub fn try_update<T: Lookup<Q>, Q: ?Sized>(
+        &self,
+        table: &T,
+        key: &Q,
+        update: impl FnOnce(&T::Value) -> T::Value,
+    ) -> Result<bool, Duplicate> {
+        let Some((tuple, value)) = self.get_tuple(table, key) else {
+            return Ok(false);
+        };
+        let new = update(value);
+        if !self.core(table).is_indexed() {
+            self.overwrite(table, tuple, Some(new));
+            return Ok(true);
+        }
+        // SAFETY: a tuple of the table whose value we have read: it stays as long as we live.
+        let key = unsafe { crate::table::key_of::<T::Key>(tuple) };
+        self.all_or_nothing(|| {
+            self.maintain(table, key, table.current(self, key), Some(&new))?;
+            self.overwrite(table, tuple, Some(new));
+            Ok(true)
+        })
+    }
+
+    /// For a table with indexes; see [`Transaction::insert`].
+    #[inline(never)]
+    pub(crate) fn insert_indexed<T: AnyTable>(&self, table: &T, key: T::Key, value: T::Value) {
+        self.try_insert(table, key, value)
+            .unwrap_or_else(Duplicate::refuse);
+    }
+
+    /// For a table with indexes; see [`Transaction::update`].
+    #[inline(never)]
+    pub(crate) fn remove_indexed<T: Lookup<Q>, Q: ?Sized>(&self, table: &T, key: &Q) {
+        let Some((tuple, value)) = self.get_tuple(table, key) else {
+            return;
+        };
+        // SAFETY: as above.
+        let key = unsafe { crate::table::key_of::<T::Key>(tuple) };
+        let removed: Result<(), Duplicate> = self.all_or_nothing(|| {
+            self.maintain(table, key, Some(value), None)?;
+            Ok(self.overwrite(table, tuple, None))
+        });
+        removed.unwrap_or_else(Duplicate::refuse);
+    }
+
+    fn all_or_nothing<R>(
+        &self,
+        write: impl FnOnce() -> Result<R, Duplicate>,
+    ) -> Result<R, Duplicate> {
+        let mut guard = AllOrNothing {
+            savepoint: self.savepoint(),
+            keep: false,
+        };
+        let written = write();
+        guard.keep = written.is_ok();
+        written
+    }
+
+    /// Writes the entries of a row in all indexes of its table.
+    fn maintain<T: AnyTable>(
+        &self,
+        table: &T,
+        key: &T::Key,
+        old: Option<&T::Value>,
+        new: Option<&T::Value>,
+    ) -> Result<(), Duplicate> {
+        let indexes = table.core().indexes::<T::Key, T::Value>();
+        let mut all = indexes.into_iter().flat_map(Maintained::all);
+        all.try_for_each(|one| one.index.replace(self, key, old, new))
+    }
+}
