@@ -3,6 +3,7 @@
 use mvcc::{Database, OrderedTable, Snapshot};
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::thread::ScopedJoinHandle;
 use std::time::Duration;
 
 const SIDE: u16 = 32;
@@ -112,7 +113,7 @@ fn main() {
             .collect();
         std::thread::sleep(RUNS_FOR);
         is_over.store(true, Relaxed);
-        let observed = observers.into_iter().map(|observer| observer.join());
+        let observed = observers.into_iter().map(ScopedJoinHandle::join);
         observed
             .map(|observed| observed.expect("it saw one instant"))
             .collect()

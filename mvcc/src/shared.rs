@@ -1,6 +1,6 @@
 //! What all threads of a database share: clock, slots, watermark, the threads' garbage.
 
-use crate::clock::{Clock, ClockKind};
+use crate::clock::Clock;
 use crate::feed::Feeds;
 use crate::garbage::Garbage;
 use crate::limited::LimitedSnapshots;
@@ -150,8 +150,7 @@ impl Shared {
         let nanos = u64::try_from(nanos).unwrap_or(u64::MAX);
         Age {
             ticks,
-            duration: (self.clock.kind() != ClockKind::Counter)
-                .then(|| Duration::from_nanos(nanos)),
+            duration: (!self.clock.kind().counts()).then(|| Duration::from_nanos(nanos)),
         }
     }
 
