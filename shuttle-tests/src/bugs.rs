@@ -1,27 +1,51 @@
-//! The seeded bugs: wrong variants of single lines of `mvcc`, each to be found by the scenarios. They stand in the sources as `bug!("name")`, where the
-//! right line stands, and are built in by `--cfg mvcc_bug="name"`, which this workspace sets from the environment variable `MVCC_BUG`.
+//! The seeded bugs: wrong variants of single lines, each to be found by the scenarios. They stand in the sources as `bug!("name")`, where the right line
+//! stands, and are built in by a `cfg` of their crate, which this workspace sets from an environment variable.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
+/// A crate with seeded bugs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Subject {
+    /// Its directory.
+    pub name: &'static str,
+    /// The environment variable that names the bug to build in.
+    pub variable: &'static str,
+    /// Its bugs.
+    pub bugs: &'static [Bug],
+}
+
 /// A seeded bug.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bug {
-    /// Its name.
+    /// Its name, which no bug of another crate has.
     pub name: &'static str,
     /// What it breaks.
     pub breaks: &'static str,
 }
 
+/// All crates with seeded bugs.
+pub const SUBJECTS: &[Subject] = &[Subject {
+    name: "mvcc",
+    variable: "MVCC_BUG",
+    bugs: MVCC,
+}];
+
+/// All bugs, each with its crate.
+pub fn all() -> impl Iterator<Item = (&'static Subject, &'static Bug)> {
+    let bugs = |subject: &'static Subject| subject.bugs.iter().map(move |bug| (subject, bug));
+    SUBJECTS.iter().flat_map(bugs)
+}
+
 macro_rules! bugs {
     ($($name:literal: $breaks:literal,)+) => {
-        /// All of them, in the order of the protocol.
-        pub const BUGS: &[Bug] = &[$(Bug { name: $name, breaks: $breaks },)+];
+        &[$(Bug { name: $name, breaks: $breaks },)+]
     };
 }
 
-bugs! {
+/// In the order of the protocol.
+const MVCC: &[Bug] = bugs! {
     // The clock.
     "no-settling": "no wait after a reading: commits that follow each other may have equal timestamps (I1)",
     "settling-too-short": "the wait after a reading is shorter than the clocks are apart (I1)",
@@ -73,7 +97,9 @@ bugs! {
     "garbage-lost-on-panic": "a panic in the drop of a value loses the garbage behind it",
     // Tuples and indexes.
     "held-is-removed": "a tuple is removed that a transaction is about to write to (I6)",
-    "tombstone-unheld": "a tombstone's retirement does not hold its tuple (I6)",
+    "removed-though-seen": "a tuple is removed though a snapshot sees a value below its tombstone (I6)",
+    "removal-forgotten": "a removal that has to wait is not looked at again (I6)",
+    "given-up-in-two-steps": "giving up a hold and seeing to the removal are two steps (I6)",
     "dead-not-marked": "a removed tuple is not marked as dead (I6)",
     "dead-left-in-index": "a removed tuple is left in its index (I6)",
     "unlinked-freed-at-once": "what left an index is freed while open slots may have found it (I9)",
@@ -84,15 +110,30 @@ bugs! {
     "node-unchecked": "a tree node is replaced although it has changed since it was read",
     "split-overlooked": "who comes to a node that was split does not follow its link to the right",
     "merge-overlooked": "who comes to a node that was merged away does not follow its link to the left",
-}
+    // Snapshots with a limit.
+    "expired-while-read": "a snapshot expires while it is read",
+    "expired-after-its-slot": "the slot of a snapshot that expires is given up before its reads are refused",
+    "expired-after-its-drop": "a snapshot that is dropped stays on the list of those that may expire, so its slot is taken from whoever has it next",
+    // Indexes, feeds, savepoints, peeks.
+    "index-built-beside-commits": "an index is filled while others commit",
+    "index-unnoticed": "a commit does not notice that its table has got an index",
+    "uniqueness-only-peeked-at": "that no other row has a unique key is not among the reads",
+    "feed-unnoticed": "a commit does not notice that a feed has started",
+    "commit-unannounced": "a commit does not announce itself to feeds before it reads the clock",
+    "feed-unordered": "a feed delivers what it has, although something earlier may still come",
+    "feed-unprotected": "a feed protects nothing that it has still to deliver",
+    "peek-at-newest": "a peek reads the newest version, not the transaction's",
+    "undone-write-is-held": "a write that is undone keeps its hold, so that its tuple is never removed",
+};
 
-/// The names that stand in the sources of `mvcc`.
+/// The names that stand in the sources of a crate.
 ///
 /// # Errors
 /// If the sources cannot be read.
-pub fn in_sources() -> io::Result<BTreeSet<String>> {
+pub fn in_sources(subject: &Subject) -> io::Result<BTreeSet<String>> {
     let mut names = BTreeSet::new();
-    let mut directories = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("../mvcc/src")];
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut directories = vec![workspace.join(subject.name).join("src")];
     while let Some(directory) = directories.pop() {
         for entry in fs::read_dir(directory)? {
             let path: PathBuf = entry?.path();
@@ -108,31 +149,43 @@ pub fn in_sources() -> io::Result<BTreeSet<String>> {
     Ok(names)
 }
 
-/// What is wrong with a kill table, or with the list of seeded bugs, in a line each. Nothing: each bug in the sources is in both.
+/// What is wrong with a kill table, or with the lists of seeded bugs, in a line each. Nothing: each bug in the sources is in both.
 ///
 /// # Errors
 /// If the sources cannot be read.
 pub fn check(table: &str) -> io::Result<Vec<String>> {
-    let sources = in_sources()?;
-    let listed: BTreeSet<String> = BUGS.iter().map(|bug| bug.name.to_owned()).collect();
-    let unlisted = sources.difference(&listed);
-    let gone = listed.difference(&sources);
-    let unproved = listed
-        .iter()
-        .filter(|name| !table.contains(&format!("\n| `{name}` |")));
-    let rows = table
-        .lines()
-        .filter(|line| line.starts_with("| `"))
-        .filter_map(|line| line.split('`').nth(1));
-    let unknown = rows.filter(|name| name.contains('-') && !listed.contains(*name));
-    Ok(unlisted
-        .map(|name| format!("{name} stands in the sources, but not in shuttle-tests/src/bugs.rs"))
-        .chain(gone.map(|name| {
-            format!("{name} is in shuttle-tests/src/bugs.rs, but stands nowhere in the sources")
-        }))
-        .chain(unproved.map(|name| format!("{name} has no row in shuttle-tests/KILLS.md")))
-        .chain(unknown.map(|name| {
+    let mut wrong = Vec::new();
+    for subject in SUBJECTS {
+        let sources = in_sources(subject)?;
+        let listed: BTreeSet<_> = subject.bugs.iter().map(|bug| bug.name.to_owned()).collect();
+        let crate_name = subject.name;
+        let unlisted = sources.difference(&listed);
+        wrong.extend(unlisted.map(|name| {
+            format!(
+                "{name} stands in the sources of {crate_name}, but not in shuttle-tests/src/bugs.rs"
+            )
+        }));
+        let gone = listed.difference(&sources);
+        wrong.extend(gone.map(|name| {
+            format!("{name} is in shuttle-tests/src/bugs.rs, but stands nowhere in the sources of {crate_name}")
+        }));
+    }
+    let rows: BTreeSet<_> = rows(table).collect();
+    let listed: BTreeSet<_> = all().map(|(_, bug)| bug.name).collect();
+    let unproved = listed.difference(&rows);
+    wrong.extend(unproved.map(|name| format!("{name} has no row in shuttle-tests/KILLS.md")));
+    let unknown = rows.difference(&listed);
+    wrong.extend(
+        unknown.map(|name| {
             format!("{name} has a row in shuttle-tests/KILLS.md, but is no seeded bug")
-        }))
-        .collect())
+        }),
+    );
+    Ok(wrong)
+}
+
+/// The bugs that a kill table has a row for: it is the first of the tables.
+pub fn rows(table: &str) -> impl Iterator<Item = &str> {
+    let first = table.split("\n## ").next().unwrap_or_default();
+    let rows = first.lines().filter_map(|line| line.strip_prefix("| `"));
+    rows.filter_map(|row| Some(row.split_once('`')?.0))
 }

@@ -2,6 +2,7 @@
 
 mod anomalies;
 mod begin;
+mod feeds;
 mod garbage;
 mod indexes;
 mod memory;
@@ -114,6 +115,8 @@ scenarios! {
         conflict_leaves_no_lock in ONE;
     indexes:
         unique_keys in CLOCKS, index_built_beside_writers in CLOCKS, rows_move_in_an_index in CLOCKS;
+    feeds:
+        feed_in_order in CLOCKS, feed_agrees_with_snapshots in CLOCKS, feed_starts_beside_commits in CLOCKS, feed_keeps_what_it_delivers in ONE, full_feed in ONE;
     transactions:
         peeks_see_whole_transactions in CLOCKS, undone_writes in CLOCKS;
     panics:

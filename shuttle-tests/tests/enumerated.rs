@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 /// No program has so many schedules.
-const LIMIT: usize = 200_000;
+const LIMIT: usize = 1_000_000;
 
 /// Explores all, on all cores.
 fn explore(name: &str, programs: impl Iterator<Item = Program>) {

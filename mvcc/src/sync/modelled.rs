@@ -3,7 +3,7 @@
 pub(crate) use foldhash::fast::FixedState as HashState;
 pub(crate) use loom::hint::spin_loop;
 pub(crate) use loom::sync::MutexGuard;
-pub(crate) use loom::thread::yield_now;
+pub(crate) use loom::thread::{ThreadId, current, yield_now};
 
 use super::Ordering;
 use loom::sync::atomic;
@@ -163,7 +163,7 @@ impl<T: Copy> Drop for Exclusive<'_, T> {
 }
 
 /// A mutex without poisoning, as `parking_lot`'s.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Mutex<T>(loom::sync::Mutex<T>);
 
 impl<T> Mutex<T> {
@@ -173,6 +173,35 @@ impl<T> Mutex<T> {
 
     pub(crate) fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
         self.0.try_lock().ok()
+    }
+}
+
+/// Waiting for what happens under a mutex: counts the notifications.
+#[derive(Default)]
+pub(crate) struct Condvar(AtomicU64);
+
+impl Condvar {
+    /// Waits until it is notified; deadlines are always past.
+    pub(crate) fn wait<'m, T>(
+        &self,
+        mutex: &'m Mutex<T>,
+        guard: MutexGuard<'m, T>,
+        deadline: Option<std::time::Instant>,
+    ) -> (MutexGuard<'m, T>, bool) {
+        if deadline.is_some() {
+            return (guard, false);
+        }
+        let seen = self.0.load(Ordering::SeqCst);
+        drop(guard);
+        let mut wait = super::Wait::new();
+        while self.0.load(Ordering::SeqCst) == seen {
+            wait.turn();
+        }
+        (mutex.lock(), true)
+    }
+
+    pub(crate) fn notify_all(&self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
     }
 }
 

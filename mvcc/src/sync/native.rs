@@ -7,8 +7,33 @@ pub(crate) use std::sync::OnceLock;
 pub(crate) use std::sync::atomic::{
     AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, fence,
 };
-pub(crate) use std::thread::yield_now;
+pub(crate) use std::thread::{ThreadId, current, yield_now};
 pub(crate) use std::thread_local;
+
+/// Waiting for what happens under a mutex.
+#[derive(Default)]
+pub(crate) struct Condvar(parking_lot::Condvar);
+
+impl Condvar {
+    /// Waits until it is notified, or until the deadline if there is one. False if that is past.
+    pub(crate) fn wait<'m, T>(
+        &self,
+        _mutex: &'m Mutex<T>,
+        mut guard: MutexGuard<'m, T>,
+        deadline: Option<std::time::Instant>,
+    ) -> (MutexGuard<'m, T>, bool) {
+        let Some(deadline) = deadline else {
+            self.0.wait(&mut guard);
+            return (guard, true);
+        };
+        let in_time = !self.0.wait_until(&mut guard, deadline).timed_out();
+        (guard, in_time)
+    }
+
+    pub(crate) fn notify_all(&self) {
+        self.0.notify_all();
+    }
+}
 
 /// Turns that spin; later ones yield. A commit of a few writes takes less than this many `pause`s.
 const SPINS: u32 = 64;

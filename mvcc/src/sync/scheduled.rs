@@ -1,15 +1,45 @@
 //! The primitives of the scheduler that the concurrency tests run everything under.
 
+use super::Ordering;
 /// The same hashes in each run, so that a schedule can be replayed.
 pub(crate) use foldhash::fast::FixedState as HashState;
 pub(crate) use shuttle::hint::spin_loop;
 pub(crate) use shuttle::sync::atomic::fence;
-pub(crate) use shuttle::thread::yield_now;
+pub(crate) use shuttle::thread::{ThreadId, current, yield_now};
 pub(crate) use shuttle::thread_local;
 pub(crate) use shuttle_announce::{
     AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Mutex, MutexGuard, wait,
 };
 pub(crate) use std::sync::OnceLock;
+
+/// Waiting for what happens under a mutex: counts the notifications.
+#[derive(Default)]
+pub(crate) struct Condvar(AtomicU64);
+
+impl Condvar {
+    /// Waits until it is notified; deadlines are always past.
+    pub(crate) fn wait<'m, T>(
+        &self,
+        mutex: &'m Mutex<T>,
+        guard: MutexGuard<'m, T>,
+        deadline: Option<std::time::Instant>,
+    ) -> (MutexGuard<'m, T>, bool) {
+        if deadline.is_some() {
+            return (guard, false);
+        }
+        let seen = self.0.load(Ordering::SeqCst);
+        drop(guard);
+        let mut wait = super::Wait::new();
+        while self.0.load(Ordering::SeqCst) == seen {
+            wait.turn();
+        }
+        (mutex.lock(), true)
+    }
+
+    pub(crate) fn notify_all(&self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
 
 /// A threshold that is small where schedules are sampled, so that the shortest runs get to it.
 pub(crate) fn threshold<T>(real: T, small: T) -> T {

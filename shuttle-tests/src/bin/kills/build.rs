@@ -1,19 +1,21 @@
 //! Building a variant.
 
+use crate::Seeded;
+use shuttle_tests::bugs::SUBJECTS;
 use std::env::current_exe;
 use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// This program, built on `mvcc` with a seeded bug or without any. Its file goes with it.
+/// This program, built on crates with a seeded bug or without any. Its file goes with it.
 pub(crate) struct Variant {
     pub(crate) program: PathBuf,
 }
 
 impl Variant {
     /// Builds in a directory of its own, so that only what depends on the bug is built again.
-    pub(crate) fn build(bug: Option<&str>) -> Result<Self, Box<dyn Error>> {
+    pub(crate) fn build(bug: Option<Seeded>) -> Result<Self, Box<dyn Error>> {
         let program = current_exe()?;
         let target = program
             .ancestors()
@@ -36,9 +38,9 @@ impl Variant {
             ])
             .arg("--target-dir")
             .arg(&target)
-            .env_remove("MVCC_BUG")
-            .envs(bug.map(|bug| ("MVCC_BUG", bug)));
-        let name = bug.unwrap_or("right");
+            .envs(SUBJECTS.iter().map(|subject| (subject.variable, "")))
+            .envs(bug.map(|(subject, bug)| (subject.variable, bug.name)));
+        let name = bug.map_or("right", |(_, bug)| bug.name);
         if !command.status()?.success() {
             return Err(format!("the variant {name} cannot be built").into());
         }

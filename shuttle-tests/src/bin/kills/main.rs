@@ -1,4 +1,4 @@
-//! Builds `mvcc` with each seeded bug in turn, runs the scenarios against it, and writes down what found it. A bug that survives, or that shows only by a
+//! Builds the library with each seeded bug in turn, runs the scenarios against it, and writes down what found it. A bug that survives, or that shows only by a
 //! run that does not end, fails the whole.
 
 mod build;
@@ -6,7 +6,7 @@ mod report;
 mod search;
 
 use clap::Parser;
-use shuttle_tests::bugs::{self, BUGS};
+use shuttle_tests::bugs::{self, Bug, Subject};
 use shuttle_tests::hunt::{RUNS, explorations};
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -34,6 +34,9 @@ struct Options {
     /// Only these bugs
     bugs: Vec<String>,
 }
+
+/// A bug, and the crate that it is in.
+type Seeded = (&'static Subject, &'static Bug);
 
 fn main() -> ExitCode {
     let options = Options::parse();
@@ -76,19 +79,20 @@ fn kill(options: &Options) -> Result<bool, Box<dyn Error>> {
     let unknown = options
         .bugs
         .iter()
-        .find(|name| BUGS.iter().all(|bug| bug.name != **name));
+        .find(|name| bugs::all().all(|(_, bug)| bug.name != **name));
     if let Some(name) = unknown {
         return Err(format!(
             "there is no seeded bug {name:?}; shuttle-tests/src/bugs.rs lists them"
         )
         .into());
     }
-    let chosen =
-        |name: &&str| options.bugs.is_empty() || options.bugs.iter().any(|bug| bug == name);
-    let names: Vec<_> = BUGS.iter().map(|bug| bug.name).filter(chosen).collect();
+    let is_chosen = |(_, bug): &Seeded| {
+        options.bugs.is_empty() || options.bugs.iter().any(|name| name == bug.name)
+    };
+    let chosen: Vec<_> = bugs::all().filter(is_chosen).collect();
     println!(
         "{} seeded bugs, {} explorations of {} schedules and more",
-        names.len(),
+        chosen.len(),
         explorations().count(),
         options.runs
     );
@@ -102,8 +106,8 @@ fn kill(options: &Options) -> Result<bool, Box<dyn Error>> {
             scope.spawn(|| {
                 loop {
                     let next = to_search.lock().expect("not poisoned").recv();
-                    let Ok((name, variant)) = next else { return };
-                    let result = search::Result::of(name, &variant, options.runs);
+                    let Ok((bug, variant)) = next else { return };
+                    let result = search::Result::of(bug, &variant, options.runs);
                     println!("{result}");
                     searched.lock().expect("not poisoned").push(result);
                 }
@@ -111,15 +115,15 @@ fn kill(options: &Options) -> Result<bool, Box<dyn Error>> {
         }
         // The right variant first: what it fails is no sign of a bug.
         let build =
-            |name| build::Variant::build(name).and_then(|variant| Ok(built.send((name, variant))?));
+            |bug| build::Variant::build(bug).and_then(|variant| Ok(built.send((bug, variant))?));
         let done = std::iter::once(None)
-            .chain(names.iter().copied().map(Some))
+            .chain(chosen.iter().copied().map(Some))
             .try_for_each(build);
         drop(built);
         done
     })?;
     let mut results = searched.into_inner().expect("not poisoned");
-    results.sort_by_key(|result| names.iter().position(|&name| Some(name) == result.bug));
+    results.sort_by_key(|result| chosen.iter().position(|&bug| Some(bug) == result.bug));
 
     let output = options
         .output

@@ -1,7 +1,6 @@
 //! The table.
 
 use crate::search::Result;
-use shuttle_tests::bugs::BUGS;
 use shuttle_tests::explore::{Choice, PORTFOLIO};
 use shuttle_tests::hunt::{Find, SEED};
 use shuttle_tests::scenarios::{SCENARIOS, Scenario};
@@ -15,24 +14,25 @@ pub(crate) fn table(results: &[Result], runs: usize) -> String {
     let mut text = format!(
         "# What finds the seeded bugs
 
-Written by `cargo run --release -p shuttle-tests --bin kills`; do not edit it by hand. Each bug is one wrong line of `mvcc`, which stands beside the right one as
+Written by `cargo run --release -p shuttle-tests --bin kills`; do not edit it by hand. Each bug is one wrong line of a crate, which stands beside the right one as
 `bug!(\"name\")`. Every scenario is run against each of them, {runs} schedules (or a multiple, for the smallest) with each clock and each scheduler,
 from seed {SEED}; the right variant passes all of that. In the table: the scenario, clock and scheduler that took the fewest schedules to find the bug by a wrong
 result, and what that said. A run that only does not end does not count. `scenarios` is how many found it.
 
-| bug | what it breaks | scenario | clock | scheduler | schedules | failing assertion | scenarios |
-| --- | --- | --- | --- | --- | --: | --- | --: |
+| bug | crate | what it breaks | scenario | clock | scheduler | schedules | failing assertion | scenarios |
+| --- | --- | --- | --- | --- | --- | --: | --- | --: |
 "
     );
     for result in results {
-        let Some(bug) = BUGS.iter().find(|bug| Some(bug.name) == result.bug) else {
+        let Some((subject, bug)) = result.bug else {
             continue;
         };
         let _ = match result.best() {
             Some(best) => writeln!(
                 text,
-                "| `{}` | {} | `{}` | {} | {} | {} | {} | {} |",
+                "| `{}` | {} | {} | `{}` | {} | {} | {} | {} | {} |",
                 bug.name,
+                subject.name,
                 bug.breaks,
                 best.scenario,
                 best.world,
@@ -46,8 +46,8 @@ result, and what that said. A run that only does not end does not count. `scenar
             ),
             None => writeln!(
                 text,
-                "| `{}` | {} | **survives** | | | | | |",
-                bug.name, bug.breaks
+                "| `{}` | {} | {} | **survives** | | | | | |",
+                bug.name, subject.name, bug.breaks
             ),
         };
     }
@@ -90,8 +90,8 @@ The fewest schedules in which any scenario found the bug under each scheduler.
         finds.map(|find| find.runs).min()
     };
     for result in results {
-        let Some(bug) = result.bug else { continue };
-        let _ = write!(text, "| {bug} |");
+        let Some((_, bug)) = result.bug else { continue };
+        let _ = write!(text, "| {} |", bug.name);
         for choice in PORTFOLIO {
             let _ = match fewest(result, choice) {
                 Some(runs) => write!(text, " {runs} |"),
@@ -128,7 +128,7 @@ How many bugs each scenario finds, and those that no other one does.
                     .count()
                     == 1
             })
-            .filter_map(|result| result.bug);
+            .filter_map(|result| Some(result.bug?.1.name));
         let alone = alone.collect::<Vec<_>>().join(", ");
         let _ = writeln!(text, "| `{}` | {} | {alone} |", scenario.name, found.len());
     }

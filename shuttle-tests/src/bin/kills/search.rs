@@ -1,5 +1,6 @@
 //! Searching a variant. Each process ends with its first find, since what a failed run leaves behind could make the next one fail.
 
+use crate::Seeded;
 use crate::build::Variant;
 use shuttle_tests::hunt::{DIED, Exploration, Find, explorations};
 use std::fmt;
@@ -23,14 +24,14 @@ pub(crate) fn search_here(from: usize, runs: usize) {
 
 /// What the explorations have found in a variant.
 pub(crate) struct Result {
-    pub(crate) bug: Option<&'static str>,
+    pub(crate) bug: Option<Seeded>,
     pub(crate) finds: Vec<Find>,
     took: Duration,
 }
 
 impl Result {
     /// Runs all explorations against a variant.
-    pub(crate) fn of(bug: Option<&'static str>, variant: &Variant, runs: usize) -> Self {
+    pub(crate) fn of(bug: Option<Seeded>, variant: &Variant, runs: usize) -> Self {
         let start = Instant::now();
         let all: Vec<_> = explorations().collect();
         let (mut finds, mut next) = (Vec::new(), 0);
@@ -69,7 +70,8 @@ impl Result {
 impl fmt::Display for Result {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = self.took.as_secs_f64();
-        write!(f, "{:26} {seconds:4.1} s  ", self.bug.unwrap_or("(no bug)"))?;
+        let name = self.bug.map_or("(no bug)", |(_, bug)| bug.name);
+        write!(f, "{name:26} {seconds:4.1} s  ")?;
         match (self.bug, self.best()) {
             (_, Some(best)) => write!(
                 f,
