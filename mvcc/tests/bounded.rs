@@ -141,7 +141,7 @@ fn a_thread_that_stops_strands_nothing() {
             assert_eq!((stats.retired, stats.live_snapshots), (0, 0));
             let more = both.bytes() - empty;
             println!("a thread that has stopped keeps {more} bytes");
-            // An epoch participant with up to eight nodes of 2 KiB that the epoch's queue has done with, and 16 versions for each table.
+            // An epoch participant with up to eight nodes of 2 KiB that the epoch's queue has done with, 16 versions for each table, and a small footprint.
             assert!(more <= 24 << 10, "{more} bytes");
         },
     );
