@@ -85,6 +85,7 @@ pub struct Transaction<'db> {
 }
 
 /// Where a buffered write goes.
+#[derive(Clone, Copy)]
 enum Place {
     /// The tuple was written to before.
     Entry(usize),
