@@ -12,7 +12,7 @@ mod source;
 
 pub use audit::{Audit, AuditError};
 
-use crate::sync::{Arc, AtomicU64, Ordering, bug, spin_loop};
+use crate::sync::{Arc, AtomicU64, Mutex, Ordering, bug, spin_loop};
 use crossbeam_utils::CachePadded;
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -38,6 +38,8 @@ pub enum ClockChoice {
     GenericTimer,
     /// A shared counter: strict on every machine, one contended cache line.
     Counter,
+    /// A shared counter that is advanced under a mutex. To compare with: [`Counter`](Self::Counter) is faster everywhere.
+    LockedCounter,
 }
 
 /// Which clock a database uses.
@@ -59,6 +61,15 @@ pub enum ClockKind {
     GenericTimer,
     /// A shared counter.
     Counter,
+    /// A shared counter that is advanced under a mutex.
+    LockedCounter,
+}
+
+impl ClockKind {
+    /// Whether it counts its readings, and so has no rate.
+    pub(crate) fn counts(self) -> bool {
+        matches!(self, Self::Counter | Self::LockedCounter)
+    }
 }
 
 impl fmt::Display for ClockKind {
@@ -67,6 +78,7 @@ impl fmt::Display for ClockKind {
             Self::Tsc => "tsc",
             Self::GenericTimer => "generic-timer",
             Self::Counter => "counter",
+            Self::LockedCounter => "locked-counter",
         })
     }
 }
@@ -111,6 +123,8 @@ pub struct Clock {
     /// How far another core's counter may lag behind this one's, in ticks, beyond what a hand-over of a cache line takes.
     skew: u64,
     counter: Arc<CachePadded<AtomicU64>>,
+    /// Held while a locked counter is advanced.
+    lock: Arc<Mutex<()>>,
 }
 
 impl Clock {
@@ -118,7 +132,9 @@ impl Clock {
     pub(crate) fn new(choice: ClockChoice, skew: u64) -> Result<Self, ClockError> {
         let hardware = source::hardware();
         let (kind, reason) = match (choice, hardware) {
-            (ClockChoice::Counter, _) => (ClockKind::Counter, "asked for".to_owned()),
+            (ClockChoice::Counter | ClockChoice::LockedCounter, _) => {
+                (choice.kind(), "asked for".to_owned())
+            }
             (ClockChoice::Auto, Ok((kind, reason))) => (kind, reason),
             (ClockChoice::Auto, Err(reason)) => (ClockKind::Counter, reason),
             (ClockChoice::Tsc, Ok((ClockKind::Tsc, reason)))
@@ -139,6 +155,7 @@ impl Clock {
             skew,
             // From 1: timestamp 0 is below everything.
             counter: Arc::new(CachePadded::new(AtomicU64::new(1))),
+            lock: Arc::default(),
         })
     }
 
@@ -175,7 +192,16 @@ impl Clock {
             ClockKind::Tsc | ClockKind::GenericTimer => source::read(),
             #[cfg(shuttle)]
             ClockKind::Tsc | ClockKind::GenericTimer => source::read(&self.counter, self.skew),
+            ClockKind::LockedCounter => self.count_locked(),
         }
+    }
+
+    /// Advances the counter under the mutex. Apart, so that the other clocks' readings stay as short as they are.
+    #[cold]
+    fn count_locked(&self) -> u64 {
+        let _lock = self.lock.lock();
+        // SeqCst: as in `read`. The counter would be strict without the mutex; with it, it costs what a guarded one costs.
+        self.counter.fetch_add(1, Ordering::SeqCst)
     }
 
     /// How many ticks to let pass between two advances of the database's shared coarse clock: a few microseconds, or a
@@ -183,7 +209,7 @@ impl Clock {
     pub(crate) fn coarse_step(&self) -> u64 {
         match self.kind {
             ClockKind::Tsc => 4096,
-            ClockKind::GenericTimer | ClockKind::Counter => 64,
+            ClockKind::GenericTimer | ClockKind::Counter | ClockKind::LockedCounter => 64,
         }
     }
 
@@ -218,7 +244,7 @@ impl Clock {
         self.skew
     }
 
-    /// Ticks per second, measured against the system's clock over 20 ms; `None` for the counter, which counts readings.
+    /// Ticks per second, measured against the system's clock over 20 ms; `None` for a counter, which counts readings.
     ///
     /// ```
     /// use mvcc::{ClockChoice, Database};
@@ -228,7 +254,7 @@ impl Clock {
     /// # Ok::<(), mvcc::ClockError>(())
     /// ```
     pub fn frequency_hz(&self) -> Option<u64> {
-        if self.kind == ClockKind::Counter {
+        if self.kind.counts() {
             return None;
         }
         let (start, first) = (Instant::now(), self.read());
@@ -278,6 +304,7 @@ impl ClockChoice {
             Self::Tsc => ClockKind::Tsc,
             Self::GenericTimer => ClockKind::GenericTimer,
             Self::Auto | Self::Counter => ClockKind::Counter,
+            Self::LockedCounter => ClockKind::LockedCounter,
         }
     }
 }
@@ -288,7 +315,11 @@ mod tests {
 
     #[test]
     fn readings_on_one_thread_grow_strictly() {
-        for choice in [ClockChoice::Auto, ClockChoice::Counter] {
+        for choice in [
+            ClockChoice::Auto,
+            ClockChoice::Counter,
+            ClockChoice::LockedCounter,
+        ] {
             for skew in [0, 100] {
                 let clock = Clock::new(choice, skew).expect("always usable");
                 let mut last = 0;
@@ -303,20 +334,22 @@ mod tests {
 
     #[test]
     fn readings_grow_strictly_across_a_hand_over() {
-        let clock = Clock::new(ClockChoice::Auto, 0).expect("always usable");
-        let latest = AtomicU64::new(0);
-        std::thread::scope(|scope| {
-            for _ in 0..2 {
-                scope.spawn(|| {
-                    for _ in 0..20_000 {
-                        let seen = latest.load(Ordering::Acquire);
-                        let now = clock.now();
-                        assert!(now > seen, "{now} although {seen} was seen before");
-                        latest.fetch_max(now, Ordering::AcqRel);
-                    }
-                });
-            }
-        });
+        for choice in [ClockChoice::Auto, ClockChoice::LockedCounter] {
+            let clock = Clock::new(choice, 0).expect("always usable");
+            let latest = AtomicU64::new(0);
+            std::thread::scope(|scope| {
+                for _ in 0..2 {
+                    scope.spawn(|| {
+                        for _ in 0..20_000 {
+                            let seen = latest.load(Ordering::Acquire);
+                            let now = clock.now();
+                            assert!(now > seen, "{now} although {seen} was seen before");
+                            latest.fetch_max(now, Ordering::AcqRel);
+                        }
+                    });
+                }
+            });
+        }
     }
 
     #[test]
@@ -335,9 +368,11 @@ mod tests {
 
     #[test]
     fn only_a_clock_with_a_rate_has_a_frequency() {
-        let counter = Clock::new(ClockChoice::Counter, 0).expect("always usable");
-        assert_eq!(counter.frequency_hz(), None);
-        assert!(counter.cost_ns() > 0.0);
+        for choice in [ClockChoice::Counter, ClockChoice::LockedCounter] {
+            let counter = Clock::new(choice, 0).expect("always usable");
+            assert_eq!(counter.frequency_hz(), None);
+            assert!(counter.cost_ns() > 0.0);
+        }
         let auto = Clock::new(ClockChoice::Auto, 0).expect("always usable");
         if auto.kind() != ClockKind::Counter {
             assert!(auto.frequency_hz().expect("it has a rate") > 1_000_000);

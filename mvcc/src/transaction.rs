@@ -3,6 +3,7 @@
 use crate::commit::{Footprint, ScanRead};
 use crate::conflict::{Conflict, ConflictCause, Lost};
 use crate::database::Inner;
+use crate::feed::Announced;
 use crate::garbage;
 use crate::local::Local;
 use crate::protected::Protected;
@@ -363,12 +364,16 @@ impl<'db> Transaction<'db> {
     fn commit_writes(&self) -> Result<u64, Lost> {
         let shared = &self.database.shared;
         let mut footprint = self.footprint.borrow_mut();
-        let committed = footprint.commit(shared, self.local.is_inside(), self.protected());
         let worker = self.local.worker();
+        let announced = footprint.catalog.has_feeds();
+        let announced = announced.then(|| Announced::new(shared, worker));
+        let committed = footprint.commit(shared, self.local.is_inside(), self.protected());
         let timestamp = committed.inspect_err(|_| Worker::count(&worker.conflicts))?;
         Worker::count(&worker.commits);
-        // A commit log or a replica would be handed the write set here: no lock is held, and timestamps are in serialization order.
         let writes = footprint.writes.entries();
+        if let Some(announced) = &announced {
+            announced.record(timestamp, writes);
+        }
         shared.advance(timestamp, shared.clock.coarse_step());
         worker.count_versions(i64::try_from(writes.len()).expect("fewer than 2^63"));
         let mut garbage = worker.garbage.lock();
@@ -386,6 +391,9 @@ impl<'db> Transaction<'db> {
         drop(footprint);
         if is_due {
             garbage::collect_some(&self.local);
+        }
+        if let Some(announced) = announced {
+            announced.finish(timestamp, self.local.is_inside());
         }
         Ok(timestamp)
     }

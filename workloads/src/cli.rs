@@ -3,6 +3,7 @@
 mod clock;
 mod input;
 mod json;
+mod paper;
 mod tpcc;
 mod ycsb;
 
@@ -33,6 +34,8 @@ enum Command {
     Ycsb(Box<ycsb::Ycsb>),
     /// TPC-C: orders in warehouses, with the specification's consistency conditions.
     Tpcc(tpcc::Tpcc),
+    /// The experiments of the vMVCC paper, and one on garbage collection.
+    Paper(Box<paper::Paper>),
     /// Which clock is used and why, what it costs, and how the cores' counters agree.
     Clock {
         /// The clock.
@@ -46,6 +49,8 @@ enum Clock {
     Auto,
     Tsc,
     Counter,
+    /// A counter behind a mutex, to compare with.
+    LockedCounter,
 }
 
 /// Why the command failed.
@@ -100,6 +105,7 @@ impl Command {
         match self {
             Self::Ycsb(ycsb) => ycsb.run(),
             Self::Tpcc(tpcc) => tpcc.run(),
+            Self::Paper(paper) => paper.run(),
             Self::Clock { clock } => clock::describe(&database(*clock)?.clock()),
         }
     }
@@ -120,10 +126,14 @@ fn on_engine(name: &str, clock: Clock, command: &impl OnEngine) -> Result<(), Fa
         tplock::Database::NAME => Err(Failure::Input(InputError::new(
             "--clock is given, but --engine tplock has no clock; leave --clock out",
         ))),
-        _ => Err(Failure::Input(InputError::new(format!(
-            "unknown engine --engine {name}; accepted are mvcc and tplock"
-        )))),
+        _ => Err(unknown_engine("--engine", name).into()),
     }
+}
+
+fn unknown_engine(option: &str, name: &str) -> InputError {
+    InputError::new(format!(
+        "unknown engine {option} {name}; accepted are mvcc and tplock"
+    ))
 }
 
 fn database(clock: Clock) -> Result<mvcc::Database, InputError> {
@@ -131,6 +141,7 @@ fn database(clock: Clock) -> Result<mvcc::Database, InputError> {
         Clock::Auto => mvcc::ClockChoice::Auto,
         Clock::Tsc => mvcc::ClockChoice::Tsc,
         Clock::Counter => mvcc::ClockChoice::Counter,
+        Clock::LockedCounter => mvcc::ClockChoice::LockedCounter,
     };
     let built = mvcc::Database::builder().clock(choice).build();
     built.map_err(|error| InputError::new(error.to_string()))

@@ -5,6 +5,7 @@
 
 mod tplock;
 
+use std::convert::Infallible;
 use std::hash::Hash;
 use std::ops::RangeBounds;
 
@@ -50,6 +51,13 @@ pub trait Engine: Clone + Send + Sync + 'static {
     /// What the closure returns, after an abort.
     fn run<T, E>(&self, body: impl FnMut(&Self::Transaction<'_>) -> Result<T, E>) -> Result<T, E>;
 
+    /// Runs a transaction that only reads, and takes a timestamp even if the engine could do without. An engine without timestamps runs it as
+    /// any other.
+    fn run_timestamped<T>(&self, mut body: impl FnMut(&Self::Transaction<'_>) -> T) -> T {
+        let Ok(value) = self.run(|tx| Ok::<_, Infallible>(body(tx)));
+        value
+    }
+
     /// Runs a short read-only transaction. An engine whose readers can be in conflict runs the closure once for each attempt.
     fn view<T>(&self, body: impl FnMut(&Self::View<'_>) -> T) -> T;
 
@@ -58,6 +66,11 @@ pub trait Engine: Clone + Send + Sync + 'static {
 
     /// What orders the transactions, for reports.
     fn clock(&self) -> String;
+
+    /// How many versions are kept of all rows together; `None` for an engine that has one value of each.
+    fn live_versions(&self) -> Option<u64> {
+        None
+    }
 }
 
 /// Reading.
@@ -118,6 +131,17 @@ impl Engine for mvcc::Database {
         mvcc::Database::run(self, body)
     }
 
+    fn run_timestamped<T>(&self, mut body: impl FnMut(&mvcc::Transaction<'_>) -> T) -> T {
+        loop {
+            let tx = self.begin();
+            let value = body(&tx);
+            // Not `run`, which leaves out the timestamp that nobody has asked for.
+            if tx.commit().is_ok() {
+                return value;
+            }
+        }
+    }
+
     fn view<T>(&self, body: impl FnOnce(&mvcc::View<'_>) -> T) -> T {
         mvcc::Database::view(self, body)
     }
@@ -128,6 +152,10 @@ impl Engine for mvcc::Database {
 
     fn clock(&self) -> String {
         mvcc::Database::clock(self).kind().to_string()
+    }
+
+    fn live_versions(&self) -> Option<u64> {
+        Some(self.stats().live_versions)
     }
 }
 

@@ -1,9 +1,10 @@
-//! Workloads for transaction engines: YCSB and TPC-C over any [`Engine`](engine::Engine).
+//! Workloads for transaction engines: YCSB and TPC-C over any [`Engine`](engine::Engine), and the experiments of a paper made of them.
 //!
 //! The command `workloads` is a thin layer over this library.
 
 pub mod engine;
 mod measure;
+pub mod paper;
 pub mod tpcc;
 pub mod ycsb;
 

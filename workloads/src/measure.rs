@@ -66,6 +66,11 @@ pub(crate) fn peak_rss_bytes() -> Option<u64> {
     kernel_bytes("/proc/self/status", "VmHWM:")
 }
 
+/// The resident set of this process.
+pub(crate) fn rss_bytes() -> Option<u64> {
+    kernel_bytes("/proc/self/status", "VmRSS:")
+}
+
 /// The machine's memory, where the operating system tells.
 pub fn memory_bytes() -> Option<u64> {
     kernel_bytes("/proc/meminfo", "MemTotal:")

@@ -28,7 +28,7 @@ mod tests;
 mod text;
 pub mod transactions;
 
-pub use driver::{Settings, run};
+pub use driver::{Settings, load_all, measure, run};
 pub use load::load;
 pub use mix::Mix;
 pub use report::{Report, TransactionReport};

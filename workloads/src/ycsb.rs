@@ -15,7 +15,7 @@ mod record;
 mod report;
 mod table;
 
-pub use driver::{Limit, Settings, run};
+pub use driver::{Limit, LongReads, Progress, ReadOnly, Settings, load, measure, run};
 pub use generator::{Chooser, Distribution, LengthDistribution, Lengths, fnv1a};
 pub use properties::{Properties, built_in};
 pub use report::Report;

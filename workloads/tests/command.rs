@@ -123,6 +123,10 @@ fn bad_input_is_one_line_and_exit_code_2() {
             "--long-readers 5000",
             vec!["--long-readers 5000", "0 to 1024"],
         ),
+        (
+            "--held-snapshots 1025",
+            vec!["--held-snapshots 1025", "0 to 1024"],
+        ),
         ("--records 0", vec!["--records 0", "above 0"]),
         ("--value-size 0", vec!["--value-size 0", "above 0"]),
         ("--ops-per-txn 0", vec!["--ops-per-txn 0", "1 to 1000000"]),
@@ -395,7 +399,7 @@ fn tpcc_reports_under_stable_names() {
 fn both_workloads_run_on_two_phase_locking() {
     let report = json(
         "tplock-ycsb",
-        "ycsb --engine tplock --workload f --records 50 --operations 4000 --threads 4 --ops-per-txn 4 --long-readers 1",
+        "ycsb --engine tplock --workload f --records 50 --operations 4000 --threads 4 --ops-per-txn 4 --long-readers 1 --held-snapshots 2",
     );
     assert_eq!(
         (&report["engine"], &report["clock"]),

@@ -36,13 +36,33 @@ pub(super) fn within<N: Copy + PartialOrd + Display>(
     )))
 }
 
-/// The value of `--duration`.
-pub(super) fn duration(text: &str) -> Result<Duration, InputError> {
+/// A percentage.
+pub(super) fn percentage(name: &str, value: f64) -> Result<f64, InputError> {
+    if (0.0..=100.0).contains(&value) {
+        return Ok(value);
+    }
+    Err(InputError::new(format!(
+        "{name} {value} is out of range; expected a percentage from 0 to 100"
+    )))
+}
+
+/// The exponent of a zipfian distribution.
+pub(super) fn exponent(name: &str, value: f64) -> Result<f64, InputError> {
+    if value > 0.0 && value < 1.0 {
+        return Ok(value);
+    }
+    Err(InputError::new(format!(
+        "{name} {value} is out of range; YCSB's zipfian distribution takes an exponent above 0 and below 1"
+    )))
+}
+
+/// A duration in seconds.
+pub(super) fn duration(name: &str, text: &str) -> Result<Duration, InputError> {
     let seconds = text.strip_suffix('s').unwrap_or(text).parse::<f64>().ok();
     let valid = seconds.filter(|seconds| *seconds > 0.0 && *seconds <= 86_400.0);
     let seconds = valid.ok_or_else(|| {
         InputError::new(format!(
-            "--duration {text}: expected a number of seconds above 0 and up to 86400"
+            "{name} {text}: expected a number of seconds above 0 and up to 86400"
         ))
     })?;
     Ok(Duration::from_secs_f64(seconds))

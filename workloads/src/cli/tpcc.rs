@@ -65,20 +65,15 @@ impl Tpcc {
     }
 
     fn settings(&self) -> Result<Settings, InputError> {
-        let warehouses = within("--warehouses", self.warehouses, &(1..=key::MAX_WAREHOUSES))?;
-        fits(
-            &format!("--warehouses {warehouses}"),
-            u64::from(warehouses) * WAREHOUSE_BYTES,
-        )?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let threads = self.threads.unwrap_or(cores);
         let interval = self.stock_scan_interval;
         let interval = interval.map(|it| within("--stock-scan-interval", it, &INTERVALS));
         Ok(Settings {
-            warehouses,
+            warehouses: warehouses(self.warehouses)?,
             scale: Scale::default(),
             threads: within("--threads", threads, &THREADS)?,
-            duration: duration(&self.duration)?,
+            duration: duration("--duration", &self.duration)?,
             mix: self.mix.parse()?,
             stock_scan_interval: interval.transpose()?.map(Duration::from_millis),
             check: self.check,
@@ -87,6 +82,16 @@ impl Tpcc {
             seed: self.seed,
         })
     }
+}
+
+/// The value of `--warehouses`.
+pub(super) fn warehouses(warehouses: u32) -> Result<u32, InputError> {
+    let warehouses = within("--warehouses", warehouses, &(1..=key::MAX_WAREHOUSES))?;
+    fits(
+        &format!("--warehouses {warehouses}"),
+        u64::from(warehouses) * WAREHOUSE_BYTES,
+    )?;
+    Ok(warehouses)
 }
 
 impl OnEngine for (&Tpcc, Settings) {

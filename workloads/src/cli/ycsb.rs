@@ -1,6 +1,6 @@
 //! `workloads ycsb`.
 
-use super::input::{THREADS, at_least_one, duration, fits, within};
+use super::input::{THREADS, at_least_one, duration, exponent, fits, percentage, within};
 use super::json::JsonFile;
 use super::{Clock, Failure, OnEngine, on_engine};
 use clap::Args;
@@ -9,10 +9,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 use workloads::InputError;
 use workloads::engine::Engine;
-use workloads::ycsb::{self, Distribution, LengthDistribution, Limit, Properties, Settings};
+use workloads::ycsb::{
+    self, Distribution, LengthDistribution, Limit, LongReads, Properties, ReadOnly, Settings,
+};
 
 /// Operations of a transaction: they are drawn before it begins.
-const OPERATIONS: RangeInclusive<u64> = 1..=1_000_000;
+pub(super) const OPERATIONS: RangeInclusive<u64> = 1..=1_000_000;
 
 #[derive(Args)]
 pub(super) struct Ycsb {
@@ -53,6 +55,9 @@ pub(super) struct Ycsb {
     /// Threads that read 10,000 records from one snapshot after the other, besides.
     #[arg(long, value_name = "N", default_value_t = 0)]
     long_readers: usize,
+    /// Snapshots to hold from before the first transaction until after the last one.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    held_snapshots: usize,
     /// For the random numbers.
     #[arg(long, default_value_t = 42)]
     seed: u64,
@@ -93,20 +98,21 @@ impl Ycsb {
             &format!("{records} records of up to {size} bytes"),
             records.saturating_mul(size as u64),
         )?;
-        if !(self.theta > 0.0 && self.theta < 1.0) {
-            return Err(InputError::new(format!(
-                "--theta {} is out of range; YCSB's zipfian distribution takes an exponent above 0 and below 1",
-                self.theta
-            )));
-        }
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let threads = self.threads.or(properties.threads).unwrap_or(cores);
         Ok(Settings {
             name,
             ops_per_txn: within("--ops-per-txn", self.ops_per_txn, &OPERATIONS)?,
-            theta: self.theta,
+            theta: exponent("--theta", self.theta)?,
             threads: within("--threads", threads, &THREADS)?,
             long_readers: within("--long-readers", self.long_readers, &(0..=*THREADS.end()))?,
+            long_reads: LongReads::default(),
+            held_snapshots: within(
+                "--held-snapshots",
+                self.held_snapshots,
+                &(0..=*THREADS.end()),
+            )?,
+            read_only: ReadOnly::default(),
             limit: self.limit(from_file.then_some(properties.operations))?,
             seed: self.seed,
             properties,
@@ -157,11 +163,7 @@ impl Ycsb {
 
     /// The workload of `--read-ratio`.
     fn parametrised(&self, ratio: f64) -> Result<Properties, InputError> {
-        if !(0.0..=100.0).contains(&ratio) {
-            return Err(InputError::new(format!(
-                "--read-ratio {ratio} is out of range; expected a percentage from 0 to 100"
-            )));
-        }
+        percentage("--read-ratio", ratio)?;
         let mut properties = Properties {
             records: 1_000_000,
             fields: 1,
@@ -190,7 +192,7 @@ impl Ycsb {
             (None, Some(operations)) => {
                 Ok(Limit::Operations(at_least_one("--operations", operations)?))
             }
-            (Some(text), None) => Ok(Limit::Duration(duration(text)?)),
+            (Some(text), None) => Ok(Limit::Duration(duration("--duration", text)?)),
             (None, None) => {
                 Ok(operations.map_or(Limit::Duration(Duration::from_secs(5)), Limit::Operations))
             }

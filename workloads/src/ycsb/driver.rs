@@ -1,21 +1,28 @@
 //! Loads the records and runs the operations.
 
+mod long_readers;
 mod operations;
 
+pub use long_readers::LongReads;
+pub use operations::ReadOnly;
+
 use super::record::{Record, Shape, Varied, varies};
-use super::report::{Outcome, Report};
+use super::report::{Memory, Outcome, Report};
 use super::table::{Ordered, Point, Table};
 use super::{Chooser, Lengths, Properties, fnv1a};
 use crate::engine::Engine;
 use crate::measure::progress;
+use long_readers::Read;
 use operations::{Mix, kind};
-use rand::{RngExt, SeedableRng, rngs::SmallRng};
+use rand::{SeedableRng, rngs::SmallRng};
 use std::convert::Infallible;
 use std::marker::PhantomData;
 use std::sync::atomic::{
-    AtomicBool, AtomicU64,
+    AtomicBool, AtomicU64, AtomicUsize,
     Ordering::{Relaxed, Release, SeqCst},
 };
+use std::sync::{Barrier, Mutex};
+use std::thread::ScopedJoinHandle;
 use std::time::{Duration, Instant};
 
 /// When a run is over.
@@ -40,12 +47,29 @@ pub struct Settings {
     pub theta: f64,
     /// Threads that run transactions.
     pub threads: usize,
-    /// Threads that read 10,000 records from one snapshot after the other.
+    /// Threads that read besides.
     pub long_readers: usize,
+    /// What these do.
+    pub long_reads: LongReads,
+    /// Snapshots that are held from before the first transaction until after the last one.
+    pub held_snapshots: usize,
+    /// How transactions that only read are run.
+    pub read_only: ReadOnly,
     /// When it is over.
     pub limit: Limit,
     /// For the random numbers.
     pub seed: u64,
+}
+
+/// Where a run is, for those who watch it.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress {
+    /// Since its start.
+    pub elapsed: Duration,
+    /// Transactions that have committed. Threads report every few dozen.
+    pub committed: u64,
+    /// Long readers that have a snapshot just now.
+    pub snapshots: usize,
 }
 
 /// Loads and runs on an engine: on an ordered table if the workload scans. Rows of 100 and of 1,000 bytes are stored inline, others boxed.
@@ -53,29 +77,76 @@ pub struct Settings {
 /// # Errors
 /// A message if the engine fails or has lost a record.
 pub fn run<E: Engine>(engine: &E, settings: &Settings) -> Result<Report, String> {
+    let run = open(engine, engine, settings)?;
+    run.load();
+    run.measure(&mut |_| ())
+}
+
+/// Only loads.
+///
+/// # Errors
+/// A message if the engine fails.
+pub fn load<E: Engine>(engine: &E, settings: &Settings) -> Result<(), String> {
+    open(engine, engine, settings)?.load();
+    Ok(())
+}
+
+/// Runs on an engine that is loaded: as often as one likes, unless the workload inserts. `observe` is called ten times a second or more often.
+///
+/// The long readers read from `read`: the same engine, or another one that is loaded alike and that nobody writes to. Those stand in for readers: they
+/// cost as much work and concern nobody.
+///
+/// # Errors
+/// A message if the engine fails or has lost a record.
+pub fn measure<E: Engine>(
+    engine: &E,
+    read: &E,
+    settings: &Settings,
+    observe: &mut dyn FnMut(&Progress),
+) -> Result<Report, String> {
+    open(engine, read, settings)?.measure(observe)
+}
+
+/// A [`Run`], whatever its rows and its table are.
+trait AnyRun {
+    fn load(&self);
+    fn measure(&self, observe: &mut dyn FnMut(&Progress)) -> Result<Report, String>;
+}
+
+fn open<'r, E: Engine>(
+    engine: &'r E,
+    read: &E,
+    settings: &'r Settings,
+) -> Result<Box<dyn AnyRun + 'r>, String> {
     let properties = &settings.properties;
     if varies(properties) {
-        return run_with::<E, Varied>(engine, settings);
+        return open_with::<E, Varied>(engine, read, settings);
     }
     match properties.fields * properties.field_length {
-        100 => run_with::<E, [u8; 100]>(engine, settings),
-        1_000 => run_with::<E, [u8; 1_000]>(engine, settings),
-        _ => run_with::<E, Box<[u8]>>(engine, settings),
+        100 => open_with::<E, [u8; 100]>(engine, read, settings),
+        1_000 => open_with::<E, [u8; 1_000]>(engine, read, settings),
+        _ => open_with::<E, Box<[u8]>>(engine, read, settings),
     }
 }
 
-fn run_with<E: Engine, V: Record>(engine: &E, settings: &Settings) -> Result<Report, String> {
-    if settings.properties.scan > 0.0 {
-        Run::<E, V, Ordered<E, V>>::new(engine, settings)?.run()
+fn open_with<'r, E: Engine, V: Record>(
+    engine: &'r E,
+    read: &E,
+    settings: &'r Settings,
+) -> Result<Box<dyn AnyRun + 'r>, String> {
+    Ok(if settings.properties.scan > 0.0 {
+        Box::new(Run::<E, V, Ordered<E, V>>::new(engine, read, settings)?)
     } else {
-        Run::<E, V, Point<E, V>>::new(engine, settings)?.run()
-    }
+        Box::new(Run::<E, V, Point<E, V>>::new(engine, read, settings)?)
+    })
 }
 
 /// What all threads of a run share. Records go by their place in the order of insertion.
 struct Run<'r, E: Engine, V: Record, T: Table<E, V>> {
     engine: &'r E,
     table: T,
+    /// For the long readers.
+    read: Read<E, T>,
     settings: &'r Settings,
     mix: Mix,
     shape: Shape,
@@ -85,6 +156,8 @@ struct Run<'r, E: Engine, V: Record, T: Table<E, V>> {
     /// The next record to be inserted.
     next: AtomicU64,
     workers: Vec<Worker>,
+    /// Long readers that have a snapshot.
+    snapshots: AtomicUsize,
     stop: AtomicBool,
     records: PhantomData<fn() -> V>,
 }
@@ -112,7 +185,10 @@ const BATCH: u64 = 64;
 /// Runs of at most this many operations time all.
 const SHORT: u64 = 100_000;
 const LOAD_BATCH: u64 = 100;
-const LONG_READ: u64 = 10_000;
+/// When a run's memory is looked at for the first time; the second time is at its end.
+const WARM: Duration = Duration::from_secs(10);
+/// How often a run is watched.
+const TICK: Duration = Duration::from_millis(100);
 
 /// YCSB expects twice as many inserts as there are on average.
 #[expect(
@@ -125,11 +201,15 @@ fn expected_inserts(operations: u64, share: f64) -> u64 {
 }
 
 impl<'r, E: Engine, V: Record, T: Table<E, V>> Run<'r, E, V, T> {
-    fn new(engine: &'r E, settings: &'r Settings) -> Result<Self, String> {
+    fn new(engine: &'r E, read: &E, settings: &'r Settings) -> Result<Self, String> {
         let properties = &settings.properties;
         Ok(Self {
             engine,
             table: T::open(engine)?,
+            read: Read {
+                engine: read.clone(),
+                table: T::open(read)?,
+            },
             settings,
             mix: Mix::new(properties),
             shape: Shape::new(properties),
@@ -137,56 +217,10 @@ impl<'r, E: Engine, V: Record, T: Table<E, V>> Run<'r, E, V, T> {
             loaded: properties.loaded(),
             next: AtomicU64::new(properties.loaded()),
             workers: (0..settings.threads).map(|_| Worker::default()).collect(),
+            snapshots: AtomicUsize::new(0),
             stop: AtomicBool::new(false),
             records: PhantomData,
         })
-    }
-
-    fn run(&self) -> Result<Report, String> {
-        self.load();
-        let chooser = self.chooser();
-        let start = Instant::now();
-        let (outcome, long_reads, seconds) = std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..self.settings.threads)
-                .map(|thread| {
-                    let chooser = chooser.clone();
-                    scope.spawn(move || self.work(thread, chooser))
-                })
-                .collect();
-            let readers: Vec<_> = (0..self.settings.long_readers)
-                .map(|reader| scope.spawn(move || self.read_long(reader as u64)))
-                .collect();
-            self.watch(start, || {
-                threads
-                    .iter()
-                    .all(std::thread::ScopedJoinHandle::is_finished)
-            });
-            let mut outcome = Outcome::default();
-            for thread in threads {
-                outcome.add(&thread.join().expect("a worker panicked"));
-            }
-            let seconds = start.elapsed().as_secs_f64();
-            self.stop.store(true, Relaxed);
-            let long_reads: u64 = readers
-                .into_iter()
-                .map(|reader| reader.join().expect("a reader panicked"))
-                .sum();
-            (outcome, long_reads, seconds)
-        });
-        if outcome.missing > 0 {
-            return Err(format!(
-                "{} reads found no record although it had been committed",
-                outcome.missing
-            ));
-        }
-        let settings = self.settings;
-        Ok(Report::new(
-            self.engine,
-            settings,
-            seconds,
-            &outcome,
-            long_reads,
-        ))
     }
 
     fn chooser(&self) -> Chooser {
@@ -213,6 +247,104 @@ impl<'r, E: Engine, V: Record, T: Table<E, V>> Run<'r, E, V, T> {
         }
     }
 
+    /// Shows progress until the time is over or the work is done.
+    fn watch(&self, start: Instant, done: impl Fn() -> bool, observe: &mut dyn FnMut(&Progress)) {
+        let bar = progress("running", None);
+        while !done() {
+            let pause = match self.settings.limit {
+                Limit::Duration(duration) => {
+                    let left = duration.saturating_sub(start.elapsed());
+                    if left.is_zero() {
+                        self.stop.store(true, Relaxed);
+                    }
+                    left.clamp(Duration::from_millis(1), TICK)
+                }
+                Limit::Operations(_) => Duration::from_millis(5),
+            };
+            std::thread::sleep(pause);
+            let now = self.progress(start);
+            observe(&now);
+            let rate = now.committed as f64 / now.elapsed.as_secs_f64();
+            bar.set_message(format!(
+                "{} transactions, {:.3} M/s",
+                now.committed,
+                rate / 1e6
+            ));
+            bar.tick();
+        }
+        bar.finish_and_clear();
+    }
+
+    fn progress(&self, start: Instant) -> Progress {
+        let committed = self.workers.iter();
+        Progress {
+            elapsed: start.elapsed(),
+            committed: committed.map(|it| it.committed.load(Relaxed)).sum(),
+            snapshots: self.snapshots.load(Relaxed),
+        }
+    }
+
+    /// A thread's share of a limited number of operations, in transactions.
+    fn quota(&self, thread: usize) -> Option<u64> {
+        let Limit::Operations(operations) = self.settings.limit else {
+            return None;
+        };
+        let threads = self.settings.threads as u64;
+        let transactions = operations.div_ceil(self.settings.ops_per_txn);
+        Some(transactions / threads + u64::from((thread as u64) < transactions % threads))
+    }
+
+    /// Runs transactions until the run is over; see [`Run::transact`] for `VIEWS`.
+    fn work<const VIEWS: bool>(&self, thread: usize, mut chooser: Chooser) -> Outcome {
+        let mut random =
+            SmallRng::seed_from_u64(self.settings.seed.wrapping_add(1 + thread as u64));
+        let worker = &self.workers[thread];
+        let quota = self.quota(thread).unwrap_or(u64::MAX);
+        let short =
+            matches!(self.settings.limit, Limit::Operations(operations) if operations <= SHORT);
+        let ops = usize::try_from(self.settings.ops_per_txn).expect("a transaction fits in memory");
+        let mut outcome = Outcome::default();
+        // Drawn ahead, so that drawing does not stand between the cache misses of consecutive transactions.
+        let batch = (BATCH / self.settings.ops_per_txn).max(1);
+        let mut plan = Vec::new();
+        while outcome.committed < quota && !self.stop.load(Relaxed) {
+            let transactions = batch.min(quota - outcome.committed);
+            self.plan(&mut random, &mut chooser, worker, transactions, &mut plan);
+            let mut timed = true;
+            for transaction in plan.chunks_exact(ops) {
+                if timed {
+                    let start = Instant::now();
+                    self.transact::<VIEWS>(transaction, &mut random, &mut outcome);
+                    let samples = outcome.samples.of(kind(transaction));
+                    samples.record(start.elapsed());
+                    timed = short;
+                } else {
+                    self.transact::<VIEWS>(transaction, &mut random, &mut outcome);
+                }
+            }
+            // Release: what was inserted is committed.
+            worker.inserting.store(u64::MAX, Release);
+            outcome.committed += transactions;
+            worker.committed.store(outcome.committed, Relaxed);
+        }
+        outcome
+    }
+
+    /// So many records, from the first on, are committed.
+    fn committed_records(&self) -> u64 {
+        if self.settings.properties.insert == 0.0 {
+            return self.loaded;
+        }
+        let next = self.next.load(SeqCst);
+        let inserting = self
+            .workers
+            .iter()
+            .map(|worker| worker.inserting.load(SeqCst));
+        inserting.fold(next, u64::min)
+    }
+}
+
+impl<E: Engine, V: Record, T: Table<E, V>> AnyRun for Run<'_, E, V, T> {
     /// Inserts all records, in parallel.
     fn load(&self) {
         let records = self.loaded;
@@ -247,108 +379,67 @@ impl<'r, E: Engine, V: Record, T: Table<E, V>> Run<'r, E, V, T> {
         bar.finish_and_clear();
     }
 
-    /// Shows progress until the time is over or the work is done.
-    fn watch(&self, start: Instant, done: impl Fn() -> bool) {
-        let bar = progress("running", None);
-        while !done() {
-            let elapsed = start.elapsed();
-            let pause = match self.settings.limit {
-                Limit::Duration(duration) if elapsed >= duration => {
-                    self.stop.store(true, Relaxed);
-                    Duration::from_millis(1)
-                }
-                Limit::Duration(duration) => duration
-                    .checked_sub(elapsed)
-                    .unwrap()
-                    .min(Duration::from_millis(100)),
-                Limit::Operations(_) => Duration::from_millis(5),
-            };
-            std::thread::sleep(pause);
-            let committed: u64 = self
-                .workers
-                .iter()
-                .map(|worker| worker.committed.load(Relaxed))
-                .sum();
-            let rate = committed as f64 / start.elapsed().as_secs_f64();
-            bar.set_message(format!("{committed} transactions, {:.3} M/s", rate / 1e6));
-            bar.tick();
-        }
-        bar.finish_and_clear();
-    }
-
-    /// A thread's share of a limited number of operations, in transactions.
-    fn quota(&self, thread: usize) -> Option<u64> {
-        let Limit::Operations(operations) = self.settings.limit else {
-            return None;
-        };
-        let threads = self.settings.threads as u64;
-        let transactions = operations.div_ceil(self.settings.ops_per_txn);
-        Some(transactions / threads + u64::from((thread as u64) < transactions % threads))
-    }
-
-    fn work(&self, thread: usize, mut chooser: Chooser) -> Outcome {
-        let mut random =
-            SmallRng::seed_from_u64(self.settings.seed.wrapping_add(1 + thread as u64));
-        let worker = &self.workers[thread];
-        let quota = self.quota(thread).unwrap_or(u64::MAX);
-        let short =
-            matches!(self.settings.limit, Limit::Operations(operations) if operations <= SHORT);
-        let ops = usize::try_from(self.settings.ops_per_txn).expect("a transaction fits in memory");
-        let mut outcome = Outcome::default();
-        // Drawn ahead, so that drawing does not stand between the cache misses of consecutive transactions.
-        let batch = (BATCH / self.settings.ops_per_txn).max(1);
-        let mut plan = Vec::new();
-        while outcome.committed < quota && !self.stop.load(Relaxed) {
-            let transactions = batch.min(quota - outcome.committed);
-            self.plan(&mut random, &mut chooser, worker, transactions, &mut plan);
-            let mut timed = true;
-            for transaction in plan.chunks_exact(ops) {
-                if timed {
-                    let start = Instant::now();
-                    self.transact(transaction, &mut random, &mut outcome);
-                    let samples = outcome.samples.of(kind(transaction));
-                    samples.record(start.elapsed());
-                    timed = short;
-                } else {
-                    self.transact(transaction, &mut random, &mut outcome);
-                }
+    fn measure(&self, observe: &mut dyn FnMut(&Progress)) -> Result<Report, String> {
+        let chooser = self.chooser();
+        let opened = Barrier::new(self.settings.held_snapshots + 1);
+        let over = Mutex::new(());
+        let mut memory = Vec::new();
+        let (outcome, long_reads, seconds) = std::thread::scope(|scope| {
+            let running = over.lock();
+            for _ in 0..self.settings.held_snapshots {
+                scope.spawn(|| self.hold_snapshot(&opened, &over));
             }
-            // Release: what was inserted is committed.
-            worker.inserting.store(u64::MAX, Release);
-            outcome.committed += transactions;
-            worker.committed.store(outcome.committed, Relaxed);
-        }
-        outcome
-    }
-
-    /// So many records, from the first on, are committed.
-    fn committed_records(&self) -> u64 {
-        if self.settings.properties.insert == 0.0 {
-            return self.loaded;
-        }
-        let next = self.next.load(SeqCst);
-        let inserting = self
-            .workers
-            .iter()
-            .map(|worker| worker.inserting.load(SeqCst));
-        inserting.fold(next, u64::min)
-    }
-
-    /// Reads many records from one snapshot after the other, and returns how many snapshots that was.
-    fn read_long(&self, reader: u64) -> u64 {
-        let mut random = SmallRng::seed_from_u64(self.settings.seed ^ (reader + 1) << 32);
-        let mut done = 0;
-        while !self.stop.load(Relaxed) {
-            self.engine.snapshot(|snapshot| {
-                for _ in 0..LONG_READ {
-                    let place = random.random_range(0..self.loaded);
-                    let found = self.read(snapshot, self.key(place));
-                    assert!(found, "a snapshot has lost a record");
+            opened.wait();
+            let start = Instant::now();
+            let threads: Vec<_> = (0..self.settings.threads)
+                .map(|thread| {
+                    let chooser = chooser.clone();
+                    let work = match self.settings.read_only {
+                        ReadOnly::View => Self::work::<true>,
+                        _ => Self::work::<false>,
+                    };
+                    scope.spawn(move || work(self, thread, chooser))
+                })
+                .collect();
+            let readers: Vec<_> = (0..self.settings.long_readers)
+                .map(|reader| scope.spawn(move || self.read_long(reader)))
+                .collect();
+            let done = || threads.iter().all(ScopedJoinHandle::is_finished);
+            self.watch(start, done, &mut |progress| {
+                observe(progress);
+                if memory.is_empty() && progress.elapsed >= WARM {
+                    memory.push(Memory::now(self.engine, progress.elapsed));
                 }
             });
-            done += 1;
+            let mut outcome = Outcome::default();
+            for thread in threads {
+                outcome.add(&thread.join().expect("a worker panicked"));
+            }
+            let elapsed = start.elapsed();
+            self.stop.store(true, Relaxed);
+            memory.push(Memory::now(self.engine, elapsed));
+            drop(running);
+            let long_reads: u64 = readers
+                .into_iter()
+                .map(|reader| reader.join().expect("a reader panicked"))
+                .sum();
+            (outcome, long_reads, elapsed.as_secs_f64())
+        });
+        if outcome.missing > 0 {
+            return Err(format!(
+                "{} reads found no record although it had been committed",
+                outcome.missing
+            ));
         }
-        done
+        let settings = self.settings;
+        Ok(Report::new(
+            self.engine,
+            settings,
+            seconds,
+            &outcome,
+            long_reads,
+            memory,
+        ))
     }
 }
 

@@ -2,10 +2,11 @@
 
 use super::Settings;
 use crate::engine::Engine;
-use crate::measure::{Histogram, Latency, mebibytes, peak_rss_bytes};
+use crate::measure::{Histogram, Latency, mebibytes, peak_rss_bytes, rss_bytes};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 /// Latencies of the timed transactions, by kind.
 #[derive(Default)]
@@ -52,6 +53,42 @@ impl Outcome {
     }
 }
 
+/// What is in memory at one time of a run.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Memory {
+    /// Since the start.
+    pub seconds: f64,
+    /// What the process has in memory, where the operating system tells.
+    pub resident_bytes: Option<u64>,
+    /// The versions of all rows, of an engine that has versions.
+    pub live_versions: Option<u64>,
+}
+
+impl Memory {
+    pub(super) fn now<E: Engine>(engine: &E, elapsed: Duration) -> Self {
+        Self {
+            seconds: elapsed.as_secs_f64(),
+            resident_bytes: rss_bytes(),
+            live_versions: engine.live_versions(),
+        }
+    }
+}
+
+impl fmt::Display for Memory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let resident = mebibytes(self.resident_bytes);
+        write!(
+            f,
+            "{:<14}{resident:>20} after {:.1} s",
+            "memory", self.seconds
+        )?;
+        match self.live_versions {
+            Some(versions) => write!(f, ", {versions} versions"),
+            None => Ok(()),
+        }
+    }
+}
+
 /// The outcome of a run. Serialises to the JSON of `--json`; displays as the command's table.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
@@ -93,6 +130,10 @@ pub struct Report {
     pub long_readers: usize,
     /// Long reads done: 10,000 records from one snapshot each.
     pub long_reads: u64,
+    /// Snapshots held from before the first transaction until after the last one.
+    pub held_snapshots: usize,
+    /// The memory after 10 seconds, unless the run was shorter, and at the end.
+    pub memory: Vec<Memory>,
     /// Scans of the committed transactions.
     pub scans: u64,
     /// Records that these read.
@@ -108,6 +149,7 @@ impl Report {
         seconds: f64,
         outcome: &Outcome,
         long_reads: u64,
+        memory: Vec<Memory>,
     ) -> Self {
         let &Outcome {
             committed,
@@ -142,6 +184,8 @@ impl Report {
             seed: settings.seed,
             long_readers: settings.long_readers,
             long_reads,
+            held_snapshots: settings.held_snapshots,
+            memory,
             scans: scanned.scans,
             scanned_rows: scanned.rows,
             operations: samples
@@ -184,12 +228,18 @@ impl fmt::Display for Report {
         writeln!(f, "{:<14}{:>16.4} %", "abort rate", self.abort_rate * 100.0)?;
         let memory = mebibytes(self.peak_rss_bytes);
         writeln!(f, "{:<14}{memory:>20}", "peak memory")?;
+        for memory in &self.memory {
+            writeln!(f, "{memory}")?;
+        }
         if self.long_readers > 0 {
             writeln!(
                 f,
                 "{:<14}{:>16} by {} threads, 10,000 records each",
                 "long reads", self.long_reads, self.long_readers
             )?;
+        }
+        if self.held_snapshots > 0 {
+            writeln!(f, "{:<14}{:>16} snapshots", "held", self.held_snapshots)?;
         }
         if self.scans > 0 {
             writeln!(

@@ -10,6 +10,20 @@ use rand::{RngExt, rngs::SmallRng};
 use std::convert::Infallible;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 
+/// How transactions that only read are run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ReadOnly {
+    /// As views.
+    #[default]
+    View,
+    /// As transactions that could write.
+    Transaction,
+    /// As transactions that could write and take a timestamp, even if they could do without.
+    Timestamped,
+    /// From a snapshot each.
+    Snapshot,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Read,
@@ -26,6 +40,12 @@ pub(super) struct Operation {
     /// The most records of a scan.
     length: u32,
     key: u64,
+}
+
+impl Operation {
+    fn only_reads(&self) -> bool {
+        matches!(self.kind, Kind::Read | Kind::Scan)
+    }
 }
 
 /// The kinds that a workload has, with their shares.
@@ -115,13 +135,16 @@ impl<E: Engine, V: Record, T: Table<E, V>> Run<'_, E, V, T> {
         }
     }
 
-    /// Runs one transaction.
-    pub(super) fn transact(
+    /// Runs one transaction. Reads only in `VIEWS`, or as the settings say: known when this is compiled, so that nothing is asked before each view.
+    pub(super) fn transact<const VIEWS: bool>(
         &self,
         transaction: &[Operation],
         random: &mut SmallRng,
         outcome: &mut Outcome,
     ) {
+        if !VIEWS && transaction.iter().all(Operation::only_reads) {
+            return self.read_only(transaction, outcome);
+        }
         let mut attempts = 0;
         // By itself: how far the cache misses of consecutive transactions overlap depends on the instructions between them.
         if let &[
@@ -140,18 +163,12 @@ impl<E: Engine, V: Record, T: Table<E, V>> Run<'_, E, V, T> {
             outcome.aborted += attempts - 1;
             return;
         }
-        let only_reads = |it: &Operation| matches!(it.kind, Kind::Read | Kind::Scan);
         let before = (outcome.scanned, outcome.missing);
-        if transaction.iter().all(only_reads) {
+        if transaction.iter().all(Operation::only_reads) {
             self.engine.view(|view| {
                 attempts += 1;
                 (outcome.scanned, outcome.missing) = before;
-                for operation in transaction {
-                    match operation.kind {
-                        Kind::Scan => self.scan(view, operation, outcome),
-                        _ => outcome.missing += u64::from(!self.read(view, operation.key)),
-                    }
-                }
+                self.read_all(view, transaction, outcome);
             });
             outcome.aborted += attempts - 1;
             return;
@@ -180,6 +197,61 @@ impl<E: Engine, V: Record, T: Table<E, V>> Run<'_, E, V, T> {
         outcome.aborted += attempts - 1;
     }
 
+    /// Runs one transaction that only reads as the settings say. One read by itself, as in `transact`.
+    fn read_only(&self, transaction: &[Operation], outcome: &mut Outcome) {
+        let mut attempts = 0;
+        let before = (outcome.scanned, outcome.missing);
+        if let [operation] = transaction
+            && operation.kind == Kind::Read
+        {
+            let key = operation.key;
+            let mut read = |tx: &E::Transaction<'_>| {
+                attempts += 1;
+                self.read(tx, key)
+            };
+            let found = match self.settings.read_only {
+                ReadOnly::View | ReadOnly::Transaction => {
+                    let Ok(found) = self.engine.run(|tx| Ok::<_, Infallible>(read(tx)));
+                    found
+                }
+                ReadOnly::Timestamped => self.engine.run_timestamped(read),
+                ReadOnly::Snapshot => self.engine.snapshot(|snapshot| {
+                    attempts += 1;
+                    self.read(snapshot, key)
+                }),
+            };
+            outcome.missing += u64::from(!found);
+        } else {
+            let mut read = |tx: &E::Transaction<'_>| {
+                attempts += 1;
+                (outcome.scanned, outcome.missing) = before;
+                self.read_all(tx, transaction, outcome);
+            };
+            match self.settings.read_only {
+                ReadOnly::View | ReadOnly::Transaction => {
+                    let Ok(()) = self.engine.run(|tx| Ok::<_, Infallible>(read(tx)));
+                }
+                ReadOnly::Timestamped => self.engine.run_timestamped(read),
+                ReadOnly::Snapshot => self.engine.snapshot(|snapshot| {
+                    attempts += 1;
+                    (outcome.scanned, outcome.missing) = before;
+                    self.read_all(snapshot, transaction, outcome);
+                }),
+            }
+        }
+        outcome.aborted += attempts - 1;
+    }
+
+    #[inline]
+    fn read_all(&self, from: &impl Read<E>, transaction: &[Operation], outcome: &mut Outcome) {
+        for operation in transaction {
+            match operation.kind {
+                Kind::Scan => self.scan(from, operation, outcome),
+                _ => outcome.missing += u64::from(!self.read(from, operation.key)),
+            }
+        }
+    }
+
     /// Reads a record, if it is there: touches every cache line of the fields that are read.
     #[inline]
     pub(super) fn read(&self, from: &impl Read<E>, key: u64) -> bool {
@@ -188,7 +260,7 @@ impl<E: Engine, V: Record, T: Table<E, V>> Run<'_, E, V, T> {
     }
 
     #[inline]
-    fn touch(&self, record: &V) {
+    pub(super) fn touch(&self, record: &V) {
         if self.settings.properties.read_all_fields {
             touch(record.all());
         } else {

@@ -16,6 +16,9 @@ fn settings(text: &str, operations: u64) -> Settings {
         theta: 0.99,
         threads: 2,
         long_readers: 0,
+        long_reads: LongReads::default(),
+        held_snapshots: 0,
+        read_only: ReadOnly::default(),
         limit: Limit::Operations(operations),
         seed: 11,
     }
@@ -45,7 +48,7 @@ fn scans_return_what_was_loaded_in_order() {
     for order in ["hashed", "ordered"] {
         let db = Database::new();
         let settings = settings(&e(&format!("recordcount=500\ninsertorder={order}")), 1);
-        let run = Run::<_, Boxed, Ordered<_, _>>::new(&db, &settings).expect("a new table");
+        let run = Run::<_, Boxed, Ordered<_, _>>::new(&db, &db, &settings).expect("a new table");
         run.load();
         let expected = match order {
             "hashed" => hashes(0..500),
@@ -152,6 +155,30 @@ fn fields_of_different_lengths_are_read_and_written() {
                 .to_string()
                 .contains("200 records of up to 1000 bytes")
         );
+    }
+}
+
+#[test]
+fn held_snapshots_keep_what_they_see_until_the_end() {
+    let text = "recordcount=500\nreadproportion=0\nupdateproportion=1\nrequestdistribution=uniform\nfieldcount=1\nfieldlength=100";
+    for held_snapshots in [0, 3] {
+        let db = Database::new();
+        let settings = Settings {
+            held_snapshots,
+            ..settings(text, 20_000)
+        };
+        let report = run(&db, &settings).expect("no record is lost");
+        let [memory] = report.memory[..] else {
+            panic!("{:?}", report.memory);
+        };
+        assert!(memory.seconds > 0.0);
+        // Taken while they are held: after 40 updates of each record on average, each has been updated.
+        let versions = memory.live_versions.expect("it has versions");
+        assert_eq!(versions >= 1_000, held_snapshots > 0, "{versions} versions");
+        let shown = report.to_string();
+        assert!(shown.contains(&format!("{versions} versions")), "{shown}");
+        assert_eq!(shown.contains("3 snapshots"), held_snapshots > 0, "{shown}");
+        assert_eq!(db.stats().live_snapshots, 0);
     }
 }
 

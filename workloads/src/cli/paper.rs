@@ -1,0 +1,172 @@
+//! `workloads paper`.
+
+mod overrides;
+
+use super::{Clock, Failure, database, unknown_engine};
+use clap::{Args, ValueEnum};
+use overrides::Overrides;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use workloads::InputError;
+use workloads::engine::Engine;
+use workloads::paper::{self, Contender, Experiment, Parameters, gc};
+
+/// Which of the experiments.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Choice {
+    /// Throughput of YCSB and TPC-C by threads, as the paper compares itself with Silo.
+    Silo,
+    /// YCSB and TPC-C beside long reads.
+    LongReaders,
+    /// Reads with timestamps from a guarded counter, a fetch-and-add, the processor's counter, and without.
+    Factors,
+    /// YCSB by threads and skew.
+    Scalability,
+    /// Versions and memory over time, with long snapshots coming and going.
+    Gc,
+    /// All of them, in one report.
+    All,
+}
+
+#[derive(Args)]
+pub(super) struct Paper {
+    /// The experiment.
+    #[arg(value_enum)]
+    experiment: Choice,
+    /// Shorter runs: all experiments together take less than five minutes on two cores.
+    #[arg(long)]
+    quick: bool,
+    /// A folder for the results: EXPERIMENT.csv, EXPERIMENT.json and a report, EXPERIMENT.html or all.html.
+    #[arg(long, value_name = "DIR", default_value = "paper")]
+    out: PathBuf,
+    /// Engines to compare; factors compares mvcc with itself.
+    #[arg(long, value_delimiter = ',', default_values_t = [mvcc::Database::NAME.to_owned(), tplock::Database::NAME.to_owned()])]
+    engines: Vec<String>,
+    /// The clock of engine mvcc, but in factors.
+    #[arg(long, value_enum, default_value_t = Clock::Auto)]
+    clock: Clock,
+    /// Runs gc in this process and prints its samples.
+    #[arg(long, hide = true)]
+    sample: bool,
+    #[command(flatten)]
+    overrides: Overrides,
+}
+
+impl Paper {
+    pub(super) fn run(&self) -> Result<(), Failure> {
+        let clock = database(self.clock)?.clock();
+        let contenders = self.contenders()?;
+        let plan = self.plan()?;
+        if self.sample {
+            return print_samples(&contenders[0], &plan[0].1);
+        }
+        paper::create(&self.out)?;
+        let mut chapters = Vec::new();
+        for (experiment, parameters) in &plan {
+            let sample = |contender: &Contender| self.sample_apart(contender, parameters);
+            let chapter = experiment.run(parameters, &contenders, &sample);
+            let chapter = chapter.map_err(Failure::Run)?;
+            println!("{chapter}");
+            chapters.push(chapter);
+        }
+        let name = match self.experiment {
+            Choice::All => "all",
+            _ => plan[0].0.name(),
+        };
+        paper::write(&self.out, name, &chapters, &clock).map_err(Failure::Run)?;
+        println!(
+            "report: {}",
+            self.out.join(name).with_extension("html").display()
+        );
+        Ok(())
+    }
+
+    /// The experiments with their parameters.
+    fn plan(&self) -> Result<Vec<(Experiment, Parameters)>, InputError> {
+        let experiments = match self.experiment {
+            Choice::Silo => vec![Experiment::Silo],
+            Choice::LongReaders => vec![Experiment::LongReaders],
+            Choice::Factors => vec![Experiment::Factors],
+            Choice::Scalability => vec![Experiment::Scalability],
+            Choice::Gc => vec![Experiment::Gc],
+            Choice::All => Experiment::ALL.to_vec(),
+        };
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let plan = experiments.into_iter().map(|experiment| {
+            let mut parameters = Parameters::new(experiment, self.quick, cores);
+            let given = self.overrides.apply(&mut parameters)?;
+            let foreign = given.iter().find(|name| !experiment.takes().contains(name));
+            if let (Some(name), true) = (foreign, self.experiment != Choice::All) {
+                let takers = Experiment::ALL
+                    .into_iter()
+                    .filter(|it| it.takes().contains(name));
+                let takers: Vec<_> = takers.map(Experiment::name).collect();
+                return Err(InputError::new(format!(
+                    "--{name} is not for {}; leave it out, or choose among {}",
+                    experiment.name(),
+                    takers.join(", ")
+                )));
+            }
+            Ok((experiment, parameters))
+        });
+        plan.collect()
+    }
+
+    fn contenders(&self) -> Result<Vec<Contender>, InputError> {
+        let clock = self.clock;
+        let contenders = self.engines.iter().map(|name| match &**name {
+            mvcc::Database::NAME => Ok(Contender::new(move || {
+                let database = database(clock);
+                database.expect("the clock was there when the command began")
+            })),
+            tplock::Database::NAME => Ok(Contender::new(tplock::Database::new)),
+            _ => Err(unknown_engine("--engines", name)),
+        });
+        contenders.collect()
+    }
+
+    /// Runs `gc` on one engine in a process of its own, so that the memory is that engine's.
+    fn sample_apart(
+        &self,
+        contender: &Contender,
+        parameters: &Parameters,
+    ) -> Result<gc::Samples, String> {
+        let fail = |error: &dyn std::fmt::Display| {
+            format!(
+                "cannot run this program again for {}: {error}",
+                contender.engine()
+            )
+        };
+        let program = std::env::current_exe().map_err(|error| fail(&error))?;
+        let mut command = Command::new(program);
+        command.args(["paper", "gc", "--sample", "--engines", contender.engine()]);
+        if let Some(clock) = self.clock.to_possible_value() {
+            command.args(["--clock", clock.get_name()]);
+        }
+        for (name, value) in parameters.of(Experiment::Gc) {
+            let value = match value {
+                serde_json::Value::Array(values) => {
+                    let values: Vec<_> = values.iter().map(ToString::to_string).collect();
+                    values.join(",")
+                }
+                value => value.to_string(),
+            };
+            command.arg(format!("--{name}={value}"));
+        }
+        let output = command
+            .stderr(Stdio::inherit())
+            .output()
+            .map_err(|error| fail(&error))?;
+        if !output.status.success() {
+            return Err(fail(&output.status));
+        }
+        serde_json::from_slice(&output.stdout).map_err(|error| fail(&error))
+    }
+}
+
+fn print_samples(contender: &Contender, parameters: &Parameters) -> Result<(), Failure> {
+    let samples = gc::sample(&*contender.databases(), parameters).map_err(Failure::Run)?;
+    let text = serde_json::to_string(&samples).map_err(|error| Failure::Run(error.to_string()))?;
+    println!("{text}");
+    Ok(())
+}

@@ -1,0 +1,97 @@
+//! The experiments of the vMVCC paper (Chang et al., OSDI 2023), scaled to the machine, and one that it does not have.
+//!
+//! Each gives a [`Chapter`]: what was measured, as CSV and JSON, and figures. [`write`] makes files and a report of them.
+
+mod chapter;
+mod contender;
+mod factors;
+mod figure;
+mod files;
+pub mod gc;
+mod long_readers;
+mod machine;
+mod page;
+mod parameters;
+mod row;
+mod runs;
+mod scalability;
+mod silo;
+
+pub use chapter::Chapter;
+pub use contender::{AnyEngine, Contender};
+pub use figure::{Figure, Horizontal, Series};
+pub use files::{create, write};
+pub use parameters::{Interval, Parameters};
+pub use row::Row;
+
+use clap::ValueEnum;
+use serde::Serialize;
+
+/// An experiment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Experiment {
+    /// YCSB and TPC-C as the paper compares itself with Silo: throughput by threads.
+    Silo,
+    /// YCSB and TPC-C with threads that read much at a time.
+    LongReaders,
+    /// What reads cost with timestamps from a guarded counter, a fetch-and-add, the processor's counter, and without.
+    Factors,
+    /// YCSB by threads and skew.
+    Scalability,
+    /// Versions and memory over time, with long snapshots coming and going.
+    Gc,
+}
+
+impl Experiment {
+    /// All, in the order of the report.
+    pub const ALL: [Self; 5] = [
+        Self::Silo,
+        Self::LongReaders,
+        Self::Factors,
+        Self::Scalability,
+        Self::Gc,
+    ];
+
+    /// The name that the command takes, and its files have.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Silo => "silo",
+            Self::LongReaders => "long-readers",
+            Self::Factors => "factors",
+            Self::Scalability => "scalability",
+            Self::Gc => "gc",
+        }
+    }
+
+    /// The parameters that it has, by their names in [`Parameters`].
+    pub fn takes(self) -> &'static [&'static str] {
+        match self {
+            Self::Silo => silo::TAKES,
+            Self::LongReaders => long_readers::TAKES,
+            Self::Factors => factors::TAKES,
+            Self::Scalability => scalability::TAKES,
+            Self::Gc => gc::TAKES,
+        }
+    }
+
+    /// Runs it on each of the engines. `sample` runs [`gc::sample`] on an engine, in a process of its own if its memory is to be
+    /// comparable.
+    ///
+    /// # Errors
+    /// A message if an engine fails.
+    pub fn run(
+        self,
+        parameters: &Parameters,
+        contenders: &[Contender],
+        sample: &gc::Sampler<'_>,
+    ) -> Result<Chapter, String> {
+        match self {
+            Self::Silo => silo::run(parameters, contenders),
+            Self::LongReaders => long_readers::run(parameters, contenders),
+            Self::Factors => factors::run(parameters),
+            Self::Scalability => scalability::run(parameters, contenders),
+            Self::Gc => gc::run(parameters, contenders, sample),
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! Threads that read much at a time, besides those that are measured.
+
+use super::Run;
+use crate::engine::Engine;
+use crate::ycsb::record::Record;
+use crate::ycsb::table::Table;
+use rand::{RngExt, SeedableRng, rngs::SmallRng};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Barrier, Mutex};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+/// Records of a long read.
+const LONG_READ: u64 = 10_000;
+/// How often a thread that waits looks whether the run is over.
+const PATIENCE: Duration = Duration::from_millis(5);
+
+/// What the long readers do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LongReads {
+    /// Each reads 10,000 records from one snapshot after the other.
+    #[default]
+    Steady,
+    /// Each reads 10,000 records from a snapshot, keeps it until it is `hold` old, and is without one for `pause`. They begin one after the
+    /// other, spread over `hold`, after a first `pause`.
+    Kept {
+        /// How long a snapshot is kept.
+        hold: Duration,
+        /// How long a reader is without one then.
+        pause: Duration,
+    },
+}
+
+/// One more, as long as it lives: an attempt may be left in the middle of it.
+struct Counted<'c>(&'c AtomicUsize);
+
+impl<'c> Counted<'c> {
+    fn new(count: &'c AtomicUsize) -> Self {
+        count.fetch_add(1, Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
+    }
+}
+
+/// What the long readers read.
+pub(super) struct Read<E, T> {
+    pub(super) engine: E,
+    pub(super) table: T,
+}
+
+impl<E: Engine, V: Record, T: Table<E, V>> Run<'_, E, V, T> {
+    /// Reads until the run is over, and returns how many times 10,000 records that was.
+    pub(super) fn read_long(&self, reader: usize) -> u64 {
+        let mut random = SmallRng::seed_from_u64(self.settings.seed ^ (reader as u64 + 1) << 32);
+        let mut done = 0;
+        if let LongReads::Kept { hold, pause } = self.settings.long_reads {
+            let share = reader as f64 / self.settings.long_readers as f64;
+            self.wait(pause + hold.mul_f64(share));
+        }
+        while !self.stop.load(Relaxed) {
+            match self.settings.long_reads {
+                LongReads::Steady => self.read_snapshot(&mut random, Duration::ZERO),
+                LongReads::Kept { hold, pause } => {
+                    self.read_snapshot(&mut random, hold);
+                    self.wait(pause);
+                }
+            }
+            done += 1;
+        }
+        done
+    }
+
+    /// Reads many records from one snapshot, and keeps it until it is so old.
+    fn read_snapshot(&self, random: &mut SmallRng, hold: Duration) {
+        self.read.engine.snapshot(|snapshot| {
+            let taken = Instant::now();
+            let _counted = Counted::new(&self.snapshots);
+            for _ in 0..LONG_READ {
+                let place = random.random_range(0..self.loaded);
+                self.check_record(self.read.table.get(snapshot, self.key(place)));
+            }
+            self.wait(hold.saturating_sub(taken.elapsed()));
+        });
+    }
+
+    /// Holds a snapshot until nobody has `over` locked any more, and reads a record from it then. Waits for `opened` when it has the snapshot.
+    pub(super) fn hold_snapshot(&self, opened: &Barrier, over: &Mutex<()>) {
+        let mut first = true;
+        self.engine.snapshot(|snapshot| {
+            // Further attempts come after the end.
+            if std::mem::take(&mut first) {
+                opened.wait();
+                drop(over.lock());
+            }
+            self.check_record(self.table.get(snapshot, self.key(0)));
+        });
+    }
+
+    fn check_record(&self, record: Option<&V>) {
+        self.touch(record.expect("a snapshot has all records that were loaded"));
+    }
+
+    /// Waits, unless the run is over before.
+    fn wait(&self, time: Duration) {
+        let end = Instant::now() + time;
+        while !self.stop.load(Relaxed) {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            sleep(left.min(PATIENCE));
+        }
+    }
+}
