@@ -1,4 +1,4 @@
-//! Concurrent ordered indexes, each behind [`OrderedIndex`], under the same operations.
+//! Concurrent ordered indexes, each behind [`OrderedIndex`], under the same operations; and our own with all that a transaction is.
 
 mod bplustree;
 mod btreemap;
@@ -7,6 +7,7 @@ mod ferntree;
 mod key;
 mod masstree;
 mod measure;
+mod mvcc;
 mod report;
 mod scc;
 mod skiplist;
@@ -93,7 +94,8 @@ const fn candidate<I: OrderedIndex>() -> Candidate {
     }
 }
 
-const CANDIDATES: [Candidate; 9] = [
+const CANDIDATES: [Candidate; 10] = [
+    candidate::<mvcc::Index>(),
     candidate::<btreemap::Index>(),
     candidate::<skiplist::Index>(),
     candidate::<scc::Index>(),

@@ -18,6 +18,14 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 /// Which clock a database is asked to use; see [`Builder::clock`](crate::Builder::clock).
+///
+/// ```
+/// use mvcc::{ClockChoice, Database};
+///
+/// let db = Database::builder().clock(ClockChoice::Counter).build()?;
+/// assert_eq!(db.clock().reason(), "asked for");
+/// # Ok::<(), mvcc::ClockError>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ClockChoice {
@@ -33,6 +41,15 @@ pub enum ClockChoice {
 }
 
 /// Which clock a database uses.
+///
+/// ```
+/// use mvcc::ClockKind;
+///
+/// match mvcc::Database::new().clock().kind() {
+///     ClockKind::Counter => println!("one cache line for all cores"),
+///     kind => println!("a counter for each core: {kind}"),
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ClockKind {
@@ -55,6 +72,14 @@ impl fmt::Display for ClockKind {
 }
 
 /// The clock that was asked for cannot be used on this machine.
+///
+/// ```
+/// use mvcc::{ClockChoice, Database};
+///
+/// let absent = if cfg!(target_arch = "aarch64") { ClockChoice::Tsc } else { ClockChoice::GenericTimer };
+/// let error = Database::builder().clock(absent).build().unwrap_err();
+/// assert!(error.to_string().contains("choose ClockChoice::Auto"));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClockError {
     wanted: ClockChoice,
@@ -163,21 +188,45 @@ impl Clock {
     }
 
     /// Which clock this is.
+    ///
+    /// ```
+    /// use mvcc::{ClockChoice, ClockKind, Database};
+    ///
+    /// let db = Database::builder().clock(ClockChoice::Counter).build()?;
+    /// assert_eq!(db.clock().kind(), ClockKind::Counter);
+    /// # Ok::<(), mvcc::ClockError>(())
+    /// ```
     pub fn kind(&self) -> ClockKind {
         self.kind
     }
 
     /// Why this one is used.
+    ///
+    /// ```
+    /// println!("{}", mvcc::Database::new().clock().reason());
+    /// ```
     pub fn reason(&self) -> &str {
         &self.reason
     }
 
     /// The allowance for skew between cores, in ticks; see [`Builder::clock_skew`](crate::Builder::clock_skew).
+    ///
+    /// ```
+    /// assert_eq!(mvcc::Database::new().clock().skew(), 0);
+    /// ```
     pub fn skew(&self) -> u64 {
         self.skew
     }
 
     /// Ticks per second, measured against the system's clock over 20 ms; `None` for the counter, which counts readings.
+    ///
+    /// ```
+    /// use mvcc::{ClockChoice, Database};
+    ///
+    /// let counter = Database::builder().clock(ClockChoice::Counter).build()?.clock();
+    /// assert_eq!(counter.frequency_hz(), None);
+    /// # Ok::<(), mvcc::ClockError>(())
+    /// ```
     pub fn frequency_hz(&self) -> Option<u64> {
         if self.kind == ClockKind::Counter {
             return None;
@@ -190,6 +239,10 @@ impl Clock {
     }
 
     /// The mean time of a reading on this thread in nanoseconds, measured over 100,000 back-to-back readings.
+    ///
+    /// ```
+    /// assert!(mvcc::Database::new().clock().cost_ns() > 0.0);
+    /// ```
     pub fn cost_ns(&self) -> f64 {
         const READINGS: u32 = 100_000;
         let start = Instant::now();
@@ -207,6 +260,13 @@ impl Clock {
     ///
     /// # Errors
     /// [`AuditError`] where threads cannot be bound to cores, which is everywhere but on Linux.
+    ///
+    /// ```
+    /// match mvcc::Database::new().clock().audit() {
+    ///     Ok(audit) => println!("{audit}"),
+    ///     Err(error) => println!("{error}"),
+    /// }
+    /// ```
     pub fn audit(&self) -> Result<Audit, AuditError> {
         audit::audit(&|| self.read())
     }

@@ -35,6 +35,18 @@ pub struct Conflict {
 }
 
 /// What a concurrent transaction did to one that lost.
+///
+/// ```
+/// let db = mvcc::Database::new();
+/// let table = db.table::<u64, &str>("t")?;
+/// db.run(|tx| Ok::<_, ()>(tx.insert(&table, 1, "one"))).unwrap();
+/// let tx = db.begin();
+/// let one = tx.get(&table, &1).copied();
+/// db.run(|tx| Ok::<_, ()>(tx.insert(&table, 1, "another"))).unwrap();
+/// tx.insert(&table, 2, one.unwrap());
+/// assert_eq!(tx.commit().unwrap_err().cause, mvcc::ConflictCause::ReadOverwritten);
+/// # Ok::<(), mvcc::TableError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ConflictCause {

@@ -25,6 +25,23 @@ use std::time::Duration;
 ///
 /// A cheap handle: clones stand for the same database, and it may be shared between threads. It is dropped, with all that it
 /// holds, when the last handle and the last [`Snapshot`] are gone. See the [crate's page](crate) for an example.
+///
+/// ```
+/// use mvcc::Database;
+///
+/// let db = Database::new();
+/// let hits = db.table::<&str, u64>("hits")?;
+/// std::thread::scope(|scope| {
+///     for _ in 0..4 {
+///         scope.spawn(|| db.run(|tx| {
+///             let count = tx.get(&hits, "page").copied().unwrap_or(0);
+///             Ok::<_, ()>(tx.insert(&hits, "page", count + 1))
+///         }));
+///     }
+/// });
+/// assert_eq!(db.view(|view| view.get(&hits, "page").copied()), Some(4));
+/// # Ok::<(), mvcc::TableError>(())
+/// ```
 #[derive(Clone)]
 pub struct Database {
     inner: Arc<Inner>,
@@ -59,6 +76,14 @@ impl Builder {
     ///
     /// The processor's counter is shared by nobody, so it scales. The shared counter is strict on every machine, and may be
     /// the faster one on very few cores.
+    ///
+    /// ```
+    /// use mvcc::{ClockChoice, ClockKind, Database};
+    ///
+    /// let db = Database::builder().clock(ClockChoice::Counter).build()?;
+    /// assert_eq!(db.clock().kind(), ClockKind::Counter);
+    /// # Ok::<(), mvcc::ClockError>(())
+    /// ```
     pub fn clock(mut self, choice: ClockChoice) -> Self {
         self.clock = choice;
         self
@@ -67,6 +92,12 @@ impl Builder {
     /// How far the counters of two cores may be apart, in ticks, beyond what handing a cache line over takes. By default 0.
     ///
     /// [`Audit::skew`](crate::Audit::skew) says what this machine needs. Each reading then waits this long.
+    ///
+    /// ```
+    /// let db = mvcc::Database::builder().clock_skew(1_000).build()?;
+    /// assert_eq!(db.clock().skew(), 1_000);
+    /// # Ok::<(), mvcc::ClockError>(())
+    /// ```
     pub fn clock_skew(mut self, ticks: u64) -> Self {
         self.skew = ticks;
         self
@@ -75,6 +106,14 @@ impl Builder {
     /// How old a [`LimitedSnapshot`] may get. By default there is no limit.
     ///
     /// Those that are older are given up when somebody collects garbage, which commits do every now and then. A [`Snapshot`] is never given up.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let db = mvcc::Database::builder().snapshot_limit(Duration::from_secs(60)).build()?;
+    /// let snapshot = db.limited_snapshot();
+    /// # Ok::<(), mvcc::ClockError>(())
+    /// ```
     pub fn snapshot_limit(mut self, limit: Duration) -> Self {
         self.snapshot_limit = Some(limit);
         self
@@ -84,6 +123,12 @@ impl Builder {
     ///
     /// # Errors
     /// [`ClockError`] if this machine does not have the clock that was chosen.
+    ///
+    /// ```
+    /// let db = mvcc::Database::builder().build()?;
+    /// assert_eq!(db.stats().commits, 0);
+    /// # Ok::<(), mvcc::ClockError>(())
+    /// ```
     pub fn build(self) -> Result<Database, ClockError> {
         static NEXT: counter::AtomicU64 = counter::AtomicU64::new(0);
         let clock = Clock::new(self.clock, self.skew)?;
@@ -107,6 +152,15 @@ impl Default for Database {
 
 impl Database {
     /// An empty database with the default settings.
+    ///
+    /// ```
+    /// let db = mvcc::Database::new();
+    /// let same = db.clone();
+    /// let names = db.table::<u64, &str>("names")?;
+    /// db.run(|tx| Ok::<_, ()>(tx.insert(&names, 1, "ann"))).unwrap();
+    /// assert_eq!(same.stats().commits, 1);
+    /// # Ok::<(), mvcc::TableError>(())
+    /// ```
     pub fn new() -> Self {
         let Ok(database) = Self::builder().build() else {
             unreachable!("the default settings fit every machine")
@@ -115,6 +169,13 @@ impl Database {
     }
 
     /// Settings for a new database.
+    ///
+    /// ```
+    /// use mvcc::{ClockChoice, Database};
+    ///
+    /// let db = Database::builder().clock(ClockChoice::Auto).build()?;
+    /// # Ok::<(), mvcc::ClockError>(())
+    /// ```
     pub fn builder() -> Builder {
         Builder::default()
     }
@@ -239,6 +300,18 @@ impl Database {
     }
 
     /// Begins a read-write transaction to be committed by hand. [`Database::run`] is simpler, and retries.
+    ///
+    /// ```
+    /// let db = mvcc::Database::new();
+    /// let table = db.table::<u64, &str>("t")?;
+    /// let tx = db.begin();
+    /// tx.insert(&table, 1, "one");
+    /// assert_eq!(tx.get(&table, &1), Some(&"one"));
+    /// assert_eq!(db.view(|view| view.get(&table, &1).copied()), None);
+    /// tx.commit()?;
+    /// assert_eq!(db.view(|view| view.get(&table, &1).copied()), Some("one"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[inline]
     #[cfg_attr(debug_assertions, track_caller)]
     pub fn begin(&self) -> Transaction<'_> {
@@ -246,12 +319,30 @@ impl Database {
     }
 
     /// A read-only snapshot of everything that is committed now.
+    ///
+    /// ```
+    /// let db = mvcc::Database::new();
+    /// let table = db.table::<u64, &str>("t")?;
+    /// db.run(|tx| Ok::<_, ()>(tx.insert(&table, 1, "old"))).unwrap();
+    /// let snapshot = db.snapshot();
+    /// db.run(|tx| Ok::<_, ()>(tx.insert(&table, 1, "new"))).unwrap();
+    /// assert_eq!(snapshot.get(&table, &1), Some(&"old"));
+    /// # Ok::<(), mvcc::TableError>(())
+    /// ```
     #[cfg_attr(debug_assertions, track_caller)]
     pub fn snapshot(&self) -> Snapshot {
         Snapshot::new(self)
     }
 
     /// A snapshot that is given up when it is older than [`Builder::snapshot_limit`]. Its reads may fail, and are made in closures.
+    ///
+    /// ```
+    /// let db = mvcc::Database::new();
+    /// let table = db.table::<u64, &str>("t")?;
+    /// let report = db.limited_snapshot();
+    /// assert_eq!(report.read(|snapshot| snapshot.contains_key(&table, &1))?, false);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[cfg_attr(debug_assertions, track_caller)]
     pub fn limited_snapshot(&self) -> LimitedSnapshot {
         LimitedSnapshot::new(self)
@@ -261,6 +352,18 @@ impl Database {
     /// those who want the memory back when no more commits follow.
     ///
     /// Inside of a transaction or a view on the same thread it frees less.
+    ///
+    /// ```
+    /// let db = mvcc::Database::new();
+    /// let table = db.table::<u64, &str>("t")?;
+    /// for value in ["one", "two", "three"] {
+    ///     db.run(|tx| Ok::<_, ()>(tx.insert(&table, 1, value))).unwrap();
+    /// }
+    /// db.collect();
+    /// let stats = db.stats();
+    /// assert_eq!((stats.live_versions, stats.retired), (1, 0));
+    /// # Ok::<(), mvcc::TableError>(())
+    /// ```
     pub fn collect(&self) {
         garbage::collect_all(&self.inner.local());
     }
@@ -314,6 +417,10 @@ impl Database {
     }
 
     /// The clock in use.
+    ///
+    /// ```
+    /// println!("transactions are ordered by the clock {}", mvcc::Database::new().clock().kind());
+    /// ```
     pub fn clock(&self) -> Clock {
         self.inner.shared.clock.clone()
     }
@@ -345,6 +452,7 @@ impl Drop for Inner {
             let (retired, left) = worker.garbage.lock().drain();
             versions.extend(retired.into_iter().map(garbage::Retired::into_version));
             unlinked.extend(left);
+            worker.pool.clear();
         }
         self.shared.closed.store(true, Ordering::Relaxed);
         garbage::flush(&local);

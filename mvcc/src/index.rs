@@ -12,6 +12,7 @@
 use crate::protected::Protected;
 use crate::sync::{AtomicPtr, AtomicU64, AtomicUsize, Mutex, Ordering, bug, freed};
 use crate::tuple::Tuple;
+use arrayvec::ArrayVec;
 use crossbeam_utils::CachePadded;
 use std::alloc::{self, Layout};
 use std::ptr::{self, NonNull};
@@ -145,6 +146,22 @@ struct Writer {
     overflowing: usize,
 }
 
+/// Lookups that are brought under way together: their cache misses overlap. A processor has some 16 misses under way at a time.
+pub(crate) const WARM: usize = 16;
+
+/// Asks for the cache line at an address, which need not be valid.
+#[inline]
+fn prefetch<T>(at: *const T) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a hint; it reads nothing.
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T0>(at.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = at;
+}
+
 /// A view of one array.
 #[derive(Clone, Copy)]
 struct Array<'g> {
@@ -262,6 +279,11 @@ impl<'g> Array<'g> {
         (first..).map(move |at| &self.buckets[at & mask])
     }
 
+    #[inline]
+    fn first_bucket(self, hash: Hash) -> &'g Bucket {
+        &self.buckets[hash.position() as usize & (self.buckets.len() - 1)]
+    }
+
     /// The first tuple with this hash (as far as it is kept) that the caller recognises.
     #[inline]
     fn find(
@@ -365,6 +387,35 @@ impl HashIndex {
         self.shard(hash.position())
             .array(protected)?
             .find(hash, is_it)
+    }
+
+    /// Brings what a lookup of these hashes is going to read towards the processor, for all of them at once: buckets, tuples and newest versions.
+    pub(crate) fn warm(&self, hashes: &[Hash], protected: Protected<'_>) {
+        for &hash in hashes {
+            if let Some(array) = self.shard(hash.position()).array(protected) {
+                prefetch(array.first_bucket(hash));
+            }
+        }
+        let mut tuples = ArrayVec::<&Tuple, WARM>::new();
+        for &hash in hashes.iter().take(WARM) {
+            let array = self.shard(hash.position()).array(protected);
+            let bucket = array.map(|array| array.first_bucket(hash));
+            let slot = bucket.and_then(|bucket| bucket.tags().slots(hash.tag()).next());
+            if let (Some(bucket), Some(slot)) = (bucket, slot)
+                && let Some(tuple) = bucket.tuple(slot)
+            {
+                // SAFETY: found by a protected reader.
+                let tuple = unsafe { tuple.as_ref() };
+                prefetch(tuple);
+                tuples.push(tuple);
+            }
+        }
+        for tuple in tuples {
+            let newest = tuple.word().newest();
+            prefetch(newest);
+            // The next cache line: most of a small value.
+            prefetch(newest.wrapping_byte_add(64));
+        }
     }
 
     /// The insert counter of a key's shard, to be read before the key is looked up.

@@ -7,7 +7,7 @@
 use crate::database::Database;
 use crate::slots::{Bound, SlotRef, Slots};
 use crate::snapshot::Snapshot;
-use crate::sync::{Arc, AtomicUsize, Mutex, Ordering};
+use crate::sync::{Arc, AtomicUsize, Mutex, Ordering, bug};
 use crate::timestamp::Timestamp;
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -49,6 +49,19 @@ pub struct LimitedSnapshot {
 }
 
 /// The database has given a [`LimitedSnapshot`] up: it was older than the limit. Take a new one and begin again.
+///
+/// ```
+/// use mvcc::{Database, SnapshotExpired};
+/// use std::time::Duration;
+///
+/// let db = Database::builder().snapshot_limit(Duration::ZERO).build()?;
+/// let snapshot = db.limited_snapshot();
+/// std::thread::sleep(Duration::from_millis(1));
+/// db.collect();
+/// let expired: SnapshotExpired = snapshot.read(|_| ()).unwrap_err();
+/// assert_eq!(expired.timestamp, snapshot.timestamp());
+/// # Ok::<(), mvcc::ClockError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SnapshotExpired {
@@ -89,6 +102,15 @@ impl LimitedSnapshot {
     ///
     /// # Errors
     /// [`SnapshotExpired`] if the database has given the snapshot up; the closure is not run then.
+    ///
+    /// ```
+    /// let db = mvcc::Database::new();
+    /// let table = db.table::<u64, &str>("t")?;
+    /// let snapshot = db.limited_snapshot();
+    /// let one = snapshot.read(|snapshot| snapshot.get(&table, &1).copied());
+    /// assert_eq!(one, Ok(None));
+    /// # Ok::<(), mvcc::TableError>(())
+    /// ```
     pub fn read<T>(&self, read: impl FnOnce(&Snapshot) -> T) -> Result<T, SnapshotExpired> {
         let Some(_reading) = self.state.begin_read() else {
             return Err(SnapshotExpired {
@@ -100,11 +122,21 @@ impl LimitedSnapshot {
     }
 
     /// Its place in the serialization order: it sees exactly the commits with smaller timestamps.
+    ///
+    /// ```
+    /// let db = mvcc::Database::new();
+    /// assert!(db.limited_snapshot().timestamp() < db.snapshot().timestamp());
+    /// ```
     pub fn timestamp(&self) -> Timestamp {
         self.snapshot.timestamp()
     }
 
     /// Whether the database has given it up. It may do so at any time later, but not during a read.
+    ///
+    /// ```
+    /// // Without a limit it never is.
+    /// assert!(!mvcc::Database::new().limited_snapshot().is_expired());
+    /// ```
     pub fn is_expired(&self) -> bool {
         self.state.reads.load(Ordering::Relaxed) == EXPIRED
     }
@@ -117,7 +149,9 @@ impl LimitedSnapshot {
 impl Drop for LimitedSnapshot {
     /// Off the list before the slot is given back, and so perhaps somebody else's: the collector sets the slots of those on the list to idle.
     fn drop(&mut self) {
-        self.limited().remove(&self.state);
+        if !bug!("expired-after-its-drop") {
+            self.limited().remove(&self.state);
+        }
     }
 }
 
@@ -153,16 +187,25 @@ impl State {
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |reads| {
                 (reads != EXPIRED).then(|| reads + 1)
             });
-        begun.is_ok().then_some(Reading(self))
+        // Not `then_some`: a right that is made and dropped is given back.
+        begun.is_ok().then(|| Reading(self))
     }
 
     /// Lets go of the snapshot, unless a closure is at work. For whoever has the list locked: then the slot is still the snapshot's.
     fn expire(&self, slots: &Slots) -> bool {
         // Acquire: pairs with the release subtractions of all reads, which are one release sequence. So all that was read has been read before the slot
         // becomes idle, and a scan that sees it idle comes after that.
-        let expired = self
-            .reads
-            .compare_exchange(0, EXPIRED, Ordering::Acquire, Ordering::Relaxed);
+        let expected = if bug!("expired-while-read") {
+            self.reads.load(Ordering::Relaxed)
+        } else {
+            0
+        };
+        if bug!("expired-after-its-slot") && expected == self.reads.load(Ordering::Relaxed) {
+            slots.set_released(self.slot, Bound::Idle);
+        }
+        let expired =
+            self.reads
+                .compare_exchange(expected, EXPIRED, Ordering::Acquire, Ordering::Relaxed);
         if expired.is_ok() {
             slots.set_released(self.slot, Bound::Idle);
         }
@@ -256,7 +299,10 @@ mod tests {
         drop(second);
         assert!(state.expire(&slots));
         assert_eq!(slots.bounds().count(), 0);
-        assert!(state.begin_read().is_none());
-        assert!(!state.expire(&slots));
+        // It stays expired, however often somebody tries.
+        for _ in 0..3 {
+            assert!(state.begin_read().is_none());
+            assert!(!state.expire(&slots));
+        }
     }
 }

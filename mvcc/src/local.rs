@@ -6,7 +6,7 @@ use crate::recycled::Recycled;
 use crate::shared::{self, Shared, Worker};
 use crate::slots::{Bound, SlotRef};
 use crate::sync::{Arc, Ordering, fence, freed, thread_local};
-use crate::version::{OwnedVersion, ValueVersion, Version};
+use crate::version::{ValueVersion, Version};
 use crossbeam_epoch::{Guard, LocalHandle};
 use crossbeam_utils::CachePadded;
 use std::cell::{Cell, RefCell};
@@ -20,7 +20,8 @@ pub(crate) struct Local {
     spare_slot: Cell<Option<SlotRef>>,
     /// An emptied buffer for a transaction's reads.
     spare_reads: Cell<Vec<Read>>,
-    recycled: RefCell<Recycled>,
+    /// The memory of some collected versions, for new ones.
+    at_hand: RefCell<Recycled>,
     /// Whether this thread has closed the gate to other threads' commits.
     inside: Cell<bool>,
     /// After the handle: it outlives it.
@@ -73,7 +74,7 @@ impl Local {
             worker: shared.join(),
             spare_slot: Cell::new(None),
             spare_reads: Cell::default(),
-            recycled: RefCell::default(),
+            at_hand: RefCell::default(),
             inside: Cell::new(false),
             shared: shared.clone(),
         }
@@ -165,10 +166,10 @@ impl Local {
 
     /// A version of a table with value type `V`, not yet part of any chain.
     pub(crate) fn new_version<V>(&self, table: usize, value: Option<V>) -> NonNull<Version> {
-        let mut recycled = self.recycled.borrow_mut();
-        let recycled = recycled.pop(table).or_else(|| {
-            self.worker.reclaimed.swap(table, &mut recycled);
-            recycled.pop(table)
+        let mut at_hand = self.at_hand.borrow_mut();
+        let recycled = at_hand.pop(table).or_else(|| {
+            self.worker.pool.take(table, &mut at_hand);
+            at_hand.pop(table)
         });
         let Some(version) = recycled else {
             return ValueVersion::boxed(value);
@@ -181,14 +182,9 @@ impl Local {
         version
     }
 
-    /// Drops a version's value and keeps its memory. Runs user code.
-    pub(crate) fn recycle(&self, table: usize, version: OwnedVersion) {
-        let version = version.cleared();
-        self.recycled.borrow_mut().push(table, version);
-    }
-
-    pub(crate) fn free_recycled(&self) {
-        drop(self.recycled.take());
+    /// Frees what is at hand for new versions.
+    pub(crate) fn free_at_hand(&self) {
+        drop(self.at_hand.take());
     }
 }
 
@@ -210,6 +206,7 @@ impl Drop for Local {
         if let Some(slot) = self.spare_slot.take() {
             self.shared.slots.release(slot);
         }
+        self.worker.pool.clear();
         self.shared.leave(self.worker.clone());
     }
 }

@@ -40,12 +40,59 @@ pub trait Read: sealed::Sealed {
     ///
     /// # Panics
     /// If the table belongs to another database.
+    ///
+    /// ```
+    /// use mvcc::{OrderedTable, Read};
+    ///
+    /// fn length(read: &impl Read, names: &OrderedTable<u64, &'static str>, key: u64) -> usize {
+    ///     read.get(names, &key).map_or(0, |name| name.len())
+    /// }
+    /// # let db = mvcc::Database::new();
+    /// # let table = db.ordered_table::<u64, &str>("t")?;
+    /// # db.run(|tx| {
+    /// #     tx.insert(&table, 1, "one");
+    /// #     tx.insert(&table, 2, "two");
+    /// #     Ok::<_, ()>(tx.insert(&table, 3, "three"))
+    /// # }).unwrap();
+    /// assert_eq!(length(&db.snapshot(), &table, 3), 5);
+    /// # Ok::<(), mvcc::TableError>(())
+    /// ```
     fn get<'r, T: Lookup<Q>, Q: ?Sized>(&'r self, table: &T, key: &Q) -> Option<&'r T::Value>;
+
+    /// The values of many keys, in the order of the keys.
+    ///
+    /// In a [`Table`](crate::Table), the lookups of several keys wait for memory at the same time, so that keys that are not in the
+    /// processor's caches cost a fraction of what one [`get`](Self::get) after the other costs.
+    ///
+    /// # Panics
+    /// If the table belongs to another database.
+    fn get_many<'r, T: Lookup<Q>, Q>(
+        &'r self,
+        table: &'r T,
+        keys: &'r [Q],
+    ) -> impl Iterator<Item = Option<&'r T::Value>>;
 
     /// Whether a key has a value.
     ///
     /// # Panics
     /// If the table belongs to another database.
+    ///
+    /// ```
+    /// use mvcc::{OrderedTable, Read};
+    ///
+    /// fn has(read: &impl Read, names: &OrderedTable<u64, &'static str>, key: u64) -> bool {
+    ///     read.contains_key(names, &key)
+    /// }
+    /// # let db = mvcc::Database::new();
+    /// # let table = db.ordered_table::<u64, &str>("t")?;
+    /// # db.run(|tx| {
+    /// #     tx.insert(&table, 1, "one");
+    /// #     tx.insert(&table, 2, "two");
+    /// #     Ok::<_, ()>(tx.insert(&table, 3, "three"))
+    /// # }).unwrap();
+    /// assert!(has(&db.snapshot(), &table, 3) && !has(&db.snapshot(), &table, 4));
+    /// # Ok::<(), mvcc::TableError>(())
+    /// ```
     fn contains_key<T: Lookup<Q>, Q: ?Sized>(&self, table: &T, key: &Q) -> bool {
         self.get(table, key).is_some()
     }
@@ -54,6 +101,23 @@ pub trait Read: sealed::Sealed {
     ///
     /// # Panics
     /// If the table belongs to another database.
+    ///
+    /// ```
+    /// use mvcc::{OrderedTable, Read};
+    ///
+    /// fn count(read: &impl Read, names: &OrderedTable<u64, &'static str>) -> usize {
+    ///     read.iter(names).count()
+    /// }
+    /// # let db = mvcc::Database::new();
+    /// # let table = db.ordered_table::<u64, &str>("t")?;
+    /// # db.run(|tx| {
+    /// #     tx.insert(&table, 1, "one");
+    /// #     tx.insert(&table, 2, "two");
+    /// #     Ok::<_, ()>(tx.insert(&table, 3, "three"))
+    /// # }).unwrap();
+    /// assert_eq!(count(&db.snapshot(), &table), 3);
+    /// # Ok::<(), mvcc::TableError>(())
+    /// ```
     fn iter<'r, T: AnyTable>(
         &'r self,
         table: &'r T,
@@ -63,6 +127,23 @@ pub trait Read: sealed::Sealed {
     ///
     /// # Panics
     /// If the table belongs to another database.
+    ///
+    /// ```
+    /// use mvcc::{OrderedTable, Read};
+    ///
+    /// fn last_two(read: &impl Read, names: &OrderedTable<u64, &'static str>) -> Vec<u64> {
+    ///     read.range(names, ..).rev().take(2).map(|(key, _)| *key).collect()
+    /// }
+    /// # let db = mvcc::Database::new();
+    /// # let table = db.ordered_table::<u64, &str>("t")?;
+    /// # db.run(|tx| {
+    /// #     tx.insert(&table, 1, "one");
+    /// #     tx.insert(&table, 2, "two");
+    /// #     Ok::<_, ()>(tx.insert(&table, 3, "three"))
+    /// # }).unwrap();
+    /// assert_eq!(last_two(&db.snapshot(), &table), [3, 2]);
+    /// # Ok::<(), mvcc::TableError>(())
+    /// ```
     fn range<'r, K, V, Q>(
         &'r self,
         table: &'r OrderedTable<K, V>,
@@ -77,6 +158,23 @@ pub trait Read: sealed::Sealed {
     ///
     /// # Panics
     /// If the table belongs to another database.
+    ///
+    /// ```
+    /// use mvcc::{OrderedTable, Read};
+    ///
+    /// fn smallest(read: &impl Read, names: &OrderedTable<u64, &'static str>) -> Option<u64> {
+    ///     read.first(names).map(|(key, _)| *key)
+    /// }
+    /// # let db = mvcc::Database::new();
+    /// # let table = db.ordered_table::<u64, &str>("t")?;
+    /// # db.run(|tx| {
+    /// #     tx.insert(&table, 1, "one");
+    /// #     tx.insert(&table, 2, "two");
+    /// #     Ok::<_, ()>(tx.insert(&table, 3, "three"))
+    /// # }).unwrap();
+    /// assert_eq!(smallest(&db.snapshot(), &table), Some(1));
+    /// # Ok::<(), mvcc::TableError>(())
+    /// ```
     fn first<'r, K, V>(&'r self, table: &'r OrderedTable<K, V>) -> Option<(&'r K, &'r V)>
     where
         K: Ord + Clone + Send + Sync + 'static,
@@ -89,6 +187,23 @@ pub trait Read: sealed::Sealed {
     ///
     /// # Panics
     /// If the table belongs to another database.
+    ///
+    /// ```
+    /// use mvcc::{OrderedTable, Read};
+    ///
+    /// fn largest(read: &impl Read, names: &OrderedTable<u64, &'static str>) -> Option<u64> {
+    ///     read.last(names).map(|(key, _)| *key)
+    /// }
+    /// # let db = mvcc::Database::new();
+    /// # let table = db.ordered_table::<u64, &str>("t")?;
+    /// # db.run(|tx| {
+    /// #     tx.insert(&table, 1, "one");
+    /// #     tx.insert(&table, 2, "two");
+    /// #     Ok::<_, ()>(tx.insert(&table, 3, "three"))
+    /// # }).unwrap();
+    /// assert_eq!(largest(&db.snapshot(), &table), Some(3));
+    /// # Ok::<(), mvcc::TableError>(())
+    /// ```
     fn last<'r, K, V>(&'r self, table: &'r OrderedTable<K, V>) -> Option<(&'r K, &'r V)>
     where
         K: Ord + Clone + Send + Sync + 'static,
@@ -108,10 +223,57 @@ mod sealed {
 /// The inherent methods that are the same for all three. They need `get` and `check`, and that the reader is a [`RowReader`].
 macro_rules! inherent_reads {
     () => {
+        /// The values of many keys, in the order of the keys.
+        ///
+        /// In a [`Table`](crate::Table), the lookups of several keys wait for memory at the same time, so that keys that are not in the
+        /// processor's caches cost a fraction of what one [`get`](Self::get) after the other costs.
+        ///
+        /// # Panics
+        /// If the table belongs to another database.
+        ///
+        /// ```
+        /// let db = mvcc::Database::new();
+        /// let names = db.table::<u32, &str>("names")?;
+        /// db.run(|tx| {
+        ///     tx.insert(&names, 1, "ann");
+        ///     Ok::<_, ()>(tx.insert(&names, 3, "bob"))
+        /// }).unwrap();
+        /// let found: Vec<_> = db.view(|view| {
+        ///     view.get_many(&names, &[1, 2, 3]).map(|name| name.copied()).collect()
+        /// });
+        /// assert_eq!(found, [Some("ann"), None, Some("bob")]);
+        /// # Ok::<(), mvcc::TableError>(())
+        /// ```
+        pub fn get_many<'r, T: Lookup<Q>, Q>(
+            &'r self,
+            table: &'r T,
+            keys: &'r [Q],
+        ) -> impl Iterator<Item = Option<&'r T::Value>> {
+            self.check(table.core());
+            keys.chunks($crate::index::WARM).flat_map(move |keys| {
+                let hashes = keys.iter().map_while(|key| table.hash(key));
+                let hashes: arrayvec::ArrayVec<_, { $crate::index::WARM }> = hashes.collect();
+                self.protected_for(|protected| table.core().index.warm(&hashes, protected));
+                keys.iter().map(move |key| self.get(table, key))
+            })
+        }
+
         /// Whether a key has a value.
         ///
         /// # Panics
         /// If the table belongs to another database.
+        ///
+        /// ```
+        /// let db = mvcc::Database::new();
+        /// let table = db.ordered_table::<u64, &str>("t")?;
+        /// db.run(|tx| {
+        ///     tx.insert(&table, 1, "one");
+        ///     tx.insert(&table, 2, "two");
+        ///     Ok::<_, ()>(tx.insert(&table, 3, "three"))
+        /// }).unwrap();
+        /// assert!(db.view(|view| view.contains_key(&table, &1) && !view.contains_key(&table, &4)));
+        /// # Ok::<(), mvcc::TableError>(())
+        /// ```
         pub fn contains_key<T: Lookup<Q>, Q: ?Sized>(&self, table: &T, key: &Q) -> bool {
             self.get(table, key).is_some()
         }
@@ -122,6 +284,19 @@ macro_rules! inherent_reads {
         ///
         /// # Panics
         /// If the table belongs to another database.
+        ///
+        /// ```
+        /// let db = mvcc::Database::new();
+        /// let table = db.ordered_table::<u64, &str>("t")?;
+        /// db.run(|tx| {
+        ///     tx.insert(&table, 1, "one");
+        ///     tx.insert(&table, 2, "two");
+        ///     Ok::<_, ()>(tx.insert(&table, 3, "three"))
+        /// }).unwrap();
+        /// let keys = db.run(|tx| Ok::<_, ()>(tx.iter(&table).map(|(key, _)| *key).collect::<Vec<_>>()));
+        /// assert_eq!(keys, Ok(vec![1, 2, 3]));
+        /// # Ok::<(), mvcc::TableError>(())
+        /// ```
         pub fn iter<'r, T: AnyTable>(
             &'r self,
             table: &'r T,
@@ -137,6 +312,22 @@ macro_rules! inherent_reads {
         ///
         /// # Panics
         /// If the table belongs to another database.
+        ///
+        /// ```
+        /// let db = mvcc::Database::new();
+        /// let table = db.ordered_table::<u64, &str>("t")?;
+        /// db.run(|tx| {
+        ///     tx.insert(&table, 1, "one");
+        ///     tx.insert(&table, 2, "two");
+        ///     Ok::<_, ()>(tx.insert(&table, 3, "three"))
+        /// }).unwrap();
+        /// let snapshot = db.snapshot();
+        /// let mut rows = snapshot.range(&table, 2..);
+        /// assert_eq!(rows.next_back(), Some((&3, &"three")));
+        /// assert_eq!(rows.next(), Some((&2, &"two")));
+        /// assert_eq!(rows.next(), None);
+        /// # Ok::<(), mvcc::TableError>(())
+        /// ```
         pub fn range<'r, K, V, Q>(
             &'r self,
             table: &'r $crate::OrderedTable<K, V>,
@@ -157,6 +348,18 @@ macro_rules! inherent_reads {
         ///
         /// # Panics
         /// If the table belongs to another database.
+        ///
+        /// ```
+        /// let db = mvcc::Database::new();
+        /// let table = db.ordered_table::<u64, &str>("t")?;
+        /// db.run(|tx| {
+        ///     tx.insert(&table, 1, "one");
+        ///     tx.insert(&table, 2, "two");
+        ///     Ok::<_, ()>(tx.insert(&table, 3, "three"))
+        /// }).unwrap();
+        /// assert_eq!(db.snapshot().first(&table), Some((&1, &"one")));
+        /// # Ok::<(), mvcc::TableError>(())
+        /// ```
         pub fn first<'r, K, V>(
             &'r self,
             table: &'r $crate::OrderedTable<K, V>,
@@ -172,6 +375,18 @@ macro_rules! inherent_reads {
         ///
         /// # Panics
         /// If the table belongs to another database.
+        ///
+        /// ```
+        /// let db = mvcc::Database::new();
+        /// let table = db.ordered_table::<u64, &str>("t")?;
+        /// db.run(|tx| {
+        ///     tx.insert(&table, 1, "one");
+        ///     tx.insert(&table, 2, "two");
+        ///     Ok::<_, ()>(tx.insert(&table, 3, "three"))
+        /// }).unwrap();
+        /// assert_eq!(db.snapshot().last(&table), Some((&3, &"three")));
+        /// # Ok::<(), mvcc::TableError>(())
+        /// ```
         pub fn last<'r, K, V>(
             &'r self,
             table: &'r $crate::OrderedTable<K, V>,
@@ -197,6 +412,14 @@ macro_rules! impl_read {
                 key: &Q,
             ) -> Option<&'r T::Value> {
                 self.get(table, key)
+            }
+
+            fn get_many<'r, T: Lookup<Q>, Q>(
+                &'r self,
+                table: &'r T,
+                keys: &'r [Q],
+            ) -> impl Iterator<Item = Option<&'r T::Value>> {
+                self.get_many(table, keys)
             }
 
             fn iter<'r, T: AnyTable>(

@@ -1,10 +1,13 @@
 //! The memory of collected versions, kept for new ones.
+//!
+//! A thread has a few versions at hand, and takes more from its worker's pool, which it fills when it collects garbage. So a thread that has stopped
+//! running transactions keeps nothing but those few when [`Database::collect`](crate::Database::collect) has emptied the pools. A thread that ends frees both.
 
 use crate::sync::{AtomicBool, Mutex, Ordering, freed};
 use crate::version::OwnedVersion;
 
-/// Versions kept for each table: what two rounds of collection bring in while the epoch moves on.
-const ENOUGH: usize = 512;
+/// Versions of a table that a thread takes from the pool at once: locking it is paid for by so many writes.
+const AT_HAND: usize = if cfg!(any(test, shuttle)) { 2 } else { 16 };
 
 /// Cleared versions, by table. All of a table's are of its type.
 #[derive(Default)]
@@ -16,15 +19,6 @@ impl Recycled {
         self.0.get_mut(table).and_then(Vec::pop)
     }
 
-    /// Keeps a version whose value is dropped already, if there are not enough.
-    pub(crate) fn push(&mut self, table: usize, version: OwnedVersion) {
-        let versions = self.of(table);
-        if versions.len() < ENOUGH {
-            freed::set_free(version.as_ptr(), true);
-            versions.push(version);
-        }
-    }
-
     fn of(&mut self, table: usize) -> &mut Vec<OwnedVersion> {
         if self.0.len() <= table {
             self.0.resize_with(table + 1, Vec::new);
@@ -33,39 +27,39 @@ impl Recycled {
     }
 }
 
-/// What comes back from the epoch for a worker to recycle, on whichever thread that happens.
+/// What a worker's thread may use for new versions.
 #[derive(Default)]
-pub(crate) struct Reclaimed {
+pub(crate) struct Pool {
     /// A hint that there is something: a load is all that a thread pays that creates one key after the other.
     any: AtomicBool,
     versions: Mutex<Recycled>,
 }
 
-impl Reclaimed {
-    /// Adds versions of several tables, after dropping their values, which runs user code.
-    pub(crate) fn put(&self, versions: Vec<(usize, OwnedVersion)>) {
-        let cleared = versions.into_iter();
-        let cleared: Vec<_> = cleared
-            .map(|(table, version)| (table, version.cleared()))
-            .collect();
+impl Pool {
+    /// Adds versions of several tables, whose values are dropped already, up to `enough` for each table, and frees the rest.
+    pub(crate) fn put(&self, versions: Vec<(usize, OwnedVersion)>, enough: usize) {
         let mut kept = self.versions.lock();
-        for (table, version) in cleared {
-            kept.push(table, version);
+        for (table, version) in versions {
+            let kept = kept.of(table);
+            if kept.len() < enough {
+                freed::set_free(version.as_ptr(), true);
+                kept.push(version);
+            }
         }
         // Relaxed, here and below: what the hint is about is under the lock.
         self.any.store(true, Ordering::Relaxed);
     }
 
-    /// Exchanges a table's versions for those in `recycled`, of which there are none left.
+    /// Moves some of a table's versions to `at_hand`, where there are none left.
     #[inline]
-    pub(crate) fn swap(&self, table: usize, recycled: &mut Recycled) {
+    pub(crate) fn take(&self, table: usize, at_hand: &mut Recycled) {
         if self.any.load(Ordering::Relaxed) {
             let mut versions = self.versions.lock();
-            std::mem::swap(versions.of(table), recycled.of(table));
-            self.any.store(
-                versions.0.iter().any(|versions| !versions.is_empty()),
-                Ordering::Relaxed,
-            );
+            let kept = versions.of(table);
+            let taken = kept.len().saturating_sub(AT_HAND);
+            at_hand.of(table).extend(kept.drain(taken..));
+            let any = versions.0.iter().any(|versions| !versions.is_empty());
+            self.any.store(any, Ordering::Relaxed);
         }
     }
 

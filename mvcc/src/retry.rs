@@ -45,6 +45,12 @@ impl Default for RetryPolicy {
 
 impl RetryPolicy {
     /// Tries without end, as [`Database::run`] does.
+    ///
+    /// ```
+    /// use mvcc::{Database, RetryPolicy};
+    ///
+    /// assert_eq!(Database::new().run_with(&RetryPolicy::new(), |_| Ok::<_, ()>(7)), Ok(7));
+    /// ```
     pub const fn new() -> Self {
         Self {
             attempts: u32::MAX,
@@ -58,6 +64,12 @@ impl RetryPolicy {
     ///
     /// # Panics
     /// If `limit` is 0.
+    ///
+    /// ```
+    /// let policy = mvcc::RetryPolicy::new().attempts(10);
+    /// let db = mvcc::Database::new();
+    /// assert_eq!(db.run_with(&policy, |tx| Ok::<_, ()>(tx.attempt())), Ok(1));
+    /// ```
     pub const fn attempts(mut self, limit: u32) -> Self {
         assert!(limit > 0, "a transaction needs at least one attempt");
         self.attempts = limit;
@@ -65,6 +77,14 @@ impl RetryPolicy {
     }
 
     /// Begins no further attempt once this time has passed since `run_with` was called. An attempt that has begun is never interrupted.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let policy = mvcc::RetryPolicy::new().deadline(Duration::from_millis(50));
+    /// let db = mvcc::Database::new();
+    /// assert_eq!(db.run_with(&policy, |_| Ok::<_, ()>(7)), Ok(7));
+    /// ```
     pub const fn deadline(mut self, after: Duration) -> Self {
         self.deadline = Some(after);
         self
@@ -72,6 +92,14 @@ impl RetryPolicy {
 
     /// Sleeps after each loss, for a random time up to `first` after the first one, and up to twice as long after each further one, but never longer
     /// than `longest`. By default a few microseconds are spent spinning, which is best where transactions are short.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let policy = mvcc::RetryPolicy::new().backoff(Duration::from_micros(50), Duration::from_millis(1));
+    /// let db = mvcc::Database::new();
+    /// assert_eq!(db.run_with(&policy, |_| Ok::<_, ()>(7)), Ok(7));
+    /// ```
     pub const fn backoff(mut self, first: Duration, longest: Duration) -> Self {
         self.backoff = Some((first, longest));
         self
@@ -79,6 +107,12 @@ impl RetryPolicy {
 
     /// After so many losses, runs the transaction while all other threads' commits wait, so that it cannot lose. By default 32;
     /// `u32::MAX` is never. A closure that is run so must not wait for another thread's commit.
+    ///
+    /// ```
+    /// let policy = mvcc::RetryPolicy::new().exclusive_after(4);
+    /// let db = mvcc::Database::new();
+    /// assert_eq!(db.run_with(&policy, |_| Ok::<_, ()>(7)), Ok(7));
+    /// ```
     pub const fn exclusive_after(mut self, losses: u32) -> Self {
         self.losses = losses;
         self
@@ -103,6 +137,23 @@ impl RetryPolicy {
 }
 
 /// A transaction was given up because it had lost as often, or for as long, as its [`RetryPolicy`] allows. Nothing of it happened.
+///
+/// ```
+/// let db = mvcc::Database::new();
+/// let table = db.table::<u64, &str>("t")?;
+/// use mvcc::{RetryPolicy, RunError};
+///
+/// let once = RetryPolicy::new().attempts(1);
+/// let result = db.run_with(&once, |tx| {
+///     let had = tx.contains_key(&table, &1);
+///     // Another transaction comes in between.
+///     db.run(|tx| Ok::<_, ()>(tx.insert(&table, 1, "theirs"))).unwrap();
+///     Ok::<_, ()>(tx.insert(&table, 1, if had { "both" } else { "ours" }))
+/// });
+/// let Err(RunError::Exhausted(exhausted)) = result else { panic!() };
+/// assert_eq!((exhausted.attempts, &*exhausted.conflict.table), (1, "t"));
+/// # Ok::<(), mvcc::TableError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Exhausted {
@@ -125,6 +176,13 @@ impl fmt::Display for Exhausted {
 impl std::error::Error for Exhausted {}
 
 /// Why [`Database::run_with`] did not commit.
+///
+/// ```
+/// use mvcc::{Database, RetryPolicy, RunError};
+///
+/// let result = Database::new().run_with(&RetryPolicy::new(), |_| Err::<(), _>("refused"));
+/// assert_eq!(result, Err(RunError::Aborted("refused")));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RunError<E> {
     /// The closure returned this error, which aborted the transaction.

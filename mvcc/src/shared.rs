@@ -3,7 +3,7 @@
 use crate::clock::{Clock, ClockKind};
 use crate::garbage::Garbage;
 use crate::limited::LimitedSnapshots;
-use crate::recycled::Reclaimed;
+use crate::recycled::Pool;
 use crate::slots::{Bound, Slots};
 use crate::stats::Age;
 use crate::sync::{
@@ -49,7 +49,7 @@ pub(crate) struct Worker {
     /// The same for tuples in indexes.
     pub(crate) tuples: counter::AtomicI64,
     pub(crate) garbage: Mutex<Garbage>,
-    pub(crate) reclaimed: Reclaimed,
+    pub(crate) pool: Pool,
 }
 
 impl Worker {

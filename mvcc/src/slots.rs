@@ -3,13 +3,14 @@
 //! A slot is idle, or *open* at a lower bound (its owner may read anything from there on), or *fixed* at a timestamp
 //! (its owner reads exactly what is visible there).
 
-#[cfg(debug_assertions)]
-use crate::sync::AtomicPtr;
 use crate::sync::{AtomicU64, Mutex, Ordering};
 use crossbeam_utils::CachePadded;
 use std::panic::Location;
 use std::ptr::NonNull;
 use std::sync::OnceLock;
+// For people to look at: no scheduling point.
+#[cfg(debug_assertions)]
+use std::sync::atomic::AtomicPtr;
 
 /// A slot. It is used only with the [`Slots`] that it came from, and those keep it allocated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

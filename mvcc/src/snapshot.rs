@@ -63,6 +63,12 @@ impl Snapshot {
     }
 
     /// Its place in the serialization order: it sees exactly the commits with smaller timestamps.
+    ///
+    /// ```
+    /// let db = mvcc::Database::new();
+    /// let (earlier, later) = (db.snapshot(), db.snapshot());
+    /// assert!(earlier.timestamp() < later.timestamp());
+    /// ```
     pub fn timestamp(&self) -> Timestamp {
         Timestamp::new(self.timestamp)
     }
@@ -71,12 +77,30 @@ impl Snapshot {
     ///
     /// # Panics
     /// If the table belongs to another database.
+    ///
+    /// ```
+    /// let db = mvcc::Database::new();
+    /// let table = db.table::<u64, &str>("t")?;
+    /// db.run(|tx| Ok::<_, ()>(tx.insert(&table, 1, "one"))).unwrap();
+    /// let snapshot = db.snapshot();
+    /// std::thread::scope(|scope| {
+    ///     for _ in 0..2 {
+    ///         scope.spawn(|| assert_eq!(snapshot.get(&table, &1), Some(&"one")));
+    ///     }
+    /// });
+    /// # Ok::<(), mvcc::TableError>(())
+    /// ```
     pub fn get<T: Lookup<Q>, Q: ?Sized>(&self, table: &T, key: &Q) -> Option<&T::Value> {
         self.check(table.core());
         let local = self.inner().local();
         let guard = local.pin();
         // SAFETY: the slot protects the timestamp as long as `self` lives.
         unsafe { read::get_at(table, key, self.timestamp, Protected::pinned(&guard)) }
+    }
+
+    /// Runs something that follows pointers into an index, but no user code.
+    fn protected_for<R>(&self, search: impl FnOnce(Protected<'_>) -> R) -> R {
+        search(Protected::pinned(&self.inner().local().pin()))
     }
 
     fn check(&self, table: &TableCore) {

@@ -6,6 +6,18 @@ use std::time::Duration;
 
 /// Counters of a database, from [`Database::stats`](crate::Database::stats). Exact when the database is quiet; while transactions
 /// run, each number is right for some moment during the call.
+///
+/// ```
+/// let db = mvcc::Database::new();
+/// let table = db.table::<u64, &str>("t")?;
+/// db.run(|tx| Ok::<_, ()>(tx.insert(&table, 1, "one"))).unwrap();
+/// let snapshot = db.snapshot();
+/// db.run(|tx| Ok::<_, ()>(tx.insert(&table, 1, "two"))).unwrap();
+/// let stats = db.stats();
+/// assert_eq!((stats.commits, stats.conflicts), (2, 0));
+/// assert_eq!((stats.live_tuples, stats.live_versions, stats.live_snapshots), (1, 2, 1));
+/// # Ok::<(), mvcc::TableError>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
@@ -31,6 +43,14 @@ pub struct Stats {
 }
 
 /// How long ago something was.
+///
+/// ```
+/// let db = mvcc::Database::new();
+/// let snapshot = db.snapshot();
+/// let oldest = db.stats().oldest_snapshot.unwrap();
+/// assert!(oldest.age.ticks > 0);
+/// println!("the oldest snapshot is {:?} old", oldest.age.duration);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Age {
@@ -41,6 +61,15 @@ pub struct Age {
 }
 
 /// The oldest snapshot, view or transaction that is alive.
+///
+/// ```
+/// let db = mvcc::Database::new();
+/// assert_eq!(db.stats().oldest_snapshot, None);
+/// let snapshot = db.snapshot();
+/// let oldest = db.stats().oldest_snapshot.unwrap();
+/// assert_eq!(oldest.timestamp, snapshot.timestamp());
+/// println!("opened at {:?}", oldest.opened_at);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct OldestSnapshot {

@@ -35,6 +35,17 @@ mod native {
     pub(crate) use std::thread::yield_now;
     pub(crate) use std::thread_local;
 
+    /// Turns that spin; later ones yield. A commit of a few writes takes less than this many `pause`s.
+    const SPINS: u32 = 64;
+
+    pub(super) fn wait(turn: u32) {
+        if turn <= SPINS {
+            spin_loop();
+        } else {
+            yield_now();
+        }
+    }
+
     /// A random number below `limit`.
     pub(super) fn random(limit: u32) -> u32 {
         fastrand::u32(..limit)
@@ -51,32 +62,12 @@ mod scheduled {
     /// The same hashes in each run, so that a schedule can be replayed.
     pub(crate) use foldhash::fast::FixedState as HashState;
     pub(crate) use shuttle::hint::spin_loop;
-    pub(crate) use shuttle::sync::MutexGuard;
-    pub(crate) use shuttle::sync::atomic::{
-        AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, fence,
-    };
+    pub(crate) use shuttle::sync::atomic::fence;
     pub(crate) use shuttle::thread::yield_now;
     pub(crate) use shuttle::thread_local;
-
-    /// A mutex without poisoning, as `parking_lot`'s.
-    #[derive(Default)]
-    pub(crate) struct Mutex<T>(shuttle::sync::Mutex<T>);
-
-    impl<T> Mutex<T> {
-        pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
-            self.0
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner)
-        }
-
-        pub(crate) fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
-            match self.0.try_lock() {
-                Ok(guard) => Some(guard),
-                Err(std::sync::TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
-                Err(std::sync::TryLockError::WouldBlock) => None,
-            }
-        }
-    }
+    pub(crate) use shuttle_announce::{
+        AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Mutex, MutexGuard, wait,
+    };
 
     /// Waiting longer only makes schedules longer.
     pub(super) fn random(_limit: u32) -> u32 {
@@ -158,9 +149,6 @@ pub(crate) struct Wait {
 }
 
 impl Wait {
-    /// Turns that spin; later ones yield. A commit of a few writes takes less than this many `pause`s.
-    const SPINS: u32 = if cfg!(shuttle) { 1 } else { 64 };
-
     pub(crate) fn new() -> Self {
         Self { turns: 0 }
     }
@@ -168,11 +156,7 @@ impl Wait {
     /// Waits one turn and returns how many there have been.
     pub(crate) fn turn(&mut self) -> u32 {
         self.turns = self.turns.saturating_add(1);
-        if self.turns <= Self::SPINS {
-            spin_loop();
-        } else {
-            yield_now();
-        }
+        wait(self.turns);
         self.turns
     }
 }

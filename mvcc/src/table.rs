@@ -26,6 +26,15 @@ use std::ptr::{self, NonNull};
 ///
 /// Keys are hashed with a fast keyed hash that differs from process to process. A table has room for some
 /// four billion keys before its lookups slow down.
+///
+/// ```
+/// let db = mvcc::Database::new();
+/// let table = db.table::<u64, &str>("t")?;
+/// let same = table.clone();
+/// db.run(|tx| Ok::<_, ()>(tx.insert(&table, 1, "one"))).unwrap();
+/// assert_eq!(db.view(|view| view.get(&same, &1).copied()), Some("one"));
+/// # Ok::<(), mvcc::TableError>(())
+/// ```
 pub struct Table<K, V> {
     pub(crate) core: Arc<TableCore>,
     types: PhantomData<Invariant<K, V>>,
@@ -50,6 +59,12 @@ impl<K, V> fmt::Debug for Table<K, V> {
 
 impl<K, V> Table<K, V> {
     /// The name that it was opened by.
+    ///
+    /// ```
+    /// let table = mvcc::Database::new().table::<u64, u64>("orders")?;
+    /// assert_eq!(table.name(), "orders");
+    /// # Ok::<(), mvcc::TableError>(())
+    /// ```
     pub fn name(&self) -> &str {
         &self.core.name
     }
@@ -103,6 +118,12 @@ impl<K, V> fmt::Debug for OrderedTable<K, V> {
 
 impl<K, V> OrderedTable<K, V> {
     /// The name that it was opened by.
+    ///
+    /// ```
+    /// let table = mvcc::Database::new().ordered_table::<u64, u64>("orders")?;
+    /// assert_eq!(table.name(), "orders");
+    /// # Ok::<(), mvcc::TableError>(())
+    /// ```
     pub fn name(&self) -> &str {
         &self.core.name
     }
@@ -116,6 +137,16 @@ impl<K, V> OrderedTable<K, V> {
 }
 
 /// Why a table could not be opened.
+///
+/// ```
+/// use mvcc::TableError;
+///
+/// let db = mvcc::Database::new();
+/// let orders = db.table::<u64, u64>("orders")?;
+/// assert!(matches!(db.table::<u64, String>("orders"), Err(TableError::WrongTypes { .. })));
+/// assert!(matches!(db.ordered_table::<u64, u64>("orders"), Err(TableError::WrongKind { .. })));
+/// # Ok::<(), mvcc::TableError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TableError {
@@ -187,6 +218,13 @@ impl Index {
         match self {
             Self::Hash(index) => index,
             Self::Tree(_) => unreachable!("the kind was checked when the table was opened"),
+        }
+    }
+
+    /// See [`HashIndex::warm`].
+    pub(crate) fn warm(&self, hashes: &[Hash], protected: Protected<'_>) {
+        if let Self::Hash(index) = self {
+            index.warm(hashes, protected);
         }
     }
 
@@ -401,6 +439,18 @@ mod sealed {
 }
 
 /// The kinds of table that the methods of a transaction take. Sealed: this crate implements it for its own tables.
+///
+/// ```
+/// use mvcc::{AnyTable, Read};
+///
+/// fn count(read: &impl Read, table: &impl AnyTable) -> usize {
+///     read.iter(table).count()
+/// }
+/// # let db = mvcc::Database::new();
+/// # let table = db.table::<String, u64>("t")?;
+/// assert_eq!(count(&db.snapshot(), &table), 0);
+/// # Ok::<(), mvcc::TableError>(())
+/// ```
 pub trait AnyTable: sealed::Sealed {
     /// The type of the keys.
     type Key: Send + Sync + 'static;
@@ -440,7 +490,23 @@ pub trait AnyTable: sealed::Sealed {
 }
 
 /// The tables in which a `Q` can be looked up. Sealed, as [`AnyTable`] is.
+///
+/// ```
+/// use mvcc::{Lookup, Read};
+///
+/// fn has(read: &impl Read, table: &impl Lookup<str>, key: &str) -> bool {
+///     read.contains_key(table, key)
+/// }
+/// # let db = mvcc::Database::new();
+/// # let table = db.table::<String, u64>("t")?;
+/// assert!(!has(&db.snapshot(), &table, "one"));
+/// # Ok::<(), mvcc::TableError>(())
+/// ```
 pub trait Lookup<Q: ?Sized>: AnyTable {
+    /// The key's hash, if the table finds its tuples by that.
+    #[doc(hidden)]
+    fn hash(&self, key: &Q) -> Option<Hash>;
+
     /// The tuple of a key.
     #[doc(hidden)]
     fn find(&self, key: &Q, protected: Protected<'_>) -> Option<NonNull<Tuple>>;
@@ -509,6 +575,10 @@ where
     V: Send + Sync + 'static,
     Q: StdHash + Eq + ?Sized,
 {
+    fn hash(&self, key: &Q) -> Option<Hash> {
+        Some(Hash::new(self.core.hasher.hash_one(key)))
+    }
+
     #[inline]
     fn find(&self, key: &Q, protected: Protected<'_>) -> Option<NonNull<Tuple>> {
         let hash = Hash::new(self.core.hasher.hash_one(key));
@@ -594,6 +664,10 @@ where
     V: Send + Sync + 'static,
     Q: Ord + ToOwned<Owned: Into<K>> + ?Sized,
 {
+    fn hash(&self, _key: &Q) -> Option<Hash> {
+        None
+    }
+
     #[inline]
     fn find(&self, key: &Q, protected: Protected<'_>) -> Option<NonNull<Tuple>> {
         self.tree().find(protected, |other| other.borrow().cmp(key))

@@ -28,6 +28,12 @@ impl Timestamp {
     }
 
     /// The clock's ticks at this point, for printing and for measuring distances.
+    ///
+    /// ```
+    /// let db = mvcc::Database::new();
+    /// let (earlier, later) = (db.snapshot().timestamp(), db.snapshot().timestamp());
+    /// println!("{} ticks later", later.ticks() - earlier.ticks());
+    /// ```
     pub fn ticks(self) -> u64 {
         self.0
     }

@@ -33,6 +33,17 @@ use std::rc::Rc;
 /// Meant for short work: while it lives, nothing that is overwritten is freed. For long reads take a
 /// [`Snapshot`](crate::Snapshot). Transactions on one thread are independent of each other, also when nested.
 ///
+/// ```
+/// let db = mvcc::Database::new();
+/// let accounts = db.table::<&str, i64>("accounts")?;
+/// let tx = db.begin();
+/// tx.insert(&accounts, "ann", 100);
+/// tx.insert(&accounts, "bob", *tx.get(&accounts, "ann").unwrap() / 2);
+/// tx.commit()?;
+/// assert_eq!(db.view(|view| view.get(&accounts, "bob").copied()), Some(50));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// It cannot be sent to another thread:
 ///
 /// ```compile_fail
@@ -102,6 +113,19 @@ impl<'db> Transaction<'db> {
     ///
     /// # Panics
     /// If the table belongs to another database.
+    ///
+    /// ```
+    /// let db = mvcc::Database::new();
+    /// let table = db.table::<u64, &str>("t")?;
+    /// let tx = db.begin();
+    /// tx.insert(&table, 1, "one");
+    /// let one = tx.get(&table, &1);
+    /// tx.insert(&table, 1, "another");
+    /// // What was read stays valid as long as the transaction.
+    /// assert_eq!((one, tx.get(&table, &1)), (Some(&"one"), Some(&"another")));
+    /// assert_eq!(tx.get(&table, &2), None);
+    /// # Ok::<(), mvcc::TableError>(())
+    /// ```
     #[inline]
     pub fn get<T: Lookup<Q>, Q: ?Sized>(&self, table: &T, key: &Q) -> Option<&T::Value> {
         self.get_tuple(table, key).map(|(_, value)| value)
@@ -113,6 +137,17 @@ impl<'db> Transaction<'db> {
     ///
     /// # Panics
     /// If the table belongs to another database.
+    ///
+    /// ```
+    /// let db = mvcc::Database::new();
+    /// let table = db.table::<u64, &str>("t")?;
+    /// db.run(|tx| {
+    ///     tx.insert(&table, 1, "one");
+    ///     Ok::<_, ()>(tx.insert(&table, 1, "another"))
+    /// }).unwrap();
+    /// assert_eq!(db.view(|view| view.get(&table, &1).copied()), Some("another"));
+    /// # Ok::<(), mvcc::TableError>(())
+    /// ```
     pub fn insert<T: AnyTable>(&self, table: &T, key: T::Key, value: T::Value) {
         let core = self.core(table);
         let version = self.version(table, Some(value));
@@ -142,6 +177,15 @@ impl<'db> Transaction<'db> {
     ///
     /// # Panics
     /// If the table belongs to another database.
+    ///
+    /// ```
+    /// let db = mvcc::Database::new();
+    /// let table = db.table::<u64, &str>("t")?;
+    /// db.run(|tx| Ok::<_, ()>(tx.insert(&table, 1, "one"))).unwrap();
+    /// db.run(|tx| Ok::<_, ()>(tx.remove(&table, &1))).unwrap();
+    /// assert!(!db.view(|view| view.contains_key(&table, &1)));
+    /// # Ok::<(), mvcc::TableError>(())
+    /// ```
     pub fn remove<T: Lookup<Q>, Q: ?Sized>(&self, table: &T, key: &Q) {
         let core = self.core(table);
         loop {
@@ -162,6 +206,18 @@ impl<'db> Transaction<'db> {
     ///
     /// # Panics
     /// If the table belongs to another database.
+    ///
+    /// ```
+    /// let db = mvcc::Database::new();
+    /// let counts = db.table::<&str, u64>("counts")?;
+    /// let updated = db.run(|tx| {
+    ///     tx.insert(&counts, "a", 1);
+    ///     Ok::<_, ()>((tx.update(&counts, "a", |count| count + 1), tx.update(&counts, "b", |count| count + 1)))
+    /// });
+    /// assert_eq!(updated, Ok((true, false)));
+    /// assert_eq!(db.view(|view| view.get(&counts, "a").copied()), Some(2));
+    /// # Ok::<(), mvcc::TableError>(())
+    /// ```
     pub fn update<T: Lookup<Q>, Q: ?Sized>(
         &self,
         table: &T,
@@ -187,6 +243,16 @@ impl<'db> Transaction<'db> {
     ///
     /// # Errors
     /// [`Conflict`] if a concurrent transaction has changed what this one has read, or is at work on what this one writes.
+    ///
+    /// ```
+    /// let db = mvcc::Database::new();
+    /// let table = db.table::<u64, &str>("t")?;
+    /// let (first, second) = (db.begin(), db.begin());
+    /// first.insert(&table, 1, "first");
+    /// second.insert(&table, 2, "second");
+    /// assert!(first.commit()? < second.commit()?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn commit(self) -> Result<Timestamp, Conflict> {
         let timestamp = if self.footprint.borrow().writes.is_empty() {
             let clock = &self.database.shared.clock;
@@ -212,6 +278,16 @@ impl<'db> Transaction<'db> {
     }
 
     /// Aborts: nothing happened. The same as dropping it.
+    ///
+    /// ```
+    /// let db = mvcc::Database::new();
+    /// let table = db.table::<u64, &str>("t")?;
+    /// let tx = db.begin();
+    /// tx.insert(&table, 1, "one");
+    /// tx.abort();
+    /// assert_eq!(db.view(|view| view.get(&table, &1).copied()), None);
+    /// # Ok::<(), mvcc::TableError>(())
+    /// ```
     pub fn abort(self) {}
 
     fn commit_writes(&self) -> Result<u64, Lost> {
@@ -237,6 +313,11 @@ impl<'db> Transaction<'db> {
             garbage::collect_some(&self.local);
         }
         Ok(timestamp)
+    }
+
+    /// Runs something that follows pointers into an index.
+    fn protected_for<R>(&self, search: impl FnOnce(Protected<'_>) -> R) -> R {
+        search(self.protected())
     }
 
     #[inline]
@@ -458,9 +539,8 @@ impl Drop for Transaction<'_> {
         if writes.iter().any(|write| write.held) {
             // Tuples that may have been added for nothing. Not removed here: that can compare keys, and we may be unwinding.
             let now = self.database.shared.clock.now();
-            let held = writes.iter().filter(|write| write.held);
             let mut garbage = self.local.worker().garbage.lock();
-            garbage.retire(held.map(|write| write.given_up(now)));
+            garbage.retire(writes.iter().filter_map(|write| write.give_up(now)));
         }
         self.local
             .return_reads(std::mem::take(&mut footprint.timed));

@@ -1,6 +1,6 @@
 //! Tuples: one word each, an atomic pointer to the newest version whose low bits are a tag.
 
-use crate::sync::{AtomicPtr, AtomicU32, Ordering, Wait, freed};
+use crate::sync::{AtomicPtr, AtomicU32, Ordering, Wait, bug, freed};
 use crate::version::Version;
 use std::ptr::NonNull;
 
@@ -15,6 +15,10 @@ const DEAD: usize = 2;
 /// The newest version is a tombstone: there is no value, and no need to look at the version.
 const TOMBSTONE: usize = 4;
 const TAGS: usize = LOCKED | DEAD | TOMBSTONE;
+
+/// Among the holds: an entry of some retire list will see to the tuple's removal. There is one such entry at most, and while there is, nobody else removes the
+/// tuple.
+const REMOVAL: u32 = 1 << 31;
 
 const _: () = assert!(
     align_of::<Version>() > TAGS,
@@ -67,8 +71,7 @@ pub struct Tuple {
     word: AtomicPtr<Version>,
     /// 32 bits of the key's hash: the position in a hash index.
     pub(crate) hash: u32,
-    /// How many live transactions and retire-list entries rely on the tuple staying in its index. It is removed
-    /// only while this is zero (I6).
+    /// How many live transactions rely on the tuple staying in its index, and `REMOVAL` (I6).
     holds: AtomicU32,
     /// A place in the order of locking that is the same in each run of a schedule, which an address is not.
     #[cfg(shuttle)]
@@ -237,7 +240,7 @@ impl Tuple {
 
     /// Keeps the tuple from being removed until [`Tuple::release`]. False if it is removed already.
     pub(crate) fn hold(&self) -> bool {
-        // SeqCst, as are the lock and `is_held`: whoever removes the tuple locks it and then looks at `holds`; we
+        // SeqCst, as are the lock and `forget_removal`: whoever removes the tuple locks it and then looks at `holds`; we
         // add to `holds` and then look at the word. One of the two sees the other.
         self.holds.fetch_add(1, Ordering::SeqCst);
         let mut wait = Wait::new();
@@ -254,19 +257,34 @@ impl Tuple {
         }
     }
 
-    /// Holds the tuple for whoever has it locked.
-    pub(crate) fn add_hold(&self) {
-        self.holds.fetch_add(1, Ordering::Relaxed);
+    /// Gives a hold back after which the tuple may still have a value, or after which somebody sees to its removal.
+    pub(crate) fn release(&self) {
+        self.holds.fetch_sub(1, Ordering::Release);
     }
 
-    /// Gives a hold back. True if it was the last one.
-    pub(crate) fn release(&self) -> bool {
-        self.holds.fetch_sub(1, Ordering::AcqRel) == 1
+    /// Gives a hold back that may have been all that the tuple was there for. True if nobody was to see to its removal: the caller is now.
+    pub(crate) fn give_up(&self) -> bool {
+        if bug!("given-up-in-two-steps") {
+            let removal = self.holds.load(Ordering::SeqCst) & REMOVAL != 0;
+            self.release();
+            return !removal && self.expect_removal();
+        }
+        // In one step: whoever takes `REMOVAL` away sees the hold or is seen here.
+        let give_up = |holds| Some((holds - 1) | REMOVAL);
+        let before = self
+            .holds
+            .fetch_update(Ordering::SeqCst, Ordering::Relaxed, give_up);
+        before.is_ok_and(|holds| holds & REMOVAL == 0)
     }
 
-    /// Whether anyone holds the tuple. Only meaningful under the lock.
-    pub(crate) fn is_held(&self) -> bool {
-        self.holds.load(Ordering::SeqCst) != 0
+    /// Says that somebody will see to the removal. True if nobody was to before. Only for the holder of the lock.
+    pub(crate) fn expect_removal(&self) -> bool {
+        self.holds.fetch_or(REMOVAL, Ordering::SeqCst) & REMOVAL == 0
+    }
+
+    /// Says that nobody will. True if the tuple is held: then its holders are to. Only for the holder of the lock.
+    pub(crate) fn forget_removal(&self) -> bool {
+        self.holds.fetch_and(!REMOVAL, Ordering::SeqCst) != REMOVAL
     }
 
     /// The newest version, for whoever has the tuple to itself.
@@ -292,13 +310,25 @@ mod tests {
     #[test]
     fn a_dead_tuple_can_be_neither_held_nor_locked() {
         let tuple = Tuple::new_held(7);
-        assert!(tuple.is_held());
-        assert!(tuple.release());
+        assert!(tuple.give_up());
         let word = tuple.lock(0).ok().expect("free");
-        assert!(!tuple.is_held());
+        assert!(!tuple.forget_removal());
         tuple.bury(word);
         assert!(!tuple.hold());
-        assert!(!tuple.is_held());
         assert!(matches!(tuple.lock(0), Err(LockError::Dead)));
+    }
+
+    #[test]
+    fn one_at_a_time_sees_to_the_removal() {
+        let tuple = Tuple::new_held(7);
+        assert!(tuple.hold());
+        assert!(tuple.give_up());
+        assert!(!tuple.expect_removal());
+        assert!(tuple.forget_removal());
+        // The last holder's turn.
+        assert!(tuple.give_up());
+        assert!(tuple.hold());
+        assert!(!tuple.give_up());
+        assert!(!tuple.forget_removal());
     }
 }

@@ -88,11 +88,11 @@ impl Version {
 pub(crate) struct VersionType {
     /// Drops the value and leaves a version whose memory can serve for another. Runs user code.
     ///
-    /// Safety: the version is reachable by nobody else.
+    /// Safety: nobody else looks at the value; the head may still be passed by.
     pub(crate) clear: unsafe fn(NonNull<Version>),
     /// Frees the version, with its value if it still has one.
     ///
-    /// Safety: as for `clear`; the pointer is dead afterwards.
+    /// Safety: the version is reachable by nobody else; the pointer is dead afterwards.
     pub(crate) free: unsafe fn(NonNull<Version>),
 }
 
@@ -101,9 +101,11 @@ impl VersionType {
         Self {
             clear: |version| {
                 if needs_drop::<V>() {
-                    // SAFETY: the caller's promise; the version's type is `V` as the table's is.
-                    let version = unsafe { version.cast::<ValueVersion<V>>().as_mut() };
-                    drop(version.value.take());
+                    let version = version.cast::<ValueVersion<V>>();
+                    // SAFETY: the caller's promise; the version's type is `V` as the table's is. A reference to the value only: the head may be
+                    // shared.
+                    let value = unsafe { &mut (*version.as_ptr()).value };
+                    drop(value.take());
                 }
             },
             free: |version| {
@@ -117,7 +119,8 @@ impl VersionType {
     }
 }
 
-/// A version that belongs to nobody's chain (or to one that nobody can reach any more): freed with its value when dropped.
+/// A version that belongs to nobody's chain (or to one that nobody can reach any more): freed with its value when dropped. The value is its
+/// owner's alone. Walks that began before it left its chain may still pass its head, and until they are through, the owner keeps it.
 pub(crate) struct OwnedVersion {
     version: NonNull<Version>,
     types: &'static VersionType,
@@ -128,7 +131,7 @@ unsafe impl Send for OwnedVersion {}
 
 impl OwnedVersion {
     /// # Safety
-    /// `version` is of type `types`, and nobody else reaches it from now on.
+    /// `version` is of type `types`, and nobody else sees its value from now on. It is not dropped before nobody can pass its head.
     pub(crate) unsafe fn new(version: NonNull<Version>, types: &'static VersionType) -> Self {
         Self { version, types }
     }
@@ -142,11 +145,11 @@ impl OwnedVersion {
         std::mem::ManuallyDrop::new(self).version
     }
 
-    /// Drops the value, which runs user code; the memory can serve for another version of the same type.
-    pub(crate) fn cleared(self) -> Self {
-        // SAFETY: ours alone. Should the value's drop panic, `self` is dropped and frees the memory.
+    /// Drops the value, which runs user code; the memory can serve for another version of the same type. Also if the drop panics, the
+    /// value is gone.
+    pub(crate) fn clear(&mut self) {
+        // SAFETY: the value is ours alone.
         unsafe { (self.types.clear)(self.version) };
-        self
     }
 }
 

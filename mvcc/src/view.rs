@@ -63,6 +63,15 @@ impl<'db> View<'db> {
     ///
     /// # Panics
     /// If the table belongs to another database.
+    ///
+    /// ```
+    /// let db = mvcc::Database::new();
+    /// let table = db.table::<String, u64>("t")?;
+    /// db.run(|tx| Ok::<_, ()>(tx.insert(&table, "one".to_owned(), 1))).unwrap();
+    /// let sum = db.view(|view| view.get(&table, "one").unwrap_or(&0) + view.get(&table, "two").unwrap_or(&0));
+    /// assert_eq!(sum, 1);
+    /// # Ok::<(), mvcc::TableError>(())
+    /// ```
     #[inline]
     pub fn get<T: Lookup<Q>, Q: ?Sized>(&self, table: &T, key: &Q) -> Option<&T::Value> {
         self.check(table.core());
@@ -133,6 +142,11 @@ impl View<'_> {
     #[inline]
     fn check(&self, table: &TableCore) {
         table.check_database(self.database.id);
+    }
+
+    /// Runs something that follows pointers into an index, but no user code.
+    fn protected_for<R>(&self, search: impl FnOnce(Protected<'_>) -> R) -> R {
+        search(Protected::pinned(&self.local.pin()))
     }
 
     /// The timestamp, taken now if there is none yet. The slot is narrowed to it: all that was read is visible there.

@@ -20,8 +20,8 @@ pub(crate) struct Write {
     pub(crate) held: bool,
     /// The tuple's word as we locked it.
     pub(crate) locked: Option<Word>,
-    /// Whether a tombstone was installed.
-    tombstone: bool,
+    /// Whether a tombstone was installed, and we are to see to the tuple's removal.
+    removal: bool,
 }
 
 /// What a write is going to install.
@@ -113,7 +113,7 @@ impl Writes {
             version: Some(version),
             held,
             locked: None,
-            tombstone: false,
+            removal: false,
         });
         if position == LINEAR {
             let all = self.entries.iter().enumerate();
@@ -153,12 +153,7 @@ impl Write {
         let locked = self.locked.expect("it is locked");
         // SAFETY: the transaction is pinned and holds the tuple's lock.
         let tuple = unsafe { self.tuple.as_ref() };
-        self.tombstone = new.is_tombstone;
-        if self.tombstone && !self.held {
-            // Under the lock, so it cannot be dead. The hold goes to the retire list.
-            tuple.add_hold();
-            self.held = true;
-        }
+        self.removal = new.is_tombstone && tuple.expect_removal();
         let mut version = new.version.into_raw();
         // SAFETY: not published yet, so ours alone.
         let head = unsafe { version.as_mut() };
@@ -166,24 +161,26 @@ impl Write {
             head.timestamp = timestamp;
         }
         *head.older.get_mut() = locked.newest();
-        tuple.publish(Word::of(version, self.tombstone));
+        tuple.publish(Word::of(version, new.is_tombstone));
     }
 
-    /// What a write leaves for the retire list that is not installed: its hold.
-    pub(crate) fn given_up(&self, timestamp: u64) -> Retired {
+    /// Gives the hold of a write back that is not installed. That may leave something for the retire list.
+    pub(crate) fn give_up(&self, timestamp: u64) -> Option<Retired> {
         // SAFETY: the transaction's slot is open since it found the tuple.
-        unsafe { Retired::new(self.table, self.tuple, None, timestamp) }
+        unsafe {
+            let removal = self.held && self.tuple.as_ref().give_up();
+            removal.then(|| Retired::new(self.table, self.tuple, None, timestamp))
+        }
     }
 
-    /// What an installed write leaves for the retire list. A tombstone's entry takes over the write's hold.
-    pub(crate) fn retired(&mut self, timestamp: u64) -> impl Iterator<Item = Retired> + use<> {
+    /// What an installed write leaves for the retire list.
+    pub(crate) fn retired(&self, timestamp: u64) -> impl Iterator<Item = Retired> + use<> {
         let (table, tuple) = (self.table, self.tuple);
         // SAFETY: the transaction's slot is open since it found the tuple.
         let entry = move |version| unsafe { Retired::new(table, tuple, version, timestamp) };
         let newest = self.locked.and_then(|word| NonNull::new(word.newest()));
         let superseded = newest.map(|version| entry(Some(version)));
-        let removed = self.tombstone.then(|| entry(None));
-        self.held &= !self.tombstone;
+        let removed = self.removal.then(|| entry(None));
         superseded.into_iter().chain(removed)
     }
 }

@@ -381,3 +381,58 @@ fn a_write_set_of_50_000_keys_commits() {
     let sum: i64 = db.snapshot().iter(&table).map(|(_, value)| value).sum();
     assert_eq!(sum, 100_000);
 }
+
+#[test]
+fn many_keys_are_read_as_one_after_the_other() {
+    let db = Database::new();
+    let table = db.table::<u64, u64>("t").expect("new");
+    let ordered = db.ordered_table::<u64, u64>("o").expect("new");
+    db.run(|tx| {
+        for key in (0..1000).step_by(3) {
+            tx.insert(&table, key, key + 1);
+            tx.insert(&ordered, key, key + 1);
+        }
+        Ok::<_, ()>(())
+    })
+    .expect("no error");
+    let keys: Vec<u64> = (0..100).map(|i| i * 37 % 1000).collect();
+    let expected: Vec<_> = keys
+        .iter()
+        .map(|key| (key % 3 == 0).then_some(key + 1))
+        .collect();
+    let check = |found: Vec<Option<u64>>| assert_eq!(found, expected);
+    check(db.view(|view| {
+        view.get_many(&table, &keys)
+            .map(Option::<&u64>::copied)
+            .collect()
+    }));
+    check(db.view(|view| {
+        view.get_many(&ordered, &keys)
+            .map(Option::<&u64>::copied)
+            .collect()
+    }));
+    let snapshot = db.snapshot();
+    check(
+        snapshot
+            .get_many(&table, &keys)
+            .map(Option::<&u64>::copied)
+            .collect(),
+    );
+    let tx = db.begin();
+    check(
+        tx.get_many(&table, &keys)
+            .map(Option::<&u64>::copied)
+            .collect(),
+    );
+    tx.insert(&table, 1, 7);
+    let found: Vec<_> = tx.get_many(&table, &[1, 3]).collect();
+    assert_eq!(found, [Some(&7), Some(&4)], "own writes are seen");
+    drop(found);
+    db.run(|tx| Ok::<_, ()>(tx.insert(&table, 3, 0)))
+        .expect("no error");
+    assert!(tx.commit().is_err(), "what it read has changed");
+    assert_eq!(
+        snapshot.get_many(&table, &[3]).collect::<Vec<_>>(),
+        [Some(&4)]
+    );
+}

@@ -1,10 +1,6 @@
-//! `mvcc` as a subject.
+//! `mvcc` as a subject: as it is, and as it is compiled for the scheduler.
 //!
-//! What follows is in a file of its own that only speaks of `library`, so that the same engine over a library that was compiled for a
-//! model checker is a module like this one.
+//! Both are one file of source, which speaks of `library`.
 
-use mvcc as library;
-
-mod subject;
-
-pub use subject::Engine;
+pub mod native;
+pub mod scheduled;

@@ -5,6 +5,7 @@
 //! timestamp is not known must have *some* place in the order at which they do (opacity). Places must agree with real time.
 
 use crate::history::{History, Outcome, Transaction};
+use crate::operation::{Key, Op};
 use crate::replay::{Mismatch, State, apply, replay};
 use crate::verdict::{Anomaly, Verdict, Violation};
 
@@ -81,6 +82,13 @@ fn order(history: &History) -> Result<Order<'_>, Verdict> {
     })
 }
 
+/// A commit, and what is not the same after it.
+struct Change<'h> {
+    index: usize,
+    transaction: &'h Transaction,
+    keys: Vec<Key>,
+}
+
 /// Those of the commits, which are sorted by timestamp, that change something. What only removes keys that are absent has written nothing, so
 /// it may share its timestamp with another, as a reader may.
 fn effective(
@@ -90,29 +98,60 @@ fn effective(
     let mut state = State::new();
     let mut effective = Vec::new();
     for same_time in commits.chunk_by(|a, b| a.0 == b.0) {
-        let mut changing = same_time.iter().filter(|commit| {
-            let mut writes = transactions[commit.1].ops.iter();
-            writes.any(|op| match op.written() {
-                Some(key) => op.new_value().is_some() || state.contains_key(&key),
-                None => false,
-            })
-        });
-        let (first, second) = (changing.next(), changing.next());
-        if let (Some(&(timestamp, a)), Some(&(_, b))) = (first, second) {
-            let (one, other) = (&transactions[a], &transactions[b]);
-            return Err(Violation::new(
-                Anomaly::SharedTimestamp,
-                format!(
-                    "T{a} and T{b} both wrote and committed at {timestamp}\n  T{a} {one}\n  T{b} {other}"
-                ),
-            ));
+        let mut after = state.clone();
+        let mut changes: Vec<Change<'_>> = Vec::new();
+        for &(timestamp, index) in same_time {
+            let change = Change::of(index, &transactions[index], &state);
+            if !change.keys.is_empty() {
+                for other in &changes {
+                    change.check_tie(other, timestamp)?;
+                }
+                apply(&change.transaction.ops, &mut after);
+                effective.push((timestamp, index));
+                changes.push(change);
+            }
         }
-        if let Some(&commit) = first {
-            apply(&transactions[commit.1].ops, &mut state);
-            effective.push(commit);
-        }
+        state = after;
     }
     Ok(effective)
+}
+
+impl<'h> Change<'h> {
+    fn of(index: usize, transaction: &'h Transaction, state: &State) -> Self {
+        let mut after = state.clone();
+        apply(&transaction.ops, &mut after);
+        let written = transaction.ops.iter().filter_map(Op::written);
+        let keys = written.filter(|key| state.get(key) != after.get(key));
+        Self {
+            index,
+            transaction,
+            keys: keys.collect(),
+        }
+    }
+
+    fn concerns(&self, other: &Transaction) -> bool {
+        let mut keys = self.keys.iter();
+        keys.any(|&key| other.ops.iter().any(|op| op.touches(key)))
+    }
+
+    /// Two may have one timestamp if their order makes no difference to anyone: neither touches what the other changes, and they overlap in time.
+    fn check_tie(&self, other: &Self, timestamp: u64) -> Result<(), Violation> {
+        let (a, b) = (self.transaction, other.transaction);
+        let anomaly = if self.concerns(b) || other.concerns(a) {
+            Anomaly::SharedTimestamp
+        } else if a.ended_before(b) || b.ended_before(a) {
+            Anomaly::TimestampAgainstRealTime
+        } else {
+            return Ok(());
+        };
+        let (first, second) = (other.index, self.index);
+        Err(Violation::new(
+            anomaly,
+            format!(
+                "T{first} and T{second} both wrote and committed at {timestamp}\n  T{first} {b}\n  T{second} {a}"
+            ),
+        ))
+    }
 }
 
 impl Order<'_> {

@@ -1,10 +1,13 @@
 //! Running a program and recording its history.
 
-use crate::history::{History, Kind, Outcome};
-use crate::operation::{Key, LISTS, ORDERED, POINTS, Scan};
-use crate::program::{Body, Program, Range, Step};
-use crate::recorder::{Handle, Log, Recorder};
+mod runner;
+
+use crate::history::{History, Kind};
+use crate::operation::{Key, ORDERED, POINTS};
+use crate::program::{Body, Ending, Program, Range, Step};
+use crate::recorder::Recorder;
 use fastrand::Rng;
+use runner::Runner;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// What a transaction or a snapshot reads.
@@ -60,8 +63,17 @@ pub trait Threads: Sync {
     /// Runs each task on a thread of its own, and returns when all have ended.
     fn run(&self, tasks: Vec<Box<dyn FnOnce() + Send + '_>>);
 
-    /// Waits for other threads.
-    fn wait_until(&self, condition: &dyn Fn() -> bool);
+    /// Called by each thread before its part of a program. Waits until all are there, if it takes that for them to overlap.
+    fn begin_program(&self, all_there: &dyn Fn() -> bool);
+
+    /// Called by each thread after its part.
+    fn end_program(&self) {}
+
+    /// Called just before a transaction of a program's thread begins.
+    fn begin_transaction(&self, _thread: usize) {}
+
+    /// Called just after it has ended.
+    fn end_transaction(&self, _thread: usize) {}
 
     /// Lets some time pass: 0 is none, 255 a lot.
     fn pause(&self, amount: u8);
@@ -80,15 +92,15 @@ impl Threads for StdThreads {
         });
     }
 
-    fn wait_until(&self, condition: &dyn Fn() -> bool) {
+    fn begin_program(&self, all_there: &dyn Fn() -> bool) {
         // Woken from a yield one is late, so it comes second; but the other thread may be waiting for this very core.
         for _ in 0..SPINS {
-            if condition() {
+            if all_there() {
                 return;
             }
             std::hint::spin_loop();
         }
-        while !condition() {
+        while !all_there() {
             std::thread::yield_now();
         }
     }
@@ -105,9 +117,6 @@ impl Threads for StdThreads {
 
 /// Some microseconds: the time in which another thread on another core gets ready.
 const SPINS: u32 = 200;
-
-/// After so many attempts that lost, a transaction that is committed by hand is given up, which bounds the history.
-const ATTEMPTS: u64 = 8;
 
 /// Runs a program on an empty engine. The history begins with the initial rows, and ends with a snapshot of everything, so that no write
 /// goes unseen.
@@ -129,7 +138,7 @@ pub fn execute_all(runs: &[(&Program, &dyn Subject)], threads: &dyn Threads) -> 
     };
     let stages: Vec<Stage<'_>> = runs.iter().map(stage).collect();
     for stage in &stages {
-        stage.run(threads, 0, &[(0, &first(stage.program))]);
+        stage.run(threads, None, &[(0, &first(stage.program))]);
     }
     let thread_count = runs.iter().map(|(program, _)| program.threads.len()).max();
     let tasks = (0..thread_count.unwrap_or(0)).map(|thread| {
@@ -142,7 +151,7 @@ pub fn execute_all(runs: &[(&Program, &dyn Subject)], threads: &dyn Threads) -> 
     });
     threads.run(tasks.collect());
     let finish = |stage: Stage<'_>| {
-        stage.run(threads, 0, &[(0, &last(stage.program))]);
+        stage.run(threads, None, &[(0, &last(stage.program))]);
         stage.recorder.finish()
     };
     stages.into_iter().map(finish).collect()
@@ -166,22 +175,28 @@ impl Stage<'_> {
         let number = |index| (1 + thread + index * count) as u64;
         let bodies = bodies.iter().enumerate();
         let bodies: Vec<_> = bodies.map(|(index, body)| (number(index), body)).collect();
+        // What a thread's first transaction sets up for it is no part of the program.
+        self.subject.view(&mut |_| {});
         self.arrived.fetch_add(1, Ordering::Relaxed);
-        threads.wait_until(&|| self.arrived.load(Ordering::Relaxed) == count);
-        self.run(threads, self.program.seed ^ (thread as u64) << 32, &bodies);
+        threads.begin_program(&|| self.arrived.load(Ordering::Relaxed) == count);
+        self.run(threads, Some(thread), &bodies);
+        threads.end_program();
     }
 
-    fn run(&self, threads: &dyn Threads, pauses: u64, bodies: &[(u64, &Body)]) {
-        let handle = self.recorder.handle();
+    fn run(&self, threads: &dyn Threads, thread: Option<usize>, bodies: &[(u64, &Body)]) {
+        let number = thread.map_or(0, |thread| thread + 1);
+        let handle = self.recorder.handle(number);
+        let pauses = self.program.seed ^ (number as u64) << 32;
         let mut runner = Runner {
             subject: self.subject,
             threads,
+            thread,
             handle: &handle,
             pauses: Rng::with_seed(pauses),
+            attempts: self.program.attempts,
+            kept: Vec::new(),
         };
-        for (number, body) in bodies {
-            runner.run(*number, body);
-        }
+        runner.run(bodies);
     }
 }
 
@@ -190,7 +205,8 @@ fn first(program: &Program) -> Body {
     Body {
         kind: Kind::Begin,
         steps: program.initial.iter().copied().map(Step::Insert).collect(),
-        gives_up: false,
+        ending: Ending::Commits,
+        outlives: 0,
     }
 }
 
@@ -211,164 +227,7 @@ fn last(program: &Program) -> Body {
     Body {
         kind: Kind::Snapshot,
         steps,
-        gives_up: false,
+        ending: Ending::Commits,
+        outlives: 0,
     }
-}
-
-/// Runs transactions on one thread.
-struct Runner<'r> {
-    subject: &'r dyn Subject,
-    threads: &'r dyn Threads,
-    handle: &'r Handle<'r>,
-    pauses: Rng,
-}
-
-impl Runner<'_> {
-    fn run(&mut self, number: u64, body: &Body) {
-        match body.kind {
-            Kind::Begin => {
-                let mut attempts = 0..ATTEMPTS;
-                while attempts
-                    .next()
-                    .is_some_and(|attempt| !self.by_hand(number, attempt, body))
-                {}
-            }
-            Kind::Run => self.closure(number, body),
-            Kind::View => {
-                let mut log = self.handle.begin(Kind::View);
-                self.subject
-                    .view(&mut |view| self.read(body, view, &mut log));
-                log.end(Outcome::Committed, None);
-            }
-            Kind::Snapshot => {
-                let mut log = self.handle.begin(Kind::Snapshot);
-                let (snapshot, timestamp) = self.subject.snapshot();
-                self.read(body, &*snapshot, &mut log);
-                log.end(Outcome::Committed, timestamp);
-            }
-        }
-    }
-
-    /// One attempt; whether it was the last.
-    fn by_hand(&mut self, number: u64, attempt: u64, body: &Body) -> bool {
-        let mut log = self.handle.begin(Kind::Begin);
-        let tx = self.subject.begin();
-        self.write(number, attempt, body, &*tx, &mut log);
-        self.pause();
-        if body.gives_up {
-            drop(tx);
-            log.end(Outcome::Aborted, None);
-            return true;
-        }
-        let timestamp = tx.commit();
-        let outcome = match timestamp {
-            Some(_) => Outcome::Committed,
-            None => Outcome::Aborted,
-        };
-        log.end(outcome, timestamp);
-        timestamp.is_some()
-    }
-
-    fn closure(&mut self, number: u64, body: &Body) {
-        let mut log = Some(self.handle.begin(Kind::Run));
-        let mut attempt = 0;
-        let mut left_at = 0;
-        self.subject.run(&mut |tx| {
-            // The engine began this attempt at some time since the closure was left.
-            if attempt > 0 {
-                if let Some(lost) = log.take() {
-                    lost.end(Outcome::Aborted, None);
-                }
-                log = Some(self.handle.begin_at(Kind::Run, left_at));
-            }
-            if let Some(log) = &mut log {
-                self.write(number, attempt, body, tx, log);
-            }
-            attempt += 1;
-            self.pause();
-            left_at = self.handle.tick();
-            !body.gives_up
-        });
-        if let Some(log) = log {
-            let outcome = if body.gives_up {
-                Outcome::Aborted
-            } else {
-                Outcome::Committed
-            };
-            log.end(outcome, None);
-        }
-    }
-
-    fn pause(&mut self) {
-        self.threads.pause(self.pauses.u8(..));
-    }
-
-    fn read(&mut self, body: &Body, reads: &dyn Reads, log: &mut Log<'_>) {
-        for &step in &body.steps {
-            self.pause();
-            Self::read_step(step, reads, log);
-        }
-    }
-
-    fn read_step(step: Step, reads: &dyn Reads, log: &mut Log<'_>) {
-        match step {
-            Step::Get(key) if key.table == LISTS => log.list(key, reads.list(key)),
-            Step::Get(key) => log.read(key, reads.get(key)),
-            Step::Scan(range) => {
-                let rows = reads.scan(&range);
-                log.scan(Scan {
-                    table: range.table,
-                    from: range.from,
-                    to: range.to,
-                    reverse: range.reverse,
-                    exhausted: range.limit.is_none_or(|limit| rows.len() < limit),
-                    rows,
-                });
-            }
-            Step::Insert(_) | Step::Remove(_) | Step::Update(_) | Step::Append(_) => {
-                panic!("a transaction that cannot write was told to: {step}")
-            }
-        }
-    }
-
-    fn write(
-        &mut self,
-        number: u64,
-        attempt: u64,
-        body: &Body,
-        tx: &dyn Writes,
-        log: &mut Log<'_>,
-    ) {
-        for (index, &step) in body.steps.iter().enumerate() {
-            self.pause();
-            let value = value(number, attempt, index);
-            match step {
-                Step::Insert(key) => {
-                    tx.insert(key, value);
-                    log.write(key, value);
-                }
-                Step::Remove(key) => {
-                    tx.remove(key);
-                    log.remove(key);
-                }
-                Step::Update(key) => {
-                    let seen = tx.update(key, value);
-                    log.read(key, seen);
-                    if seen.is_some() {
-                        log.write(key, value);
-                    }
-                }
-                Step::Append(key) => {
-                    tx.append(key, value);
-                    log.append(key, value);
-                }
-                Step::Get(_) | Step::Scan(_) => Self::read_step(step, tx, log),
-            }
-        }
-    }
-}
-
-/// A value that tells what wrote it: 2000103 is transaction 2, its second attempt, the third step.
-fn value(number: u64, attempt: u64, step: usize) -> u64 {
-    number * 1_000_000 + attempt * 100 + step as u64 + u64::from(number == 0)
 }

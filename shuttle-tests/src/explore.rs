@@ -3,13 +3,22 @@
 //! No scheduler finds everything: some bugs are found at once by PCT and hardly ever by a random walk, others the other way
 //! round. So every scenario runs under all of them; see `KILLS.md` for what found which seeded bug.
 
+use recording::Recording;
 use serde::{Deserialize, Serialize};
-use shuttle::scheduler::{PctScheduler, RandomScheduler, Scheduler, UrwRandomScheduler};
+use shuttle::scheduler::{
+    PctScheduler, RandomScheduler, ReplayScheduler, Scheduler, UrwRandomScheduler,
+};
 use shuttle::{Config, FailurePersistence, MaxSteps, Runner};
+use shuttle_engine::scheduler::serialization::serialize_schedule;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Mutex;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+mod events;
+pub mod programs;
+mod recording;
+pub mod systematic;
 
 /// A way to choose which task runs next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +51,8 @@ pub struct Outcome {
     pub runs: usize,
     /// What failed in the last one.
     pub failure: Option<String>,
+    /// That schedule, for [`replay`].
+    pub schedule: Option<String>,
 }
 
 /// A schedule longer than this is taken for one that never ends.
@@ -70,28 +81,40 @@ pub fn explore(
     }
 }
 
+/// Runs a scenario under the schedule of an [`Outcome`].
+///
+/// # Panics
+/// If the text is no schedule.
+pub fn replay(schedule: &str, scenario: impl Fn() + Send + Sync + 'static) -> Outcome {
+    let mut scheduler = ReplayScheduler::new_from_encoded(schedule);
+    // It ends where the scenario failed.
+    scheduler.set_allow_incomplete();
+    run(scheduler, scenario)
+}
+
 /// Runs a scenario under any scheduler.
 pub fn run(
     scheduler: impl Scheduler + 'static,
     scenario: impl Fn() + Send + Sync + 'static,
 ) -> Outcome {
-    // One at a time: a failure's message is caught through the process's panic hook.
-    static ONE: Mutex<()> = Mutex::new(());
-    static RUNS: AtomicUsize = AtomicUsize::new(0);
-    let _one = ONE
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner);
-    RUNS.store(0, Relaxed);
+    let runs = Arc::new(AtomicUsize::new(0));
+    let (scheduler, schedule) = Recording::of(scheduler);
     let runner = Runner::new(scheduler, config());
     let ran = catch_unwind(AssertUnwindSafe(|| {
+        let runs = runs.clone();
         runner.run(move || {
-            RUNS.fetch_add(1, Relaxed);
+            runs.fetch_add(1, Relaxed);
+            shuttle_announce::set_quiet(false);
             scenario();
         });
     }));
+    let failure = ran.err().map(|panic| message(&*panic));
     Outcome {
-        runs: RUNS.load(Relaxed),
-        failure: ran.err().map(|panic| message(&*panic)),
+        runs: runs.load(Relaxed),
+        schedule: failure
+            .as_ref()
+            .map(|_| serialize_schedule(&schedule.borrow())),
+        failure,
     }
 }
 

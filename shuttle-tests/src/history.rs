@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 /// How a transaction was run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// Begun and committed by hand.
@@ -39,10 +39,10 @@ pub enum Outcome {
 }
 
 /// One attempt of a transaction.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Transaction {
-    /// The recording handle that it ran on.
-    pub thread: u32,
+    /// The thread that it ran on.
+    pub thread: usize,
     /// How it was run.
     pub kind: Kind,
     /// A tick not after its begin.
@@ -58,7 +58,7 @@ pub struct Transaction {
 }
 
 /// Transactions over an empty database. They are called by their index: T0, T1, ...
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct History {
     /// The transactions, in order of their begin.
     pub transactions: Vec<Transaction>,
@@ -92,6 +92,29 @@ impl History {
             }
         }
         keys
+    }
+}
+
+impl History {
+    /// The same history for those who check it, and one that is equal where only the ticks are different: by thread, and with ticks that
+    /// move on only from an end to a begin.
+    #[must_use]
+    pub fn normalized(mut self) -> Self {
+        let mut ticks: Vec<(u64, bool, usize)> = Vec::new();
+        for (index, tx) in self.transactions.iter().enumerate() {
+            ticks.push((tx.begin, false, index));
+            ticks.push((tx.end, true, index));
+        }
+        ticks.sort_unstable();
+        let (mut now, mut after_end) = (0, false);
+        for (_, is_end, index) in ticks {
+            now += u64::from(after_end && !is_end);
+            after_end = is_end;
+            let tx = &mut self.transactions[index];
+            *if is_end { &mut tx.end } else { &mut tx.begin } = now;
+        }
+        self.transactions.sort_by_key(|tx| (tx.thread, tx.begin));
+        self
     }
 }
 

@@ -31,7 +31,7 @@ pub enum Value {
 }
 
 /// A scan of a part of one table.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Scan {
     /// The table.
     pub table: u8,
@@ -48,7 +48,7 @@ pub struct Scan {
 }
 
 /// An operation, with what it saw.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Op {
     /// A read of a key.
@@ -114,6 +114,16 @@ impl Op {
         match self {
             Self::Write { key, .. } | Self::Append { key, .. } => Some(*key),
             Self::Read { .. } | Self::Scan(_) => None,
+        }
+    }
+
+    /// Whether it reads or writes a key, or says whether it is there.
+    pub fn touches(&self, key: Key) -> bool {
+        match self {
+            Self::Read { key: at, .. }
+            | Self::Write { key: at, .. }
+            | Self::Append { key: at, .. } => *at == key,
+            Self::Scan(scan) => scan.table == key.table && scan.covered().contains(&key.key),
         }
     }
 

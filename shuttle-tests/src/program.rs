@@ -14,21 +14,36 @@ pub struct Program {
     pub initial: Vec<Key>,
     /// For each thread, its transactions.
     pub threads: Vec<Vec<Body>>,
+    /// After so many attempts that lost, a transaction that is committed by hand is given up, which bounds the history.
+    pub attempts: u64,
 }
 
 /// A transaction of a program.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Body {
     /// How it is run.
     pub kind: Kind,
     /// What it does. Those that cannot write only read.
     pub steps: Vec<Step>,
-    /// Whether it gives up instead of committing.
-    pub gives_up: bool,
+    /// How it ends.
+    pub ending: Ending,
+    /// How many more transactions of its thread run before it ends. It then reads everything again. Only for snapshots.
+    pub outlives: usize,
+}
+
+/// How a transaction of a program ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Ending {
+    /// It commits, or tries to.
+    Commits,
+    /// It gives up instead.
+    GivesUp,
+    /// It panics instead.
+    Panics,
 }
 
 /// A range of keys to read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Range {
     /// The table: [`POINTS`] or [`ORDERED`].
     pub table: u8,
@@ -43,7 +58,7 @@ pub struct Range {
 }
 
 /// An operation to do. What it writes is decided when it runs, so that no value is written twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Step {
     /// Read a key.
     Get(Key),
@@ -144,6 +159,7 @@ impl Program {
             seed,
             initial,
             threads,
+            attempts: 8,
         }
     }
 }
@@ -173,10 +189,19 @@ impl Draw<'_> {
         ];
         let kind = *choose(&mut self.rng, &kinds);
         let steps = 0..self.rng.usize(1..=self.shape.steps);
+        let outlives = match kind {
+            Kind::Snapshot if self.rng.bool() => self.rng.usize(1..=self.shape.transactions),
+            _ => 0,
+        };
         Body {
             kind,
+            outlives,
             steps: steps.map(|_| self.step(kind.is_read_only())).collect(),
-            gives_up: !kind.is_read_only() && self.rng.u8(..8) == 0,
+            ending: match self.rng.u8(..16) {
+                0 | 1 if !kind.is_read_only() => Ending::GivesUp,
+                2 => Ending::Panics,
+                _ => Ending::Commits,
+            },
         }
     }
 
@@ -252,12 +277,20 @@ impl fmt::Display for Body {
         for (index, step) in self.steps.iter().enumerate() {
             write!(f, "{}{step}", if index == 0 { "(" } else { ", " })?;
         }
-        f.write_str(if self.gives_up { ")!" } else { ")" })
+        f.write_str(")")?;
+        if self.outlives > 0 {
+            write!(f, " for {}", self.outlives)?;
+        }
+        f.write_str(match self.ending {
+            Ending::Commits => "",
+            Ending::GivesUp => "!",
+            Ending::Panics => "!!",
+        })
     }
 }
 
 /// One line: `#7 p0 p2 | begin(get p0, put p1) view(scan p[..]) | run(upd p0)!` has rows 0 and 2 at the start and two threads; the last
-/// transaction gives up.
+/// transaction gives up; if it panicked, it would end with two of these marks.
 impl fmt::Display for Program {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "#{}", self.seed)?;

@@ -6,14 +6,13 @@
 use crate::history::{History, Kind, Outcome, Transaction};
 use crate::operation::{Key, Op, Scan, Value};
 use std::cell::RefCell;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 /// Where threads get their handles, and where the history comes together.
 #[derive(Debug, Default)]
 pub struct Recorder {
     ticks: AtomicU64,
-    threads: AtomicU32,
     finished: Mutex<Vec<Transaction>>,
 }
 
@@ -21,7 +20,7 @@ pub struct Recorder {
 #[derive(Debug)]
 pub struct Handle<'r> {
     recorder: &'r Recorder,
-    thread: u32,
+    thread: usize,
     transactions: RefCell<Vec<Transaction>>,
 }
 
@@ -39,11 +38,11 @@ impl Recorder {
         Self::default()
     }
 
-    /// A handle for one thread.
-    pub fn handle(&self) -> Handle<'_> {
+    /// A handle for one thread, which the history calls by this number.
+    pub fn handle(&self, thread: usize) -> Handle<'_> {
         Handle {
             recorder: self,
-            thread: self.threads.fetch_add(1, Ordering::Relaxed),
+            thread,
             transactions: RefCell::default(),
         }
     }

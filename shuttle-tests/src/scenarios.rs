@@ -2,6 +2,7 @@
 
 mod anomalies;
 mod garbage;
+mod memory;
 mod ordered;
 mod panics;
 mod progress;
@@ -27,13 +28,16 @@ impl World {
     /// # Panics
     /// Outside of a schedule.
     pub fn database(self) -> Database {
-        let builder: Builder = match self {
+        let built = self.builder().build();
+        built.expect("all clocks exist in the scheduler's world")
+    }
+
+    fn builder(self) -> Builder {
+        match self {
             Self::Coarse => Database::builder(),
             Self::Skewed => Database::builder().clock_skew(3),
             Self::Strict => Database::builder().clock(ClockChoice::Counter),
-        };
-        let built = builder.build();
-        built.expect("all clocks exist in the scheduler's world")
+        }
     }
 }
 
@@ -75,6 +79,9 @@ scenarios! {
         old_snapshot in CLOCKS, two_old_snapshots in CLOCKS, snapshot_begins_beside_collection in CLOCKS, view_beside_collection in CLOCKS,
         insert_delete_reinsert in CLOCKS, aborted_insert in ONE, removal_against_stale_tuples in CLOCKS, reuse_of_a_place_in_the_index in ONE, tombstone_reuse in CLOCKS,
         threads_come_and_go in ONE, everything_is_collected in CLOCKS, collectors_collide in ONE, ordered_removal in CLOCKS;
+    memory:
+        versions_in_the_middle in CLOCKS, removal_under_a_snapshot in CLOCKS, removed_again_and_again in CLOCKS, given_up_side_by_side in ONE,
+        limited_snapshot_expires in CLOCKS, limited_snapshot_is_dropped in ONE;
     time:
         hand_over in ALL, hand_over_of_disjoint_keys in ALL, commit_then_snapshot in ALL, timestamps_order_commits in ALL,
         extension in CLOCKS, clock_ties in ALL;

@@ -4,7 +4,7 @@ use crate::cli::Failure;
 use crate::progress::Progress;
 use fastrand::Rng;
 use serde::{Deserialize, Serialize};
-use shuttle_tests::engine::Engine;
+use shuttle_tests::engine::native::Engine;
 use shuttle_tests::execute::{StdThreads, Subject, execute_all};
 use shuttle_tests::history::{History, Outcome};
 use shuttle_tests::program::{Program, Shape};

@@ -26,7 +26,7 @@ pub struct Violation {
 /// The kinds of violation. The names that have letters are those of Adya's thesis and of its successors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Anomaly {
-    /// Two transactions that write have one timestamp.
+    /// Two transactions that write have one timestamp, and their order makes a difference.
     SharedTimestamp,
     /// Timestamps contradict real time.
     TimestampAgainstRealTime,

@@ -516,7 +516,24 @@ fn lists_that_do_not_continue_each_other() {
 #[test]
 fn shared_timestamps() {
     let with = |second: Tx| history([two_rows(), tx(2, 5).at(10).write(p(0), 10), second]);
-    rejected_by_timestamps(&with(tx(3, 6).at(10).write(p(1), 20)), SharedTimestamp);
+    rejected_by_timestamps(&with(tx(3, 6).at(10).write(p(0), 20)), SharedTimestamp);
+    rejected_by_timestamps(
+        &with(tx(3, 6).at(10).read(p(0), 1).write(p(1), 20)),
+        SharedTimestamp,
+    );
+    rejected_by_timestamps(
+        &with(tx(3, 6).at(10).scan(&[(0, 1), (1, 2)]).write(p(1), 20)),
+        SharedTimestamp,
+    );
+    rejected_by_timestamps(
+        &with(tx(6, 7).at(10).write(p(1), 20)),
+        TimestampAgainstRealTime,
+    );
+    // Nobody can tell which was first.
+    accepted(&with(tx(3, 6).at(10).write(p(1), 20)));
+    accepted(&with(
+        tx(3, 6).at(10).scan_some(true, &[(1, 2)]).write(p(1), 20),
+    ));
     accepted(&with(tx(3, 6).at(10).read(p(0), 1)));
     // Removing what is not there writes nothing.
     accepted(&with(tx(3, 6).at(10).read(p(0), 1).remove(p(7))));

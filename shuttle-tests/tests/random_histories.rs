@@ -33,7 +33,7 @@ fn serial(rng: &mut Rng, count: usize, keys: u32, tables: &[u8]) -> History {
             ops.push(op);
         }
         history.transactions.push(Transaction {
-            thread: u32::try_from(index).expect("they are few"),
+            thread: index,
             kind,
             begin: turn.saturating_sub(rng.u64(..3 * STEP)),
             end: turn + rng.u64(..3 * STEP),
@@ -303,8 +303,8 @@ proptest! {
         let mut rng = Rng::with_seed(seed);
         let mut history = serial(&mut rng, count, keys, &[POINTS]);
         let transactions = &mut history.transactions;
-        let writes_first = |tx: &Transaction| tx.timestamp.is_some() && matches!(tx.ops[0], Op::Write { value: Some(_), .. });
-        let Some(first) = transactions.iter().position(writes_first) else { return Ok(()) };
+        let writes = |tx: &Transaction| tx.timestamp.is_some() && matches!(tx.ops.last(), Some(Op::Write { value: Some(_), .. }));
+        let Some(first) = transactions.iter().position(writes) else { return Ok(()) };
         let follows = |tx: &Transaction| tx.timestamp.is_some() && transactions[first].ended_before(tx);
         let Some(second) = transactions.iter().position(follows) else { return Ok(()) };
         let timestamp = transactions[first].timestamp;

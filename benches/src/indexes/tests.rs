@@ -1,7 +1,7 @@
 //! Every adapter answers as a `BTreeMap` does.
 
 use super::key::Key;
-use super::{OrderedIndex, bplustree, btreemap, congee, ferntree, masstree, scc, skiplist};
+use super::{OrderedIndex, bplustree, btreemap, congee, ferntree, masstree, mvcc, scc, skiplist};
 use std::collections::BTreeMap;
 
 fn agrees<I: OrderedIndex>() {
@@ -60,4 +60,5 @@ adapters! {
     ferntree_composite_agrees: ferntree::Boxed,
     masstree_packed_agrees: masstree::Index<8>,
     congee_agrees: congee::Index,
+    mvcc_agrees: mvcc::Index,
 }

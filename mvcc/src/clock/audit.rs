@@ -3,6 +3,12 @@
 use std::fmt;
 
 /// What [`Clock::audit`](crate::Clock::audit) measured. Displays as a table.
+///
+/// ```
+/// if let Ok(audit) = mvcc::Database::new().clock().audit() {
+///     assert_eq!(audit.smallest.len(), audit.cores.len());
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Audit {
@@ -15,12 +21,26 @@ pub struct Audit {
 
 impl Audit {
     /// The smallest entry; `None` with a single core.
+    ///
+    /// ```
+    /// if let Ok(audit) = mvcc::Database::new().clock().audit() {
+    ///     println!("at least {:?} ticks", audit.minimum());
+    /// }
+    /// ```
     pub fn minimum(&self) -> Option<i64> {
         self.smallest.iter().flatten().flatten().copied().min()
     }
 
     /// The allowance in ticks that [`Builder::clock_skew`](crate::Builder::clock_skew) should be given: zero where every
     /// hand-over took visibly longer than the counters are apart, else the largest deficit and a margin of 1,000 ticks.
+    ///
+    /// ```
+    /// let db = mvcc::Database::new();
+    /// if let Ok(audit) = db.clock().audit() {
+    ///     let db = mvcc::Database::builder().clock_skew(audit.skew()).build()?;
+    /// }
+    /// # Ok::<(), mvcc::ClockError>(())
+    /// ```
     pub fn skew(&self) -> u64 {
         match self.minimum() {
             Some(minimum) if minimum <= 0 => minimum.unsigned_abs() + 1_000,
@@ -49,6 +69,12 @@ impl fmt::Display for Audit {
 }
 
 /// Why a clock could not be audited.
+///
+/// ```
+/// if let Err(error) = mvcc::Database::new().clock().audit() {
+///     assert!(error.to_string().starts_with("cannot audit the clock"));
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditError(String);
 

@@ -1,0 +1,252 @@
+//! A worker's garbage: lists of what waits to be collected.
+
+use super::{BATCH, PATIENCE};
+use crate::index::Replaced;
+use crate::shared::Horizon;
+use crate::sync::bug;
+use crate::table::{DeadTuple, TableCore};
+use crate::tuple::{Order, Tuple};
+use crate::version::{OwnedVersion, Version};
+use std::collections::{BTreeMap, VecDeque};
+use std::ptr::NonNull;
+
+/// Entries disposed of between two times that the queue is locked.
+const PORTION: usize = 64;
+/// Entries that a commit looks at again whose snapshot has gone. There may be as many as the database has rows.
+const AGAIN: usize = if cfg!(any(test, shuttle)) { 4 } else { 1024 };
+
+/// How much a collection does.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Effort {
+    /// As much as a commit should pay for.
+    Some,
+    /// All that can be done.
+    All,
+}
+
+/// What a commit superseded.
+pub(crate) struct Retired {
+    pub(crate) table: NonNull<TableCore>,
+    pub(crate) tuple: NonNull<Tuple>,
+    /// The superseded version; `None`: the tuple's key was removed, or not inserted after all, and the tuple may go once there is nothing else. A tuple has
+    /// one such entry at most, and stays as long as it has (I6).
+    pub(crate) version: Option<NonNull<Version>>,
+    /// When: the successor's timestamp.
+    pub(crate) timestamp: u64,
+    /// The tuple's place in the order of locking, for those who must not look at the tuple any more.
+    #[cfg(shuttle)]
+    order: Order,
+}
+
+// SAFETY: an entry owns its version, whose value is `Send`; tables and tuples are shared between threads anyway.
+unsafe impl Send for Retired {}
+
+/// What the removal of a tuple has to wait for.
+#[derive(Clone, Copy)]
+pub(super) struct Until {
+    /// A snapshot; 0 stands for some open transaction, or another collector.
+    pub(super) snapshot: u64,
+    /// The timestamp of the tombstone.
+    pub(super) timestamp: u64,
+}
+
+/// What has left an index. Dropping it frees it.
+pub enum Unlinked {
+    Tuple(DeadTuple),
+    Array(Replaced),
+    /// A node of a tree, or the content of one.
+    Node(Box<dyn Send>),
+}
+
+/// A worker's garbage.
+#[derive(Default)]
+pub(crate) struct Garbage {
+    /// What left an index, with the coarse clock's reading afterwards, ascending.
+    unlinked: VecDeque<(u64, Unlinked)>,
+    /// In the order of their timestamps.
+    queue: VecDeque<Retired>,
+    /// By a snapshot that sees them.
+    seen: BTreeMap<u64, Vec<Retired>>,
+    /// The number of entries, but for those that wait for a snapshot, at which the next collection pays.
+    enough: usize,
+}
+
+impl Garbage {
+    /// Adds entries of one commit. True if a collection is due.
+    pub(crate) fn retire(&mut self, entries: impl Iterator<Item = Retired>) -> bool {
+        self.queue.extend(entries);
+        self.queue.len() + self.unlinked.len() >= self.enough.max(BATCH)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.unlinked.len() + self.queue.len() + self.seen.values().map(Vec::len).sum::<usize>()
+    }
+
+    /// Adds what left an index before `at`, and after all that was added before.
+    pub(super) fn add_unlinked(&mut self, at: u64, unlinked: Unlinked) {
+        self.unlinked.push_back((at, unlinked));
+    }
+
+    /// Takes what only pinned threads can still use.
+    pub(super) fn take_unlinked(
+        &mut self,
+        horizon: &Horizon,
+    ) -> impl Iterator<Item = Unlinked> + use<> {
+        let is_closed = |at| at < horizon.open || bug!("unlinked-freed-at-once");
+        let closed = self.unlinked.partition_point(|(at, _)| is_closed(*at));
+        let taken: Vec<_> = self.unlinked.drain(..closed).collect();
+        self.enough = self.queue.len() + self.unlinked.len() + BATCH;
+        // After a burst, its room is given back.
+        if self.queue.capacity().max(self.unlinked.capacity()) > 4 * self.enough {
+            self.shrink();
+        }
+        taken.into_iter().map(|(_, unlinked)| unlinked)
+    }
+
+    /// Takes up to a portion of what nobody can reach any more.
+    pub(super) fn take_expired(&mut self, horizon: &Horizon, taken: &mut Vec<Retired>) {
+        while taken.len() < PORTION
+            && self.queue.front().is_some_and(|entry| {
+                entry.timestamp < horizon.watermark
+                    || bug!("expired-at-watermark") && entry.timestamp == horizon.watermark
+            })
+        {
+            taken.extend(self.queue.pop_front());
+        }
+    }
+
+    /// Looks again at what waits behind snapshots, and takes what none of them sees.
+    pub(super) fn take_unseen(
+        &mut self,
+        horizon: &Horizon,
+        effort: Effort,
+        taken: &mut Vec<Retired>,
+    ) {
+        let (patience, mut room) = match effort {
+            Effort::Some => (PATIENCE, AGAIN),
+            Effort::All => (0, usize::MAX),
+        };
+        let mut again = Vec::new();
+        if self.queue.len() > patience {
+            let closed = self
+                .queue
+                .partition_point(|entry| entry.timestamp < horizon.open);
+            again.extend(self.queue.drain(..closed));
+        }
+        // Those that wait for transactions come last, for they may have to be put by again.
+        for (snapshot, entries) in self.seen.iter_mut().rev() {
+            if horizon.snapshots.binary_search(snapshot).is_err() {
+                let left = entries.len().saturating_sub(room);
+                room -= entries.len() - left;
+                again.extend(entries.drain(left..));
+            }
+        }
+        self.seen.retain(|_, entries| !entries.is_empty());
+        taken.reserve(again.len());
+        for entry in again {
+            match entry.seen_by(horizon) {
+                Some(snapshot) => self.seen.entry(snapshot).or_default().push(entry),
+                None => taken.push(entry),
+            }
+        }
+    }
+
+    /// Puts an entry by that is to be looked at again next time.
+    pub(super) fn put_by(&mut self, entry: Retired) {
+        self.seen.entry(0).or_default().push(entry);
+    }
+
+    /// Puts a removal by that has to wait.
+    pub(super) fn wait(&mut self, mut entry: Retired, until: Until) {
+        entry.timestamp = until.timestamp;
+        self.seen.entry(until.snapshot).or_default().push(entry);
+    }
+
+    /// Gives back room that is not used.
+    pub(super) fn shrink(&mut self) {
+        self.queue.shrink_to_fit();
+        self.unlinked.shrink_to_fit();
+    }
+
+    /// Everything, for a database that is being dropped.
+    pub(crate) fn drain(&mut self) -> (Vec<Retired>, Vec<(u64, Unlinked)>) {
+        let seen = std::mem::take(&mut self.seen).into_values().flatten();
+        let queue = std::mem::take(&mut self.queue).into_iter();
+        (
+            queue.chain(seen).collect(),
+            std::mem::take(&mut self.unlinked).into(),
+        )
+    }
+}
+
+impl Retired {
+    /// # Safety
+    /// The caller is protected since it found the tuple.
+    pub(crate) unsafe fn new(
+        table: NonNull<TableCore>,
+        tuple: NonNull<Tuple>,
+        version: Option<NonNull<Version>>,
+        timestamp: u64,
+    ) -> Self {
+        Self {
+            table,
+            tuple,
+            version,
+            timestamp,
+            // SAFETY: the caller's promise.
+            #[cfg(shuttle)]
+            order: unsafe { crate::tuple::order_of(tuple) },
+        }
+    }
+
+    /// The tuple's place in the order of locking. It takes no look at the tuple, which may be gone.
+    #[cfg(not(shuttle))]
+    pub(super) fn order(&self) -> Order {
+        self.tuple.as_ptr().addr()
+    }
+
+    #[cfg(shuttle)]
+    pub(super) fn order(&self) -> Order {
+        self.order
+    }
+
+    /// To be looked at again next time.
+    pub(super) fn until_next(&self) -> Until {
+        Until {
+            snapshot: 0,
+            timestamp: self.timestamp,
+        }
+    }
+
+    /// A snapshot that keeps the entry from being disposed of; 0 stands for some open transaction.
+    fn seen_by(&self, horizon: &Horizon) -> Option<u64> {
+        if self.timestamp < horizon.watermark {
+            return None;
+        }
+        if self.timestamp >= horizon.open {
+            return Some(0);
+        }
+        // A removal may have to wait as well, but that is for the tuple to say.
+        let version = self.version?;
+        if bug!("middle-snapshot-ignored") {
+            return None;
+        }
+        // SAFETY: the entry owns it.
+        let from = unsafe { version.as_ref() }.timestamp;
+        horizon.first_to_see(from, self.timestamp)
+    }
+
+    pub(super) fn table_id(&self) -> usize {
+        // SAFETY: tables outlive their garbage: the database keeps both, and drains the garbage first.
+        unsafe { self.table.as_ref() }.id
+    }
+
+    /// The version, for whoever knows that nobody sees its value any more, and that nobody passes its head when it is dropped.
+    pub(crate) fn into_version(self) -> Option<OwnedVersion> {
+        // SAFETY: as above.
+        let types = unsafe { self.table.as_ref() }.versions;
+        // SAFETY: the entry owns its version, and the caller's knowledge.
+        self.version
+            .map(|version| unsafe { OwnedVersion::new(version, types) })
+    }
+}
