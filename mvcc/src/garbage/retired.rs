@@ -3,7 +3,7 @@
 use super::{BATCH, PATIENCE};
 use crate::index::Replaced;
 use crate::shared::Horizon;
-use crate::sync::bug;
+use crate::sync::{SMALL, bug};
 use crate::table::{DeadTuple, TableCore};
 use crate::tuple::{Order, Tuple};
 use crate::version::{OwnedVersion, Version};
@@ -13,7 +13,7 @@ use std::ptr::NonNull;
 /// Entries disposed of between two times that the queue is locked.
 const PORTION: usize = 64;
 /// Entries that a commit looks at again whose snapshot has gone. There may be as many as the database has rows.
-const AGAIN: usize = if cfg!(any(test, shuttle)) { 4 } else { 1024 };
+const AGAIN: usize = if SMALL { 4 } else { 1024 };
 
 /// How much a collection does.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -72,9 +72,15 @@ pub(crate) struct Garbage {
 }
 
 impl Garbage {
-    /// Adds entries of one commit. True if a collection is due.
-    pub(crate) fn retire(&mut self, entries: impl Iterator<Item = Retired>) -> bool {
-        self.queue.extend(entries);
+    /// Adds an entry of a commit.
+    #[inline]
+    pub(crate) fn retire(&mut self, entry: Retired) {
+        self.queue.push_back(entry);
+    }
+
+    /// Whether a collection pays.
+    #[inline]
+    pub(crate) fn is_due(&self) -> bool {
         self.queue.len() + self.unlinked.len() >= self.enough.max(BATCH)
     }
 
@@ -105,6 +111,7 @@ impl Garbage {
 
     /// Takes up to a portion of what nobody can reach any more.
     pub(super) fn take_expired(&mut self, horizon: &Horizon, taken: &mut Vec<Retired>) {
+        taken.reserve(self.queue.len().min(PORTION));
         while taken.len() < PORTION
             && self.queue.front().is_some_and(|entry| {
                 entry.timestamp < horizon.watermark

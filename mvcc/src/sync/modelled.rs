@@ -12,9 +12,9 @@ use std::ops::{Deref, DerefMut};
 
 /// The checker's macro, which knows no `const` initialisers.
 macro_rules! local {
-    (static $name:ident: $type:ty = const $value:block;) => {
+    ($($(#[$meta:meta])* static $name:ident: $type:ty = const $value:block;)+) => {
         loom::thread_local! {
-            static $name: $type = $value;
+            $($(#[$meta])* static $name: $type = $value;)+
         }
     };
 }
