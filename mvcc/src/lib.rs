@@ -89,6 +89,7 @@ mod range;
 mod read;
 mod reads;
 mod recycled;
+mod reserve;
 mod retry;
 mod savepoint;
 mod secondary;

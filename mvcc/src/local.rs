@@ -3,6 +3,7 @@
 
 use crate::reads::Read;
 use crate::recycled::Recycled;
+use crate::reserve::{Place, Reserved};
 use crate::shared::{self, Shared, Worker};
 use crate::slots::{Bound, SlotRef};
 use crate::sync::{Arc, Ordering, fence, freed, thread_local};
@@ -24,6 +25,8 @@ pub(crate) struct Local {
     at_hand: RefCell<Recycled>,
     /// Whether this thread has closed the gate to other threads' commits.
     inside: Cell<bool>,
+    /// What this thread's transactions have reserved.
+    reserved: RefCell<Vec<Reserved>>,
     /// After the handle: it outlives it.
     shared: Arc<Shared>,
 }
@@ -76,6 +79,7 @@ impl Local {
             spare_reads: Cell::default(),
             at_hand: RefCell::default(),
             inside: Cell::new(false),
+            reserved: RefCell::default(),
             shared: shared.clone(),
         }
     }
@@ -124,6 +128,39 @@ impl Local {
     /// Whether this thread is the one that may commit although the gate is closed.
     pub(crate) fn is_inside(&self) -> bool {
         self.inside.get()
+    }
+
+    /// Reserves a place for the transaction with this slot. False: another thread's transaction has it.
+    pub(crate) fn reserve(&self, slot: SlotRef, place: Place) -> bool {
+        let mut reserved = self.reserved.borrow_mut();
+        if reserved.iter().any(|(_, own)| *own == place) {
+            return true;
+        }
+        let may_wait = reserved.is_empty() && !self.inside.get();
+        let taken = self.shared.reservations.take(place, may_wait);
+        if taken {
+            reserved.push((slot, place));
+        }
+        taken
+    }
+
+    /// Gives back what a transaction has reserved.
+    #[inline]
+    pub(crate) fn give_back_reserved(&self, slot: SlotRef) {
+        if !self.reserved.borrow().is_empty() {
+            self.give_back(slot);
+        }
+    }
+
+    #[cold]
+    fn give_back(&self, slot: SlotRef) {
+        self.reserved.borrow_mut().retain(|&(owner, place)| {
+            let is_other = owner != slot;
+            if !is_other {
+                self.shared.reservations.give_back(place);
+            }
+            is_other
+        });
     }
 
     /// Announces a transaction that may read anything from now on.

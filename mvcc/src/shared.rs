@@ -5,6 +5,7 @@ use crate::feed::Feeds;
 use crate::garbage::Garbage;
 use crate::limited::LimitedSnapshots;
 use crate::recycled::Pool;
+use crate::reserve::Reservations;
 use crate::slots::{Bound, Slots};
 use crate::stats::Age;
 use crate::sync::{
@@ -38,6 +39,7 @@ pub(crate) struct Shared {
     /// The [`Catalog`].
     catalog: CachePadded<AtomicU64>,
     pub(crate) feeds: Feeds,
+    pub(crate) reservations: Reservations,
     /// The last field: what it still has deferred runs when it goes, and counts down `deferred`.
     pub(crate) collector: Collector,
 }
@@ -119,6 +121,7 @@ impl Shared {
             turn: Mutex::default(),
             catalog: CachePadded::default(),
             feeds: Feeds::default(),
+            reservations: Reservations::default(),
             collector: Collector::new(),
         }
     }

@@ -10,6 +10,7 @@ use crate::protected::Protected;
 use crate::range::{Direction, RangeRead, Rows, last_key, walk};
 use crate::read::{self, RangeReader, RowReader};
 use crate::reads::{Reads, Seen, read_at};
+use crate::reserve::Place;
 use crate::savepoint::Savepoint;
 use crate::secondary::Duplicate;
 use crate::shared::Worker;
@@ -384,9 +385,16 @@ impl<'db> Transaction<'db> {
             garbage::collect_some(&self.local);
         }
         if let Some(announced) = announced {
+            // It may wait for somebody who waits for these.
+            self.local.give_back_reserved(self.slot);
             announced.finish(timestamp, self.local.is_inside());
         }
         Ok(timestamp)
+    }
+
+    /// Reserves a place until the transaction ends. False: another thread's transaction has it.
+    pub(crate) fn reserve_place(&self, place: Place) -> bool {
+        self.local.reserve(self.slot, place)
     }
 
     /// Lets go of the tuples of writes that are not to be installed. Those that were added for nothing are collected later, not here: that can compare keys,
@@ -633,6 +641,7 @@ impl Drop for Transaction<'_> {
         }
         let writes = self.footprint.get_mut().writes.take_entries();
         self.give_up(&writes);
+        self.local.give_back_reserved(self.slot);
         let footprint = self.footprint.get_mut();
         self.local
             .return_reads(std::mem::take(&mut footprint.timed));
