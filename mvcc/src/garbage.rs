@@ -124,7 +124,8 @@ impl<'w> Work<'w> {
                 self.worker.garbage.lock().wait(entry, until);
             }
         } else if let Some(entry) = self.entries.pop() {
-            self.local.worker().count_versions(-1);
+            let bytes = entry.version_bytes();
+            self.local.worker().count_versions(-1, -bytes);
             let table = entry.table_id();
             // I4: nobody reaches it.
             if let Some(mut version) = entry.into_version() {
@@ -168,7 +169,8 @@ impl<'w> Work<'w> {
                 removal = Some(entry);
                 continue;
             }
-            self.local.worker().count_versions(-1);
+            let bytes = entry.version_bytes();
+            self.local.worker().count_versions(-1, -bytes);
             let table = entry.table_id();
             let version = entry.into_version();
             self.passed.extend(version.map(|version| (table, version)));

@@ -15,9 +15,10 @@ use crate::savepoint::Savepoint;
 use crate::secondary::Duplicate;
 use crate::shared::Worker;
 use crate::slots::SlotRef;
-use crate::sync::bug;
+use crate::sync::{bug, counter};
 use crate::table::{AnyTable, Lookup, TableCore, key_of};
 use crate::timestamp::Timestamp;
+use crate::trace;
 use crate::tree::TreeKey;
 use crate::tuple::Tuple;
 use crate::version::{OwnedVersion, Version};
@@ -199,7 +200,7 @@ impl<'db> Transaction<'db> {
             let unlinked = |unlinked| garbage::unlinked(&self.local, unlinked);
             match table.add(vacancy, key, self.protected(), unlinked) {
                 Ok(tuple) => {
-                    self.local.worker().count_tuples(1);
+                    self.local.worker().count_tuples(1, core.tuple_bytes);
                     return self.write(core, tuple, version, true);
                 }
                 Err(back) => key = back,
@@ -365,7 +366,7 @@ impl<'db> Transaction<'db> {
         let announced = footprint.catalog.has_feeds();
         let announced = announced.then(|| Announced::new(shared, worker));
         let committed = footprint.commit(shared, self.local.is_inside(), self.protected());
-        let timestamp = committed.inspect_err(|_| Worker::count(&worker.conflicts))?;
+        let timestamp = committed.inspect_err(|lost| self.count_conflict(lost))?;
         Worker::count(&worker.commits);
         let mut writes = footprint.writes.take_entries();
         drop(footprint);
@@ -373,7 +374,8 @@ impl<'db> Transaction<'db> {
             announced.record(timestamp, &writes);
         }
         shared.advance(timestamp, shared.clock.coarse_step());
-        worker.count_versions(i64::try_from(writes.len()).expect("fewer than 2^63"));
+        let bytes = writes.iter().map(Write::version_bytes).sum();
+        worker.count_versions(i64::try_from(writes.len()).expect("fewer than 2^63"), bytes);
         let retired = writes.iter_mut().flat_map(|write| write.retired(timestamp));
         let due = worker.garbage.lock().retire(retired);
         for write in writes.iter().filter(|write| write.held) {
@@ -390,6 +392,26 @@ impl<'db> Transaction<'db> {
             announced.finish(timestamp, self.local.is_inside());
         }
         Ok(timestamp)
+    }
+
+    #[cold]
+    fn count_conflict(&self, lost: &Lost) {
+        Worker::count(&self.local.worker().conflicts);
+        // SAFETY: the database keeps its tables.
+        let table = unsafe { lost.table.as_ref() };
+        table.conflicts.add(lost.cause);
+        trace::debug!(
+            target: "mvcc",
+            table = table.name(),
+            cause = lost.cause.name(),
+            attempt = self.attempt,
+            "conflict"
+        );
+    }
+
+    /// Counts what happens to this transaction.
+    pub(crate) fn count(&self, counter: impl FnOnce(&Worker) -> &counter::AtomicU64) {
+        Worker::count(counter(self.local.worker()));
     }
 
     /// Reserves a place until the transaction ends. False: another thread's transaction has it.
