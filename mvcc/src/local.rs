@@ -27,6 +27,8 @@ pub(crate) struct Local {
     inside: Cell<bool>,
     /// What this thread's transactions have reserved.
     reserved: RefCell<Vec<Reserved>>,
+    /// Whether that is anything.
+    has_reserved: Cell<bool>,
     /// After the handle: it outlives it.
     shared: Arc<Shared>,
 }
@@ -80,6 +82,7 @@ impl Local {
             at_hand: RefCell::default(),
             inside: Cell::new(false),
             reserved: RefCell::default(),
+            has_reserved: Cell::new(false),
             shared: shared.clone(),
         }
     }
@@ -140,6 +143,7 @@ impl Local {
         let taken = self.shared.reservations.take(place, may_wait);
         if taken {
             reserved.push((slot, place));
+            self.has_reserved.set(true);
         }
         taken
     }
@@ -147,20 +151,22 @@ impl Local {
     /// Gives back what a transaction has reserved.
     #[inline]
     pub(crate) fn give_back_reserved(&self, slot: SlotRef) {
-        if !self.reserved.borrow().is_empty() {
+        if self.has_reserved.get() {
             self.give_back(slot);
         }
     }
 
     #[cold]
     fn give_back(&self, slot: SlotRef) {
-        self.reserved.borrow_mut().retain(|&(owner, place)| {
+        let mut reserved = self.reserved.borrow_mut();
+        reserved.retain(|&(owner, place)| {
             let is_other = owner != slot;
             if !is_other {
                 self.shared.reservations.give_back(place);
             }
             is_other
         });
+        self.has_reserved.set(!reserved.is_empty());
     }
 
     /// Announces a transaction that may read anything from now on.

@@ -144,6 +144,11 @@ impl OwnedVersion {
         Self { version, types }
     }
 
+    /// Its size, as it is counted.
+    pub(crate) fn bytes(&self) -> i64 {
+        self.types.bytes
+    }
+
     pub(crate) fn as_ptr(&self) -> NonNull<Version> {
         self.version
     }

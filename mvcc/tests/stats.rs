@@ -80,7 +80,7 @@ fn a_counting_clock_tells_ages_in_ticks_only() {
 fn conflicts_are_told_by_table_and_cause() {
     let db = Database::new();
     let (left, right) = (numbers(&db, "left"), numbers(&db, "right"));
-    X {
+    let lose = |read: &dyn Fn(&mvcc::Transaction<'_>) -> bool, table, key| {
         let tx = db.begin();
         read(&tx);
         tx.insert(&left, 3, 3);
