@@ -394,6 +394,17 @@ impl Database {
         garbage::collect_all(&self.inner.local());
     }
 
+    /// The [name](Builder::name) that it was given, or its number.
+    ///
+    /// ```
+    /// let db = mvcc::Database::builder().name("shop").build()?;
+    /// assert_eq!(db.name(), "shop");
+    /// # Ok::<(), mvcc::ClockError>(())
+    /// ```
+    pub fn name(&self) -> &str {
+        &self.inner.label
+    }
+
     /// The clock in use.
     ///
     /// ```

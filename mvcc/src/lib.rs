@@ -74,6 +74,8 @@
 //! 64-bit. Timestamps come from the time-stamp counter on x86-64 where CPUID and the kernel vouch for it, from the generic timer on aarch64, else from a
 //! shared counter; see [`Builder::clock`].
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod clock;
 mod commit;
 mod conflict;

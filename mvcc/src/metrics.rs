@@ -27,7 +27,7 @@ impl Database {
     #[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]
     pub fn record_metrics(&self) {
         describe();
-        let label = &self.inner().label;
+        let label = self.name();
         let stats = self.stats();
         for (name, _, value) in counters(&stats) {
             counter!(name, "database" => label.to_string()).absolute(value);

@@ -71,7 +71,7 @@ impl<K, V> Table<K, V> {
     /// # Ok::<(), mvcc::TableError>(())
     /// ```
     pub fn name(&self) -> &str {
-        &self.core.name
+        self.core.name()
     }
 
     pub(crate) fn from_core(core: Arc<TableCore>) -> Self {
@@ -130,7 +130,7 @@ impl<K, V> OrderedTable<K, V> {
     /// # Ok::<(), mvcc::TableError>(())
     /// ```
     pub fn name(&self) -> &str {
-        &self.core.name
+        self.core.name()
     }
 
     pub(crate) fn from_core(core: Arc<TableCore>) -> Self {

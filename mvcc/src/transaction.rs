@@ -374,15 +374,19 @@ impl<'db> Transaction<'db> {
             announced.record(timestamp, &writes);
         }
         shared.advance(timestamp, shared.clock.coarse_step());
-        let bytes = writes.iter().map(Write::version_bytes).sum();
-        worker.count_versions(i64::try_from(writes.len()).expect("fewer than 2^63"), bytes);
         let retired = writes.iter_mut().flat_map(|write| write.retired(timestamp));
         let due = worker.garbage.lock().retire(retired);
-        for write in writes.iter().filter(|write| write.held) {
-            // It has a value now; whoever removes that holds the tuple in turn. Our slot is older than that removal.
-            // SAFETY: held until now.
-            unsafe { write.tuple.as_ref() }.release();
+        let mut bytes = 0;
+        for write in &writes {
+            bytes += write.version_bytes();
+            if write.held {
+                // It has a value now; whoever removes that holds the tuple in turn. Our slot is older than that removal.
+                // SAFETY: held until now.
+                unsafe { write.tuple.as_ref() }.release();
+            }
         }
+        let installed = i64::try_from(writes.len()).expect("fewer than 2^63");
+        worker.count_versions(installed, bytes);
         if due {
             garbage::collect_some(&self.local);
         }
