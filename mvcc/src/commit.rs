@@ -41,6 +41,7 @@ pub(crate) struct ScanRead {
 }
 
 /// What a read-write transaction has read and is going to write.
+#[derive(Default)]
 pub(crate) struct Footprint {
     pub(crate) reads: Reads,
     /// What was read at the timestamp.
@@ -58,7 +59,26 @@ pub(crate) struct Footprint {
 const TURNS: u32 = 256;
 const ATTEMPTS: u32 = 4;
 
+/// Entries that the lists of a footprint that is kept for a thread's next transaction may have room for, all in all: some 10 KiB at most. Larger ones cost
+/// more to fill than to allocate.
+const SPARE: usize = 128;
+
 impl Footprint {
+    /// Empties it, which drops versions that were not installed: user code. Whether it is small enough to be kept.
+    #[inline]
+    pub(crate) fn clear(&mut self) -> bool {
+        self.reads.clear();
+        self.timed.clear();
+        self.absent.clear();
+        self.scans.clear();
+        self.ranges.clear();
+        let room = self.timed.capacity()
+            + self.absent.capacity()
+            + self.scans.capacity()
+            + self.ranges.capacity();
+        self.writes.clear() + room <= SPARE
+    }
+
     /// Remembers what was read at the timestamp.
     pub(crate) fn record(
         &mut self,

@@ -69,7 +69,7 @@ pub(crate) struct Worker {
 /// What commits have to know of beyond tables and rows. Each transaction remembers the catalog as it was when it began.
 ///
 /// The lowest bit says whether there are feeds. The rest counts the changes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Catalog(u64);
 
 impl Catalog {
