@@ -114,7 +114,8 @@ const MVCC: &[Bug] = bugs! {
     "expired-while-read": "a snapshot expires while it is read",
     "expired-after-its-slot": "the slot of a snapshot that expires is given up before its reads are refused",
     "expired-after-its-drop": "a snapshot that is dropped stays on the list of those that may expire, so its slot is taken from whoever has it next",
-    // Indexes, feeds, savepoints, peeks.
+    // Reservations, indexes, feeds, savepoints, peeks.
+    "reservation-not-waited-for": "who finds a row reserved goes on without waiting",
     "index-built-beside-commits": "an index is filled while others commit",
     "index-unnoticed": "a commit does not notice that its table has got an index",
     "uniqueness-only-peeked-at": "that no other row has a unique key is not among the reads",

@@ -112,7 +112,7 @@ scenarios! {
         timestamps_order_reads in ALL, extension in CLOCKS, clock_ties in ALL;
     progress:
         opposite_lock_orders in ONE, the_long_transaction_wins * 4 in ONE, nested_transactions in ONE, partial_acquisition in ONE,
-        conflict_leaves_no_lock in ONE;
+        conflict_leaves_no_lock in ONE, reserved_row in CLOCKS, crossing_reservations in ONE;
     indexes:
         unique_keys in CLOCKS, index_built_beside_writers in CLOCKS, rows_move_in_an_index in CLOCKS;
     feeds:
