@@ -6,7 +6,7 @@
 //! the one who has the reservation may have been forgotten, or be waiting for something else.
 
 use crate::slots::SlotRef;
-use crate::sync::{Condvar, Mutex, bug};
+use crate::sync::{Condvar, Mutex, SCHEDULED, bug};
 use crate::table::Lookup;
 use crate::transaction::Transaction;
 use crossbeam_utils::CachePadded;
@@ -17,8 +17,9 @@ use std::time::{Duration, Instant};
 
 /// How long to wait for a reservation: a few slices of the system's scheduler, for its owner may have been preempted.
 const PATIENCE: Duration = Duration::from_millis(10);
-/// Places that are reserved are kept in so many sets, so that transactions on different rows seldom meet.
-const SHARDS: usize = 16;
+/// Places that are reserved are kept in so many sets, so that transactions on different rows seldom meet. Addresses differ from run to run, so where
+/// schedules are replayed there is one set.
+const SHARDS: usize = if SCHEDULED { 1 } else { 16 };
 
 /// What is reserved: the address of a tuple, or of a table for the keys that it does not have.
 pub(crate) type Place = usize;
@@ -46,7 +47,7 @@ impl Reservations {
         let shard = self.shard(place);
         let mut reserved = shard.reserved.lock();
         // The scheduler of the concurrency tests has no time.
-        let deadline = (!cfg!(shuttle)).then(|| Instant::now() + PATIENCE);
+        let deadline = (!SCHEDULED).then(|| Instant::now() + PATIENCE);
         let mut in_time = may_wait && !bug!("reservation-not-waited-for");
         while !reserved.insert(place) {
             if !in_time {
