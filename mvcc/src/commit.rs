@@ -6,7 +6,7 @@ use crate::index::{Hash, Inserts};
 use crate::protected::Protected;
 use crate::range::RangeRead;
 use crate::reads::{Read, Reads};
-use crate::shared::Shared;
+use crate::shared::{Catalog, Shared};
 use crate::sync::{back_off, bug};
 use crate::table::TableCore;
 use crate::tuple::{Tuple, Word};
@@ -41,6 +41,7 @@ pub(crate) struct ScanRead {
 }
 
 /// What a read-write transaction has read and is going to write.
+#[derive(Default)]
 pub(crate) struct Footprint {
     pub(crate) reads: Reads,
     /// What was read at the timestamp.
@@ -49,8 +50,8 @@ pub(crate) struct Footprint {
     pub(crate) scans: Vec<ScanRead>,
     pub(crate) ranges: Vec<RangeRead>,
     pub(crate) writes: Writes,
-    /// The catalog's number when the transaction began.
-    pub(crate) catalog: u64,
+    /// The catalog when the transaction began.
+    pub(crate) catalog: Catalog,
 }
 
 /// How long to wait for another commit's lock, in turns of a [`Wait`](crate::sync::Wait), before all locks are given back;
@@ -58,7 +59,26 @@ pub(crate) struct Footprint {
 const TURNS: u32 = 256;
 const ATTEMPTS: u32 = 4;
 
+/// Entries that the lists of a footprint that is kept for a thread's next transaction may have room for, all in all: some 10 KiB at most. Larger ones cost
+/// more to fill than to allocate.
+const SPARE: usize = 128;
+
 impl Footprint {
+    /// Empties it, which drops versions that were not installed: user code. Whether it is small enough to be kept.
+    #[inline]
+    pub(crate) fn clear(&mut self) -> bool {
+        self.reads.clear();
+        self.timed.clear();
+        self.absent.clear();
+        self.scans.clear();
+        self.ranges.clear();
+        let room = self.timed.capacity()
+            + self.absent.capacity()
+            + self.scans.capacity()
+            + self.ranges.capacity();
+        self.writes.clear() + room <= SPARE
+    }
+
     /// Remembers what was read at the timestamp.
     pub(crate) fn record(
         &mut self,
@@ -157,22 +177,33 @@ impl Footprint {
         Ok(timestamp)
     }
 
-    /// Checks that no table that is written to has got an index that its writes do not know of. After the gate was found open, and after the clock was read.
+    /// Checks that the catalog has not changed in a way that matters to this commit. After the gate was found open, and after the clock was read.
     ///
-    /// An index is filled inside the gate, and the catalog changes before that opens. So this commit is one that the index's rows were read after, since its
-    /// locks were there before the gate was closed; or it finds the changed catalog here.
+    /// An index is filled inside the gate, and the catalog changes before that opens. So either this commit's rows are in the index, since its locks
+    /// were there before the gate was closed; or it finds the changed catalog here. For a feed that has started, see [`crate::feed`].
     #[inline]
     fn check_catalog(&self, shared: &Shared) -> Result<(), Lost> {
-        if shared.catalog() == self.catalog || bug!("catalog-unchecked") {
+        let catalog = shared.catalog();
+        if catalog == self.catalog {
             return Ok(());
         }
-        // SAFETY: the database keeps its tables.
-        let is_indexed_since =
-            |write: &&Write| unsafe { write.table.as_ref() }.is_indexed_since(self.catalog);
-        match self.writes.entries().iter().find(is_indexed_since) {
-            Some(write) => Err(Lost::new(write.table, ConflictCause::IndexAdded)),
-            None => Ok(()),
-        }
+        let lost = |write: &Write| {
+            // SAFETY: the database keeps its tables.
+            let table = unsafe { write.table.as_ref() };
+            let cause = if table.is_indexed_since(self.catalog) && !bug!("index-unnoticed") {
+                ConflictCause::IndexAdded
+            } else if catalog.has_feeds() && !self.catalog.has_feeds() && !bug!("feed-unnoticed") {
+                ConflictCause::FeedStarted
+            } else {
+                return None;
+            };
+            Some(Lost::new(write.table, cause))
+        };
+        self.writes
+            .entries()
+            .iter()
+            .find_map(lost)
+            .map_or(Ok(()), Err)
     }
 
     /// Moves the transaction's timestamp on, if all that it has read is still current after a clock reading.

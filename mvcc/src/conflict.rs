@@ -60,6 +60,8 @@ pub enum ConflictCause {
     WriteLocked,
     /// The table got an index after this transaction had begun.
     IndexAdded,
+    /// The database got its first feed after this transaction had begun.
+    FeedStarted,
 }
 
 impl fmt::Display for ConflictCause {
@@ -70,6 +72,7 @@ impl fmt::Display for ConflictCause {
             Self::RangeChanged => "a range that it has read changed",
             Self::WriteLocked => "a row that it was going to write was locked",
             Self::IndexAdded => "an index was added that it has not kept up to date",
+            Self::FeedStarted => "a write would be missing from a feed that was started",
         })
     }
 }

@@ -321,7 +321,9 @@ impl Database {
     #[inline]
     #[cfg_attr(debug_assertions, track_caller)]
     pub fn view<T>(&self, read: impl FnOnce(&View<'_>) -> T) -> T {
-        read(&View::new(&self.inner))
+        let mut kept = None;
+        let local = Local::borrow(self.inner.id, &self.inner.shared, &mut kept);
+        read(&View::new(&self.inner, local))
     }
 
     /// Begins a read-write transaction to be committed by hand. [`Database::run`] is simpler, and retries.

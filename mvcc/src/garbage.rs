@@ -50,6 +50,7 @@ pub(crate) fn collect(local: &Local, worker: &Worker, horizon: &Horizon, effort:
         if work.entries.is_empty() {
             break;
         }
+        work.cleared.reserve(work.entries.len());
         while !work.entries.is_empty() {
             work.dispose_last();
         }
@@ -270,7 +271,7 @@ pub(crate) fn collect_all(local: &Local) {
     }
     flush(local);
     settle(local);
-    local.free_at_hand();
+    local.free_spares();
     for worker in shared.workers() {
         worker.pool.clear();
         worker.garbage.lock().shrink();

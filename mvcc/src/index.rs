@@ -23,6 +23,7 @@ compile_error!(
 );
 
 const SHARD_BITS: u32 = if cfg!(any(test, shuttle)) { 1 } else { 6 };
+const SHARDS: usize = 1 << SHARD_BITS;
 
 /// Slots of a bucket: what fits a cache line with their tags.
 const SLOTS: usize = if cfg!(any(test, shuttle)) { 2 } else { 7 };
@@ -119,15 +120,15 @@ impl Hash {
         self.0 as u32
     }
 
-    /// What a bucket keeps for each slot: 1 to 255.
+    /// What a bucket keeps for each slot: not 0.
     #[inline]
     fn tag(self) -> u8 {
-        ((self.0 >> 56) as u8).max(1)
+        (self.0 >> 56) as u8 | 1
     }
 }
 
 pub(crate) struct HashIndex {
-    shards: Box<[CachePadded<Shard>]>,
+    shards: Box<[CachePadded<Shard>; SHARDS]>,
 }
 
 struct Shard {
@@ -358,7 +359,7 @@ impl HashIndex {
             })
         };
         Self {
-            shards: (0..1 << SHARD_BITS).map(|_| shard()).collect(),
+            shards: Box::new(std::array::from_fn(|_| shard())),
         }
     }
 
@@ -516,7 +517,7 @@ impl HashIndex {
         // SAFETY: `&mut self`: nobody else uses the arrays.
         let protected = unsafe { Protected::open() };
         let mut tuples = Vec::with_capacity(self.len());
-        for shard in &mut self.shards {
+        for shard in &mut *self.shards {
             tuples.extend(shard.array(protected).into_iter().flat_map(Array::tuples));
             let word = std::mem::replace(shard.array.get_mut(), ptr::null_mut());
             // SAFETY: as above.

@@ -24,6 +24,7 @@
 //!   [`Database::begin`]: one by hand
 //! - [`Database::view`]: short reads; [`Database::snapshot`]: a state to keep;
 //!   [`Database::limited_snapshot`]: one that may be given up
+//! - [`Database::on_commit`]: every commit, whole and in order, with the rows that it has changed
 //! - [`Table`]: point access; [`OrderedTable`]: ranges as well; [`Index`] and [`UniqueIndex`]: rows by other keys
 //!
 //! # Guarantee
@@ -77,6 +78,7 @@ mod clock;
 mod commit;
 mod conflict;
 mod database;
+mod feed;
 mod garbage;
 mod index;
 mod limited;
@@ -107,6 +109,7 @@ mod writes;
 pub use clock::{Audit, AuditError, Clock, ClockChoice, ClockError, ClockKind};
 pub use conflict::{Conflict, ConflictCause};
 pub use database::{Builder, Database};
+pub use feed::{Change, Committed, Feed, Overflow};
 pub use limited::{LimitedSnapshot, SnapshotExpired};
 pub use read::Read;
 pub use retry::{Exhausted, RetryPolicy, RunError};

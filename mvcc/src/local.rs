@@ -1,7 +1,7 @@
 //! What a thread keeps for a database from one transaction to the next: its epoch handle, its worker, a slot, buffers, and the memory
 //! of collected versions.
 
-use crate::reads::Read;
+use crate::commit::Footprint;
 use crate::recycled::Recycled;
 use crate::shared::{self, Shared, Worker};
 use crate::slots::{Bound, SlotRef};
@@ -10,7 +10,7 @@ use crate::version::{ValueVersion, Version};
 use crossbeam_epoch::{Guard, LocalHandle};
 use crossbeam_utils::CachePadded;
 use std::cell::{Cell, RefCell};
-use std::ptr::NonNull;
+use std::ptr::{self, NonNull};
 use std::rc::Rc;
 
 pub(crate) struct Local {
@@ -18,8 +18,8 @@ pub(crate) struct Local {
     worker: Arc<CachePadded<Worker>>,
     /// A slot of this thread's that no transaction uses now.
     spare_slot: Cell<Option<SlotRef>>,
-    /// An emptied buffer for a transaction's reads.
-    spare_reads: Cell<Vec<Read>>,
+    /// An emptied footprint for the next transaction.
+    spare_footprint: Cell<Option<Box<RefCell<Footprint>>>>,
     /// The memory of some collected versions, for new ones.
     at_hand: RefCell<Recycled>,
     /// Whether this thread has closed the gate to other threads' commits.
@@ -28,40 +28,120 @@ pub(crate) struct Local {
     shared: Arc<Shared>,
 }
 
-/// Reads that a kept buffer may have room for.
-const SPARE_READS: usize = 4096;
-
 thread_local! {
-    static LOCALS: RefCell<Vec<(u64, Rc<Local>)>> = const { RefCell::new(Vec::new()) };
+    /// The state that was asked for last, and the number of its database. It has no destructor, so it can be looked at without asking first whether it
+    /// is still there.
+    static LATEST: Cell<Latest> = const { Cell::new(Latest::NONE) };
+    static LOCALS: Locals = const { Locals(RefCell::new(Vec::new())) };
+}
+
+#[derive(Clone, Copy)]
+struct Latest {
+    database: u64,
+    /// Of one that is among `LOCALS`.
+    local: *const Local,
+}
+
+impl Latest {
+    const NONE: Self = Self {
+        database: u64::MAX,
+        local: ptr::null(),
+    };
+
+    fn set(self) {
+        // Where it has gone, nobody is told of it any more.
+        let _ = LATEST.try_with(|latest| latest.set(self));
+    }
+}
+
+/// The states of a thread: by the database's number.
+struct Locals(RefCell<Vec<(u64, Rc<Local>)>>);
+
+impl Locals {
+    /// Takes out those that are like this.
+    fn take(&self, mut like: impl FnMut(u64, &Local) -> bool) -> Vec<(u64, Rc<Local>)> {
+        Latest::NONE.set();
+        let mut locals = self.0.borrow_mut();
+        locals
+            .extract_if(.., |(id, local)| like(*id, local))
+            .collect()
+    }
+}
+
+impl Drop for Locals {
+    fn drop(&mut self) {
+        // Dropping them may run code that asks for one.
+        drop(self.take(|_, _| true));
+    }
 }
 
 impl Local {
-    /// This thread's state for the database with this number.
+    /// This thread's state for the database with this number, of which the caller borrows a handle; for something on the stack. Costs five instructions as
+    /// long as a thread stays with one database. `kept` is a place for what may have to be kept meanwhile.
+    #[inline]
+    pub(crate) fn borrow<'l>(
+        database: u64,
+        shared: &Arc<Shared>,
+        kept: &'l mut Option<Rc<Self>>,
+    ) -> &'l Self {
+        match Self::latest(database) {
+            // SAFETY: it is among `LOCALS`, which lets go of it when its database is dropped, and that is borrowed, or when the thread has ended, and so has
+            // everything on its stack.
+            Some(local) => unsafe { local.as_ref() },
+            None => kept.insert(Self::find(database, shared)),
+        }
+    }
+
+    /// The same for what may be dropped when the thread's own state already is.
     #[inline]
     pub(crate) fn of(database: u64, shared: &Arc<Shared>) -> Rc<Self> {
-        let found = LOCALS.try_with(|locals| {
+        let Some(local) = Self::latest(database) else {
+            return Self::find(database, shared);
+        };
+        // SAFETY: it is among `LOCALS`, which has an `Rc` of it.
+        unsafe {
+            Rc::increment_strong_count(local.as_ptr());
+            Rc::from_raw(local.as_ptr())
+        }
+    }
+
+    #[inline]
+    fn latest(database: u64) -> Option<NonNull<Self>> {
+        // The scheduler's thread-locals do go away.
+        let latest = LATEST.try_with(Cell::get).unwrap_or(Latest::NONE);
+        (latest.database == database)
+            .then(|| NonNull::new(latest.local.cast_mut()))
+            .flatten()
+    }
+
+    #[cold]
+    fn find(database: u64, shared: &Arc<Shared>) -> Rc<Self> {
+        let found = LOCALS.try_with(|Locals(locals)| {
             let locals = locals.borrow();
             let found = locals.iter().find(|(id, _)| *id == database);
             found.map(|(_, local)| local.clone())
         });
-        match found {
+        let local = match found {
             Ok(Some(local)) => local,
             Ok(None) => Self::register(database, shared),
             // The thread is ending, its thread-locals are gone: a state for this once.
-            Err(_) => Rc::new(Self::new(shared)),
+            Err(_) => return Rc::new(Self::new(shared)),
+        };
+        Latest {
+            database,
+            local: Rc::as_ptr(&local),
         }
+        .set();
+        local
     }
 
-    #[cold]
     fn register(database: u64, shared: &Arc<Shared>) -> Rc<Self> {
         let local = Rc::new(Self::new(shared));
         let outdated = LOCALS.try_with(|locals| {
-            let mut locals = locals.borrow_mut();
-            locals.push((database, local.clone()));
-            let closed = |local: &Local| local.shared.closed.load(Ordering::Relaxed);
-            locals
-                .extract_if(.., |(_, local)| closed(local))
-                .collect::<Vec<_>>()
+            let closed = |_, local: &Self| local.shared.closed.load(Ordering::Relaxed);
+            let outdated = locals.take(closed);
+            locals.0.borrow_mut().push((database, local.clone()));
+            outdated
         });
         // Outside the borrow: dropping them may run user code.
         drop(outdated);
@@ -73,7 +153,7 @@ impl Local {
             handle: shared.collector.register(),
             worker: shared.join(),
             spare_slot: Cell::new(None),
-            spare_reads: Cell::default(),
+            spare_footprint: Cell::default(),
             at_hand: RefCell::default(),
             inside: Cell::new(false),
             shared: shared.clone(),
@@ -82,12 +162,7 @@ impl Local {
 
     /// Lets go of this thread's state for a database that is being dropped.
     pub(crate) fn forget(database: u64) {
-        let gone = LOCALS.try_with(|locals| {
-            let mut locals = locals.borrow_mut();
-            locals
-                .extract_if(.., |(id, _)| *id == database)
-                .collect::<Vec<_>>()
-        });
+        let gone = LOCALS.try_with(|locals| locals.take(|id, _| id == database));
         drop(gone);
     }
 
@@ -151,17 +226,16 @@ impl Local {
         }
     }
 
+    /// An empty footprint.
     #[inline]
-    pub(crate) fn take_reads(&self) -> Vec<Read> {
-        self.spare_reads.take()
+    pub(crate) fn take_footprint(&self) -> Box<RefCell<Footprint>> {
+        self.spare_footprint.take().unwrap_or_default()
     }
 
+    /// Keeps an emptied footprint for the next transaction.
     #[inline]
-    pub(crate) fn return_reads(&self, mut reads: Vec<Read>) {
-        if reads.capacity() <= SPARE_READS {
-            reads.clear();
-            self.spare_reads.set(reads);
-        }
+    pub(crate) fn return_footprint(&self, footprint: Box<RefCell<Footprint>>) {
+        self.spare_footprint.set(Some(footprint));
     }
 
     /// A version of a table with value type `V`, not yet part of any chain.
@@ -182,9 +256,10 @@ impl Local {
         version
     }
 
-    /// Frees what is at hand for new versions.
-    pub(crate) fn free_at_hand(&self) {
+    /// Frees what is kept for the next transactions.
+    pub(crate) fn free_spares(&self) {
         drop(self.at_hand.take());
+        drop(self.spare_footprint.take());
     }
 }
 

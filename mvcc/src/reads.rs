@@ -54,6 +54,11 @@ impl Read {
 }
 
 impl Reads {
+    pub(crate) fn clear(&mut self) {
+        self.entries.clear();
+        self.timestamp = None;
+    }
+
     #[inline]
     pub(crate) fn timestamp(&self) -> Option<u64> {
         self.timestamp.map(NonZeroU64::get)
@@ -84,8 +89,9 @@ impl Reads {
             return None;
         }
         // SAFETY: the caller's promise.
-        let word = unsafe { tuple.as_ref() }.unlocked_word();
-        let Some(live) = word.live() else {
+        let tuple_ref = unsafe { tuple.as_ref() };
+        let at_rest = tuple_ref.word().at_rest();
+        let Some(live) = at_rest.or_else(|| tuple_ref.unlocked_word().live()) else {
             self.take_timestamp(clock);
             return None;
         };

@@ -1,6 +1,7 @@
 //! What all threads of a database share: clock, slots, watermark, the threads' garbage.
 
 use crate::clock::Clock;
+use crate::feed::Feeds;
 use crate::garbage::Garbage;
 use crate::limited::LimitedSnapshots;
 use crate::recycled::Pool;
@@ -34,8 +35,9 @@ pub(crate) struct Shared {
     gate: CachePadded<AtomicBool>,
     /// Whose turn it is at the gate.
     turn: Mutex<()>,
-    /// How often something has changed that commits have to know of. Each transaction remembers what it found here when it began.
+    /// The [`Catalog`].
     catalog: CachePadded<AtomicU64>,
+    pub(crate) feeds: Feeds,
     /// The last field: what it still has deferred runs when it goes, and counts down `deferred`.
     pub(crate) collector: Collector,
 }
@@ -52,6 +54,25 @@ pub(crate) struct Worker {
     pub(crate) tuples: counter::AtomicI64,
     pub(crate) garbage: Mutex<Garbage>,
     pub(crate) pool: Pool,
+    /// A lower bound of the timestamp of a commit that is under way, if there are feeds; see [`crate::feed`].
+    pub(crate) announced: AtomicU64,
+}
+
+/// What commits have to know of beyond tables and rows. Each transaction remembers the catalog as it was when it began.
+///
+/// The lowest bit says whether there are feeds. The rest counts the changes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Catalog(u64);
+
+impl Catalog {
+    pub(crate) fn has_feeds(self) -> bool {
+        self.0 & 1 != 0
+    }
+
+    /// The next one.
+    fn changed(self, has_feeds: bool) -> Self {
+        Self((self.0 | 1) + 1 + u64::from(has_feeds))
+    }
 }
 
 impl Worker {
@@ -97,6 +118,7 @@ impl Shared {
             gate: CachePadded::new(AtomicBool::new(false)),
             turn: Mutex::default(),
             catalog: CachePadded::default(),
+            feeds: Feeds::default(),
             collector: Collector::new(),
         }
     }
@@ -180,17 +202,24 @@ impl Shared {
     }
 
     #[inline]
-    pub(crate) fn catalog(&self) -> u64 {
-        // SeqCst: commits look after they have read the clock, so a commit that finds the old number is earlier than whatever the one who changed it reads
+    pub(crate) fn catalog(&self) -> Catalog {
+        // SeqCst: commits look after they have read the clock, so a commit that finds the old catalog is earlier than whatever the one who changed it reads
         // from the clock after that (I1).
-        self.catalog.load(Ordering::SeqCst)
+        Catalog(self.catalog.load(Ordering::SeqCst))
     }
 
-    /// Changes the catalog. `note` is told the new number before anyone sees it. For those inside the gate.
-    pub(crate) fn change_catalog(&self, note: impl FnOnce(u64)) {
-        let number = self.catalog() + 1;
-        note(number);
-        self.catalog.store(number, Ordering::SeqCst);
+    /// Notes that a table gets an index. `note` is told the new catalog before anyone sees it. For those inside the gate.
+    pub(crate) fn add_index(&self, note: impl FnOnce(Catalog)) {
+        let catalog = self.catalog();
+        let changed = catalog.changed(catalog.has_feeds());
+        note(changed);
+        self.catalog.store(changed.0, Ordering::SeqCst);
+    }
+
+    /// Notes whether there are feeds. For those inside the gate.
+    pub(crate) fn set_feeds(&self, any: bool) {
+        let changed = self.catalog().changed(any);
+        self.catalog.store(changed.0, Ordering::SeqCst);
     }
 
     pub(crate) fn join(&self) -> Arc<CachePadded<Worker>> {

@@ -32,8 +32,33 @@ mod native {
     pub(crate) use std::sync::atomic::{
         AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, fence,
     };
-    pub(crate) use std::thread::yield_now;
+    pub(crate) use std::thread::{ThreadId, current, yield_now};
     pub(crate) use std::thread_local;
+
+    /// Waiting for what happens under a mutex.
+    #[derive(Default)]
+    pub(crate) struct Condvar(parking_lot::Condvar);
+
+    impl Condvar {
+        /// Waits until it is notified, or until the deadline if there is one. False if that is past.
+        pub(crate) fn wait<'m, T>(
+            &self,
+            _mutex: &'m Mutex<T>,
+            mut guard: MutexGuard<'m, T>,
+            deadline: Option<std::time::Instant>,
+        ) -> (MutexGuard<'m, T>, bool) {
+            let Some(deadline) = deadline else {
+                self.0.wait(&mut guard);
+                return (guard, true);
+            };
+            let in_time = !self.0.wait_until(&mut guard, deadline).timed_out();
+            (guard, in_time)
+        }
+
+        pub(crate) fn notify_all(&self) {
+            self.0.notify_all();
+        }
+    }
 
     /// Turns that spin; later ones yield. A commit of a few writes takes less than this many `pause`s.
     const SPINS: u32 = 64;
@@ -59,15 +84,45 @@ mod native {
 
 #[cfg(shuttle)]
 mod scheduled {
+    use super::Ordering;
     /// The same hashes in each run, so that a schedule can be replayed.
     pub(crate) use foldhash::fast::FixedState as HashState;
     pub(crate) use shuttle::hint::spin_loop;
     pub(crate) use shuttle::sync::atomic::fence;
-    pub(crate) use shuttle::thread::yield_now;
+    pub(crate) use shuttle::thread::{ThreadId, current, yield_now};
     pub(crate) use shuttle::thread_local;
     pub(crate) use shuttle_announce::{
         AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Mutex, MutexGuard, wait,
     };
+
+    /// The same. Counts the notifications.
+    #[derive(Default)]
+    pub(crate) struct Condvar(AtomicU64);
+
+    impl Condvar {
+        /// The same, but deadlines are always past.
+        pub(crate) fn wait<'m, T>(
+            &self,
+            mutex: &'m Mutex<T>,
+            guard: MutexGuard<'m, T>,
+            deadline: Option<std::time::Instant>,
+        ) -> (MutexGuard<'m, T>, bool) {
+            if deadline.is_some() {
+                return (guard, false);
+            }
+            let seen = self.0.load(Ordering::SeqCst);
+            drop(guard);
+            let mut wait = super::Wait::new();
+            while self.0.load(Ordering::SeqCst) == seen {
+                wait.turn();
+            }
+            (mutex.lock(), true)
+        }
+
+        pub(crate) fn notify_all(&self) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
 
     /// Waiting longer only makes schedules longer.
     pub(super) fn random(_limit: u32) -> u32 {

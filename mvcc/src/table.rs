@@ -9,8 +9,8 @@ use crate::protected::Protected;
 use crate::range::{Direction, RangeRead, RangeRows, walk};
 use crate::read::RowReader;
 use crate::secondary::Maintained;
-use crate::shared::Shared;
-use crate::sync::{Arc, AtomicU64, HashState, Ordering, freed};
+use crate::shared::{Catalog, Shared};
+use crate::sync::{Arc, HashState, Mutex, freed};
 use crate::transaction::Transaction;
 use crate::tree::{self, AnyTree, Tree, TreeKey, Vacancy};
 use crate::tuple::{KeyedTuple, OwnedTuple, Tuple};
@@ -312,8 +312,8 @@ pub struct TableCore {
     free_tuple: unsafe fn(NonNull<Tuple>),
     /// The secondary indexes: [`Maintained`], with the table's types.
     indexes: OnceLock<Box<dyn Any + Send + Sync>>,
-    /// The catalog's number when the last of them was added.
-    indexed_at: AtomicU64,
+    /// The catalog when the last of them was added.
+    indexed_at: Mutex<Option<Catalog>>,
 }
 
 impl TableCore {
@@ -338,7 +338,7 @@ impl TableCore {
                 drop(unsafe { Box::from_raw(tuple.cast::<KeyedTuple<K>>().as_ptr()) });
             },
             indexes: OnceLock::new(),
-            indexed_at: AtomicU64::new(0),
+            indexed_at: Mutex::default(),
         }
     }
 
@@ -364,12 +364,12 @@ impl TableCore {
             None => drop(self.indexes.set(Box::new(index))),
             Some(first) => first.append(index),
         }
-        shared.change_catalog(|number| self.indexed_at.store(number, Ordering::SeqCst));
+        shared.add_index(|catalog| *self.indexed_at.lock() = Some(catalog));
     }
 
-    /// Whether an index was added after the catalog had this number.
-    pub(crate) fn is_indexed_since(&self, number: u64) -> bool {
-        self.indexed_at.load(Ordering::SeqCst) > number
+    /// Whether an index was added after the catalog was this one.
+    pub(crate) fn is_indexed_since(&self, catalog: Catalog) -> bool {
+        *self.indexed_at.lock() > Some(catalog)
     }
 
     /// Checks that the table has these types and is of this kind.

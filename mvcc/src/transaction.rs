@@ -3,12 +3,13 @@
 use crate::commit::{Footprint, ScanRead};
 use crate::conflict::{Conflict, ConflictCause, Lost};
 use crate::database::Inner;
+use crate::feed::Announced;
 use crate::garbage;
 use crate::local::Local;
 use crate::protected::Protected;
 use crate::range::{Direction, RangeRead, Rows, last_key, walk};
 use crate::read::{self, RangeReader, RowReader};
-use crate::reads::{Reads, Seen, read_at};
+use crate::reads::{Seen, read_at};
 use crate::savepoint::Savepoint;
 use crate::secondary::Duplicate;
 use crate::shared::Worker;
@@ -19,9 +20,10 @@ use crate::timestamp::Timestamp;
 use crate::tree::TreeKey;
 use crate::tuple::Tuple;
 use crate::version::{OwnedVersion, Version};
-use crate::writes::{Mark, NewVersion, Write, Writes};
+use crate::writes::{Mark, NewVersion, Write};
 use std::cell::{Cell, RefCell};
 use std::fmt;
+use std::mem::ManuallyDrop;
 use std::ops::Bound;
 use std::ptr::NonNull;
 use std::rc::Rc;
@@ -74,12 +76,22 @@ use std::rc::Rc;
 /// ```
 pub struct Transaction<'db> {
     database: &'db Inner,
-    footprint: RefCell<Footprint>,
+    /// Dropping the transaction hands it on.
+    footprint: ManuallyDrop<Box<RefCell<Footprint>>>,
     /// Set when what was read cannot all be current at one instant any more: a commit with writes will fail.
     doomed: Cell<bool>,
     attempt: u32,
     slot: SlotRef,
     local: Rc<Local>,
+}
+
+/// Where a buffered write goes.
+#[derive(Clone, Copy)]
+enum Place {
+    /// The tuple was written to before.
+    Entry(usize),
+    /// It was not; whether it took a hold.
+    New { held: bool },
 }
 
 /// What a transaction sees of a tuple.
@@ -96,18 +108,11 @@ impl<'db> Transaction<'db> {
     pub(crate) fn new(database: &'db Inner, attempt: u32) -> Self {
         let local = database.local();
         let slot = local.begin();
-        let footprint = Footprint {
-            reads: Reads::default(),
-            timed: local.take_reads(),
-            absent: Vec::new(),
-            scans: Vec::new(),
-            ranges: Vec::new(),
-            writes: Writes::default(),
-            catalog: database.shared.catalog(),
-        };
+        let mut footprint = local.take_footprint();
+        footprint.get_mut().catalog = database.shared.catalog();
         Self {
             database,
-            footprint: RefCell::new(footprint),
+            footprint: ManuallyDrop::new(footprint),
             doomed: Cell::new(false),
             attempt,
             slot,
@@ -187,8 +192,8 @@ impl<'db> Transaction<'db> {
         loop {
             let vacancy = match table.locate(&key, self.protected()) {
                 Ok(tuple) => {
-                    if let Some(held) = self.hold(tuple) {
-                        return self.write(core, tuple, version, held);
+                    if let Some(place) = self.place_of(tuple) {
+                        return self.write(core, tuple, version, place);
                     }
                     continue;
                 }
@@ -198,7 +203,7 @@ impl<'db> Transaction<'db> {
             match table.add(vacancy, key, self.protected(), unlinked) {
                 Ok(tuple) => {
                     self.local.worker().count_tuples(1);
-                    return self.write(core, tuple, version, true);
+                    return self.write(core, tuple, version, Place::New { held: true });
                 }
                 Err(back) => key = back,
             }
@@ -231,8 +236,8 @@ impl<'db> Transaction<'db> {
                 }
                 continue;
             };
-            if let Some(held) = self.hold(tuple) {
-                return self.write(core, tuple, self.version(table, None), held);
+            if let Some(place) = self.place_of(tuple) {
+                return self.write(core, tuple, self.version(table, None), place);
             }
         }
     }
@@ -274,10 +279,10 @@ impl<'db> Transaction<'db> {
         let version = self.version(table, value);
         // We have seen a value there, so a removal is later than our slot's bound, and the tuple stays.
         let core = table.core();
-        let held = self
-            .hold(tuple)
+        let place = self
+            .place_of(tuple)
             .expect("a tuple whose value was read is not removed");
-        self.write(core, tuple, version, held);
+        self.write(core, tuple, version, place);
     }
 
     /// A point to go back to: [`Savepoint::roll_back`] undoes what is written from now on.
@@ -359,24 +364,36 @@ impl<'db> Transaction<'db> {
     fn commit_writes(&self) -> Result<u64, Lost> {
         let shared = &self.database.shared;
         let mut footprint = self.footprint.borrow_mut();
-        let committed = footprint.commit(shared, self.local.is_inside(), self.protected());
         let worker = self.local.worker();
+        let announced = footprint.catalog.has_feeds();
+        let announced = announced.then(|| Announced::new(shared, worker));
+        let committed = footprint.commit(shared, self.local.is_inside(), self.protected());
         let timestamp = committed.inspect_err(|_| Worker::count(&worker.conflicts))?;
         Worker::count(&worker.commits);
-        // A commit log or a replica would be handed the write set here: no lock is held, and timestamps are in serialization order.
-        let mut writes = footprint.writes.take_entries();
-        drop(footprint);
+        let writes = footprint.writes.entries();
+        if let Some(announced) = &announced {
+            announced.record(timestamp, writes);
+        }
         shared.advance(timestamp, shared.clock.coarse_step());
         worker.count_versions(i64::try_from(writes.len()).expect("fewer than 2^63"));
-        let retired = writes.iter_mut().flat_map(|write| write.retired(timestamp));
-        let due = worker.garbage.lock().retire(retired);
+        let mut garbage = worker.garbage.lock();
+        for write in writes {
+            write.retire(timestamp, &mut garbage);
+        }
+        let is_due = garbage.is_due();
+        drop(garbage);
         for write in writes.iter().filter(|write| write.held) {
             // It has a value now; whoever removes that holds the tuple in turn. Our slot is older than that removal.
             // SAFETY: held until now.
             unsafe { write.tuple.as_ref() }.release();
         }
-        if due {
+        footprint.writes.clear_installed();
+        drop(footprint);
+        if is_due {
             garbage::collect_some(&self.local);
+        }
+        if let Some(announced) = announced {
+            announced.finish(timestamp, self.local.is_inside());
         }
         Ok(timestamp)
     }
@@ -387,7 +404,9 @@ impl<'db> Transaction<'db> {
         if writes.iter().any(|write| write.held) {
             let now = self.database.shared.clock.now();
             let mut garbage = self.local.worker().garbage.lock();
-            garbage.retire(writes.iter().filter_map(|write| write.give_up(now)));
+            for removal in writes.iter().filter_map(|write| write.give_up(now)) {
+                garbage.retire(removal);
+            }
         }
     }
 
@@ -423,29 +442,29 @@ impl<'db> Transaction<'db> {
         NewVersion::new(version, is_tombstone)
     }
 
-    /// Makes sure that a tuple that is to be written to stays in its index until this transaction ends. `None`: it is removed
-    /// already. Otherwise, whether that took a hold.
+    /// Where a write to a tuple goes, which from now on stays in its index until this transaction ends. `None`: it is removed already.
     ///
-    /// A tuple with a value needs none: what removes the value from now on is later than our slot's bound, so the tuple stays (I6).
-    fn hold(&self, tuple: NonNull<Tuple>) -> Option<bool> {
-        if self.footprint.borrow().writes.contains(tuple) {
-            return Some(false);
+    /// A tuple with a value needs no hold: what removes the value from now on is later than our slot's bound, so the tuple stays (I6).
+    #[inline]
+    fn place_of(&self, tuple: NonNull<Tuple>) -> Option<Place> {
+        if let Some(entry) = self.footprint.borrow().writes.find(tuple) {
+            return Some(Place::Entry(entry));
         }
         // SAFETY: we are protected since we found it.
         let head = unsafe { tuple.as_ref() };
         if head.unlocked_word().live().is_some() {
-            return Some(false);
+            return Some(Place::New { held: false });
         }
-        head.hold().then_some(true)
+        head.hold().then_some(Place::New { held: true })
     }
 
     /// Buffers a write.
-    fn write(&self, core: &TableCore, tuple: NonNull<Tuple>, version: NewVersion, held: bool) {
-        let mut footprint = self.footprint.borrow_mut();
-        if let Err(version) = footprint.writes.replace(tuple, version) {
-            footprint
-                .writes
-                .push(NonNull::from(core), tuple, version, held);
+    #[inline]
+    fn write(&self, core: &TableCore, tuple: NonNull<Tuple>, version: NewVersion, place: Place) {
+        let writes = &mut self.footprint.borrow_mut().writes;
+        match place {
+            Place::Entry(entry) => writes.replace(entry, version),
+            Place::New { held } => writes.push(NonNull::from(core), tuple, version, held),
         }
     }
 
@@ -623,13 +642,13 @@ impl Drop for Transaction<'_> {
         if bug!("slot-kept-on-panic") && std::thread::panicking() {
             return;
         }
-        let writes = self.footprint.get_mut().writes.take_entries();
-        self.give_up(&writes);
-        let footprint = self.footprint.get_mut();
-        self.local
-            .return_reads(std::mem::take(&mut footprint.timed));
+        // SAFETY: it is not used after this.
+        let mut footprint = unsafe { ManuallyDrop::take(&mut self.footprint) };
+        self.give_up(footprint.get_mut().writes.entries());
         self.local.end(self.slot);
-        drop(writes);
+        if footprint.get_mut().clear() {
+            self.local.return_footprint(footprint);
+        }
     }
 }
 

@@ -13,7 +13,6 @@ use crate::version::Version;
 use std::cell::{Cell, RefCell};
 use std::ops::Bound;
 use std::ptr::NonNull;
-use std::rc::Rc;
 
 /// A short read-only transaction, lent to the closure of [`Database::view`](crate::Database::view).
 ///
@@ -29,7 +28,7 @@ use std::rc::Rc;
 /// ```
 pub struct View<'db> {
     database: &'db Inner,
-    local: Rc<Local>,
+    local: &'db Local,
     slot: SlotRef,
     reads: RefCell<Reads>,
     /// Whether a search of an index relies on the slot's being open.
@@ -39,8 +38,7 @@ pub struct View<'db> {
 impl<'db> View<'db> {
     #[inline]
     #[cfg_attr(debug_assertions, track_caller)]
-    pub(crate) fn new(database: &'db Inner) -> Self {
-        let local = database.local();
+    pub(crate) fn new(database: &'db Inner, local: &'db Local) -> Self {
         let slot = local.begin();
         Self {
             database,

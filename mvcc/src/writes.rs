@@ -1,6 +1,6 @@
 //! A transaction's buffered writes.
 
-use crate::garbage::Retired;
+use crate::garbage::{Garbage, Retired};
 use crate::sync::bug;
 use crate::table::TableCore;
 use crate::tuple::{Order, Tuple, Word, order_of};
@@ -64,6 +64,20 @@ pub(crate) struct Mark {
 const LINEAR: usize = if cfg!(any(test, shuttle)) { 2 } else { 8 };
 
 impl Writes {
+    /// Forgets everything, which drops versions that were not installed: user code. Returns how many entries there is room for.
+    #[inline]
+    pub(crate) fn clear(&mut self) -> usize {
+        self.entries.clear();
+        self.positions.clear();
+        self.sorted = false;
+        self.log.clear();
+        self.undone.clear();
+        self.entries.capacity()
+            + self.positions.capacity()
+            + self.log.capacity()
+            + self.undone.capacity()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
@@ -72,8 +86,9 @@ impl Writes {
         &self.entries
     }
 
+    /// The entry of a tuple.
     #[inline]
-    fn find(&self, tuple: NonNull<Tuple>) -> Option<usize> {
+    pub(crate) fn find(&self, tuple: NonNull<Tuple>) -> Option<usize> {
         if self.sorted {
             // SAFETY: whoever has a tuple to look for is protected since it found it.
             let order = unsafe { order_of(tuple) };
@@ -100,19 +115,11 @@ impl Writes {
         self.find(tuple).is_some()
     }
 
-    /// Replaces what is buffered for a tuple. Gives the version back if there is nothing yet.
-    pub(crate) fn replace(
-        &mut self,
-        tuple: NonNull<Tuple>,
-        version: NewVersion,
-    ) -> Result<(), NewVersion> {
-        let Some(found) = self.find(tuple) else {
-            return Err(version);
-        };
-        let replaced = self.entries[found].version.replace(version);
-        let replaced = replaced.map(|version| Logged::Replaced(found, version));
+    /// Replaces what is buffered for the tuple of this entry.
+    pub(crate) fn replace(&mut self, entry: usize, version: NewVersion) {
+        let replaced = self.entries[entry].version.replace(version);
+        let replaced = replaced.map(|version| Logged::Replaced(entry, version));
         self.log.extend(replaced);
-        Ok(())
     }
 
     /// Makes a savepoint.
@@ -197,9 +204,9 @@ impl Writes {
         &mut self.entries
     }
 
-    /// Takes the entries out and leaves the rest to be dropped, which runs user code.
-    pub(crate) fn take_entries(&mut self) -> Vec<Write> {
-        std::mem::take(&mut self.entries)
+    /// Forgets the entries, once their versions are installed.
+    pub(crate) fn clear_installed(&mut self) {
+        self.entries.clear();
     }
 }
 
@@ -239,14 +246,16 @@ impl Write {
         }
     }
 
-    /// What an installed write leaves for the retire list.
-    pub(crate) fn retired(&self, timestamp: u64) -> impl Iterator<Item = Retired> + use<> {
-        let (table, tuple) = (self.table, self.tuple);
+    /// Retires what an installed write has superseded, and the tuple if the write has removed its row.
+    #[inline]
+    pub(crate) fn retire(&self, timestamp: u64, garbage: &mut Garbage) {
         // SAFETY: the transaction's slot is open since it found the tuple.
-        let entry = move |version| unsafe { Retired::new(table, tuple, version, timestamp) };
-        let newest = self.locked.and_then(|word| NonNull::new(word.newest()));
-        let superseded = newest.map(|version| entry(Some(version)));
-        let removed = self.removal.then(|| entry(None));
-        superseded.into_iter().chain(removed)
+        let entry = |version| unsafe { Retired::new(self.table, self.tuple, version, timestamp) };
+        if let Some(superseded) = self.locked.and_then(|word| NonNull::new(word.newest())) {
+            garbage.retire(entry(Some(superseded)));
+        }
+        if self.removal {
+            garbage.retire(entry(None));
+        }
     }
 }

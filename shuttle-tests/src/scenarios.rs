@@ -1,6 +1,7 @@
 //! Named scenarios: small programs with an assertion each that every schedule must keep.
 
 mod anomalies;
+mod feeds;
 mod garbage;
 mod indexes;
 mod memory;
@@ -91,6 +92,8 @@ scenarios! {
         opposite_lock_orders in ONE, the_long_transaction_wins in ONE, nested_transactions in ONE, partial_acquisition in ONE, conflict_leaves_no_lock in ONE;
     indexes:
         unique_keys in CLOCKS, index_built_beside_writers in CLOCKS, rows_move_in_an_index in CLOCKS;
+    feeds:
+        feed_in_order in CLOCKS, feed_agrees_with_snapshots in CLOCKS, feed_starts_beside_commits in CLOCKS, feed_keeps_what_it_delivers in ONE, full_feed in ONE;
     transactions:
         peeks_see_whole_transactions in CLOCKS, undone_writes in CLOCKS;
     panics:

@@ -72,9 +72,15 @@ pub(crate) struct Garbage {
 }
 
 impl Garbage {
-    /// Adds entries of one commit. True if a collection is due.
-    pub(crate) fn retire(&mut self, entries: impl Iterator<Item = Retired>) -> bool {
-        self.queue.extend(entries);
+    /// Adds an entry of a commit.
+    #[inline]
+    pub(crate) fn retire(&mut self, entry: Retired) {
+        self.queue.push_back(entry);
+    }
+
+    /// Whether a collection pays.
+    #[inline]
+    pub(crate) fn is_due(&self) -> bool {
         self.queue.len() + self.unlinked.len() >= self.enough.max(BATCH)
     }
 
@@ -105,6 +111,7 @@ impl Garbage {
 
     /// Takes up to a portion of what nobody can reach any more.
     pub(super) fn take_expired(&mut self, horizon: &Horizon, taken: &mut Vec<Retired>) {
+        taken.reserve(self.queue.len().min(PORTION));
         while taken.len() < PORTION
             && self.queue.front().is_some_and(|entry| {
                 entry.timestamp < horizon.watermark

@@ -102,7 +102,8 @@ fn a_view_may_be_used_while_it_compares_keys() {
     let others = db.table::<u64, u64>("others").expect("a new database");
     db.run(|tx| Ok::<_, ()>(tx.insert(&keys, Key(1), 1)))
         .expect("it commits");
-    let view = View::new(db.inner());
+    let local = db.inner().local();
+    let view = View::new(db.inner(), &local);
     // SAFETY: the closure is called below, while the view lives, or dropped there.
     let inner: &'static View<'static> = unsafe { &*(&raw const view).cast() };
     let (inner_db, inner_table) = (db.clone(), others.clone());

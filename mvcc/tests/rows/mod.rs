@@ -2,13 +2,6 @@
 
 use mvcc::{Database, Lookup};
 use std::convert::Infallible;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
-/// To be held by a test: the counter is the process's.
-pub(crate) fn alone() -> MutexGuard<'static, ()> {
-    static ALONE: Mutex<()> = Mutex::new(());
-    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 pub(crate) type Value = [u8; 100];
 

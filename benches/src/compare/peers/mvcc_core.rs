@@ -94,7 +94,7 @@ impl<I: Level, const INDEXED: bool> Peer for MvccCore<I, INDEXED> {
         name: I::PEER,
         version: env!("VERSION_OF_mvcc-core"),
         isolation: I::ISOLATION,
-        how: "`transaction_with` and `update`; scans through a secondary index on the key, in a table of their own",
+        how: "`begin_with` for reads, else `transaction_with`, with `update` to overwrite; scans through a secondary index on the key, in a table of their own",
     };
     type Ordered = MvccCore<I, true>;
 
@@ -108,7 +108,13 @@ impl<I: Level, const INDEXED: bool> Peer for MvccCore<I, INDEXED> {
     }
 
     fn read(&self, ops: &[Op], see: impl Fn(u64, &[u8])) {
-        self.write(ops, see);
+        let mut tx = self.db.begin_with::<I>();
+        for op in ops {
+            let record = tx
+                .get::<Record<INDEXED>>(&op.key)
+                .expect("reads do not fail");
+            see(op.key, &record.expect(FOUND).value);
+        }
     }
 
     fn write(&self, ops: &[Op], see: impl Fn(u64, &[u8])) -> u64 {
