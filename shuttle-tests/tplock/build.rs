@@ -1,9 +1,5 @@
-//! Selects the scheduler's primitives, and the seeded bug that `TPLOCK_BUG` names.
+//! Selects the scheduler's primitives.
 
 fn main() {
     println!("cargo::rustc-cfg=shuttle");
-    println!("cargo::rerun-if-env-changed=TPLOCK_BUG");
-    if let Ok(bug) = std::env::var("TPLOCK_BUG") {
-        println!("cargo::rustc-cfg=tplock_bug={bug:?}");
-    }
 }

@@ -100,4 +100,6 @@ pub use conflict::Conflict;
 pub use database::{Database, Stats};
 pub use read::Read;
 pub use table::{AnyTable, Lookup, OrderedTable, Row, Table, TableError};
+#[cfg(shuttle)]
+pub use sync::seed_bug;
 pub use transaction::{Transaction, View};
