@@ -78,6 +78,15 @@ pub trait Read<E: Engine> {
     /// A row, without a copy.
     fn get<'r, K: Key, V: Row>(&'r self, table: &E::Table<K, V>, key: &K) -> Option<&'r V>;
 
+    /// Rows, in the order of the keys. An engine may look for several of them at a time; each is read when the iterator comes to it.
+    fn get_many<'r, K: Key, V: Row>(
+        &'r self,
+        table: &'r E::Table<K, V>,
+        keys: &'r [K],
+    ) -> impl Iterator<Item = Option<&'r V>> {
+        keys.iter().map(|key| self.get(table, key))
+    }
+
     /// A row of an ordered table, without a copy.
     fn get_ordered<'r, K: Key, V: Row>(
         &'r self,
@@ -163,6 +172,14 @@ impl Engine for mvcc::Database {
 impl<R: mvcc::Read> Read<mvcc::Database> for R {
     fn get<'r, K: Key, V: Row>(&'r self, table: &mvcc::Table<K, V>, key: &K) -> Option<&'r V> {
         mvcc::Read::get(self, table, key)
+    }
+
+    fn get_many<'r, K: Key, V: Row>(
+        &'r self,
+        table: &'r mvcc::Table<K, V>,
+        keys: &'r [K],
+    ) -> impl Iterator<Item = Option<&'r V>> {
+        mvcc::Read::get_many(self, table, keys)
     }
 
     fn get_ordered<'r, K: Key, V: Row>(

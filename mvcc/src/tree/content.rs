@@ -13,6 +13,8 @@ use std::ptr::NonNull;
 /// keys from `keys[i]` on, up to the next one; `first` to those before.
 pub(super) struct Content<K> {
     level: u32,
+    /// Where this content has an entry that its predecessor had not. [`NOWHERE`] if it came about in another way.
+    added: u32,
     /// Published entries. It grows when an entry is appended, and never changes otherwise.
     len: AtomicUsize,
     /// Keys from here on are in `right` or beyond. None in the last node of a level.
@@ -28,6 +30,9 @@ pub(super) struct Content<K> {
 
 // SAFETY: keys are `Send`; nodes and tuples are used under the protection that any thread has who comes by them.
 unsafe impl<K: Send> Send for Content<K> {}
+
+/// See [`Content::added`].
+const NOWHERE: u32 = u32::MAX;
 
 /// A split that is not published yet.
 pub(super) struct Pending<K> {
@@ -58,6 +63,7 @@ impl<K> Content<K> {
         // SAFETY: all fields are written, but for the arrays, which may be uninitialised.
         unsafe {
             (&raw mut (*at).level).write(level);
+            (&raw mut (*at).added).write(NOWHERE);
             (&raw mut (*at).len).write(AtomicUsize::new(0));
             (&raw mut (*at).high).write(None);
             (&raw mut (*at).right).write(None);
@@ -280,12 +286,21 @@ impl<K: Clone> Content<K> {
     ) -> (Box<Self>, Option<Pending<K>>) {
         let new = (key, entry);
         let mut left = self.like();
+        let added = u32::try_from(position).expect("at most CAPACITY");
         if len < CAPACITY {
             left.extend_with(self, 0..len + 1, position, new);
+            left.added = added;
             return (left, None);
         }
-        // Who appends will go on appending: leave the left one full.
-        let middle = if position == len { len } else { len / 2 };
+        let middle = if position == len {
+            // Who appends will go on appending: leave the left one full.
+            len
+        } else if self.added.checked_add(1) == Some(added) {
+            // One key after the other, in the midst of others: the next ones are going to be appended to the left one.
+            position + 1
+        } else {
+            len / 2
+        };
         left.extend_with(self, 0..middle, position, new);
         let nth = |at: usize| match at.cmp(&position) {
             Order::Less => (self.key(at), self.entry(at)),

@@ -301,3 +301,26 @@ fn walks_beside_inserts_and_removals_find_every_key_that_stays() {
         stop.store(true, std::sync::atomic::Ordering::Relaxed);
     });
 }
+
+#[test]
+fn ascending_keys_in_the_midst_of_others_are_appended() {
+    let subject = Subject::new();
+    for district in 0..10_u64 {
+        assert!((0..21).all(|order| subject.insert(&(district, order))));
+    }
+    let before = subject.unlinked.lock().expect("not poisoned").len();
+    let orders = 21..1_021;
+    for order in orders.clone() {
+        // One district after the other, as customers of all of them order at the same time.
+        assert!((0..10_u64).all(|district| subject.insert(&(district, order))));
+    }
+    let replaced = subject.unlinked.lock().expect("not poisoned").len() - before;
+    let inserted = 10 * orders.count();
+    // A new leaf for CAPACITY inserts, whose neighbour gets another content, as does its parent, whose parent does for each CAPACITY of these, and so on up.
+    let leaves = inserted / CAPACITY;
+    let parents = inserted / (CAPACITY - 1);
+    assert!(
+        replaced < leaves + parents + 200,
+        "{inserted} inserts replaced {replaced} contents"
+    );
+}

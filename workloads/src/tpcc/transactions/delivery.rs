@@ -91,11 +91,10 @@ impl Delivery {
         tx.insert(&tables.order, order_key, order);
 
         let mut total = 0;
-        for line in 1..=order.lines {
-            let line_key = key::line(self.warehouse, district, number, line);
-            let line = *tx
-                .get(&tables.line, &line_key)
-                .expect("an order has as many lines as it says");
+        let lines = (1..=order.lines).map(|line| key::line(self.warehouse, district, number, line));
+        let lines: Vec<_> = lines.collect();
+        for (&line_key, line) in lines.iter().zip(tx.get_many(&tables.line, &lines)) {
+            let line = *line.expect("an order has as many lines as it says");
             total += line.amount;
             let row = OrderLine {
                 delivery: Some(self.date),

@@ -4,7 +4,7 @@ use super::{Profile, Terminal, now};
 use crate::engine::{Engine, Read, Write};
 use crate::tpcc::Text;
 use crate::tpcc::random::{ORIGINAL, Random};
-use crate::tpcc::schema::{Credit, Moment, Order, OrderLine, Scale, Stock, Tables, key};
+use crate::tpcc::schema::{Credit, Item, Moment, Order, OrderLine, Scale, Stock, Tables, key};
 
 /// The most lines that an order has.
 pub const MAX_LINES: u8 = 15;
@@ -135,9 +135,18 @@ impl NewOrder {
         tx.insert(&tables.order, order_key, row);
         tx.insert_ordered(&tables.new_order, order_key, ());
         tx.insert_ordered(&tables.customer_order, (customer_key, order), ());
+        let items: Vec<_> = self.lines.iter().map(|line| line.item).collect();
+        let stocks = self.lines.iter();
+        let stocks: Vec<_> = stocks
+            .map(|line| key::stock(line.supply_warehouse, line.item))
+            .collect();
+        let items = tx.get_many(&tables.item, &items);
+        let stocks = tx.get_many(&tables.stock, &stocks);
         let mut lines = Vec::with_capacity(self.lines.len());
-        for (number, line) in (1..).zip(&self.lines) {
-            lines.push(self.order_line(tx, tables, (order, number), line)?);
+        for (((number, line), item), stock) in (1..).zip(&self.lines).zip(items).zip(stocks) {
+            let item = item.ok_or(UnusedItem)?;
+            let stock = stock.expect("all warehouses stock all items").clone();
+            lines.push(self.order_line(tx, tables, (order, number), line, (item, stock)));
         }
 
         let sum: i64 = lines.iter().map(|line| line.amount).sum();
@@ -159,11 +168,8 @@ impl NewOrder {
         tables: &Tables<E>,
         (order, number): (u32, u8),
         line: &Line,
-    ) -> Result<OrderedLine, UnusedItem> {
-        let item = tx.get(&tables.item, &line.item).ok_or(UnusedItem)?;
-        let stock_key = key::stock(line.supply_warehouse, line.item);
-        let stock = tx.get(&tables.stock, &stock_key);
-        let mut stock = stock.expect("all warehouses stock all items").clone();
+        (item, mut stock): (&Item, Stock),
+    ) -> OrderedLine {
         take(
             &mut stock,
             line.quantity,
@@ -187,8 +193,9 @@ impl NewOrder {
         };
         let line_key = key::line(self.warehouse, self.district, order, number);
         tx.insert(&tables.line, line_key, row);
+        let stock_key = key::stock(line.supply_warehouse, line.item);
         tx.insert(&tables.stock, stock_key, stock);
-        Ok(output)
+        output
     }
 }
 

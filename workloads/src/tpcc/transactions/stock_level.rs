@@ -34,23 +34,28 @@ impl StockLevel {
         let place = key::district(self.warehouse, self.district);
         let district = read.get(&tables.district, &place);
         let next = district.expect("all districts are loaded").next_order;
-        let mut items = Vec::with_capacity(ORDERS as usize * 15);
-        for number in next.saturating_sub(ORDERS).max(1)..next {
-            let order_key = key::order(self.warehouse, self.district, number);
-            let order = read.get(&tables.order, &order_key);
+        let orders = next.saturating_sub(ORDERS).max(1)..next;
+        let order_keys = orders
+            .clone()
+            .map(|number| key::order(self.warehouse, self.district, number));
+        let order_keys: Vec<_> = order_keys.collect();
+        let mut line_keys = Vec::with_capacity(ORDERS as usize * 15);
+        for (number, order) in orders.zip(read.get_many(&tables.order, &order_keys)) {
             let lines = order.expect("orders are numbered without gaps").lines;
-            items.extend((1..=lines).map(|line| {
-                let key = key::line(self.warehouse, self.district, number, line);
-                let line = read.get(&tables.line, &key);
-                line.expect("an order has as many lines as it says").item
-            }));
+            let key = |line| key::line(self.warehouse, self.district, number, line);
+            line_keys.extend((1..=lines).map(key));
         }
+        let lines = read.get_many(&tables.line, &line_keys);
+        let mut items: Vec<_> = lines
+            .map(|line| line.expect("an order has as many lines as it says").item)
+            .collect();
         items.sort_unstable();
         items.dedup();
-        items.retain(|item| {
-            let stock = read.get(&tables.stock, &key::stock(self.warehouse, *item));
-            stock.expect("all warehouses stock all items").quantity < self.threshold
-        });
-        items.len()
+        let stocks = items.iter().map(|item| key::stock(self.warehouse, *item));
+        let stocks: Vec<_> = stocks.collect();
+        read.get_many(&tables.stock, &stocks)
+            .map(|stock| stock.expect("all warehouses stock all items").quantity)
+            .filter(|quantity| *quantity < self.threshold)
+            .count()
     }
 }
