@@ -99,7 +99,7 @@ pub use attempt::Attempt;
 pub use conflict::Conflict;
 pub use database::{Database, Stats};
 pub use read::Read;
-pub use table::{AnyTable, Lookup, OrderedTable, Row, Table, TableError};
 #[cfg(shuttle)]
 pub use sync::seed_bug;
+pub use table::{AnyTable, Lookup, OrderedTable, Row, Table, TableError};
 pub use transaction::{Transaction, View};
