@@ -1,5 +1,6 @@
 //! Why a commit failed.
 
+use crate::sync::{Ordering, counter};
 use crate::table::TableCore;
 use std::fmt;
 use std::ptr::NonNull;
@@ -88,6 +89,52 @@ impl fmt::Display for Conflict {
 }
 
 impl std::error::Error for Conflict {}
+
+impl ConflictCause {
+    /// All of them, as they are declared.
+    pub(crate) const ALL: [Self; 6] = [
+        Self::ReadOverwritten,
+        Self::AbsentKeyAppeared,
+        Self::RangeChanged,
+        Self::WriteLocked,
+        Self::IndexAdded,
+        Self::FeedStarted,
+    ];
+
+    /// A name for labels of metrics and fields of events.
+    ///
+    /// ```
+    /// assert_eq!(mvcc::ConflictCause::ReadOverwritten.name(), "read_overwritten");
+    /// ```
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ReadOverwritten => "read_overwritten",
+            Self::AbsentKeyAppeared => "absent_key_appeared",
+            Self::RangeChanged => "range_changed",
+            Self::WriteLocked => "write_locked",
+            Self::IndexAdded => "index_added",
+            Self::FeedStarted => "feed_started",
+        }
+    }
+}
+
+/// How often there was each cause.
+#[derive(Default)]
+pub(crate) struct ConflictCounts([counter::AtomicU64; ConflictCause::ALL.len()]);
+
+impl ConflictCounts {
+    pub(crate) fn add(&self, cause: ConflictCause) {
+        self.0[cause as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Those causes that there were.
+    pub(crate) fn counts(&self) -> impl Iterator<Item = (ConflictCause, u64)> {
+        let counts = ConflictCause::ALL.into_iter().zip(&self.0);
+        counts
+            .map(|(cause, count)| (cause, count.load(Ordering::Relaxed)))
+            .filter(|(_, count)| *count > 0)
+    }
+}
 
 /// The same for those who do not show it to anybody.
 #[derive(Clone, Copy)]

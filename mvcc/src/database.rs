@@ -7,12 +7,9 @@ use crate::limited::{LimitedSnapshot, LimitedSnapshots};
 use crate::local::Local;
 use crate::retry::{RetryPolicy, RunError};
 use crate::shared::Shared;
-use crate::slots::Bound;
 use crate::snapshot::Snapshot;
-use crate::stats::{OldestSnapshot, Stats};
 use crate::sync::{Arc, Mutex, Ordering, counter, freed};
 use crate::table::{AnyTable, Index, OrderedTable, Table, TableCore, TableError};
-use crate::timestamp::Timestamp;
 use crate::transaction::Transaction;
 use crate::tree::Tree;
 use crate::view::View;
@@ -50,10 +47,12 @@ pub struct Database {
 pub(crate) struct Inner {
     /// Unique in the process.
     pub(crate) id: u64,
+    /// As it was given, or the number.
+    pub(crate) label: Box<str>,
     /// For messages.
     pub(crate) name: Arc<str>,
     pub(crate) shared: Arc<Shared>,
-    tables: Mutex<HashMap<String, Arc<TableCore>>>,
+    pub(crate) tables: Mutex<HashMap<String, Arc<TableCore>>>,
 }
 
 /// Settings for a new [`Database`].
@@ -154,13 +153,15 @@ impl Builder {
         let limited = LimitedSnapshots::new(self.snapshot_limit);
         freed::forget();
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
-        let name = match self.name {
+        let name = match &self.name {
             Some(name) => format!("database {name:?}"),
             None => format!("unnamed database {id}"),
         };
+        let label = self.name.unwrap_or_else(|| id.to_string());
         Ok(Database {
             inner: Arc::new(Inner {
                 id,
+                label: label.into(),
                 name: name.into(),
                 shared: Arc::new(Shared::new(clock, limited)),
                 tables: Mutex::default(),
@@ -395,52 +396,15 @@ impl Database {
         garbage::collect_all(&self.inner.local());
     }
 
-    /// What the database is doing.
+    /// The [name](Builder::name) that it was given, or its number.
     ///
     /// ```
-    /// let db = mvcc::Database::new();
-    /// let table = db.table::<u64, u64>("t")?;
-    /// db.run(|tx| Ok::<_, ()>(tx.insert(&table, 1, 1))).unwrap();
-    /// let stats = db.stats();
-    /// assert_eq!((stats.commits, stats.live_tuples, stats.live_versions), (1, 1, 1));
-    /// # Ok::<(), mvcc::TableError>(())
+    /// let db = mvcc::Database::builder().name("shop").build()?;
+    /// assert_eq!(db.name(), "shop");
+    /// # Ok::<(), mvcc::ClockError>(())
     /// ```
-    pub fn stats(&self) -> Stats {
-        let shared = &self.inner.shared;
-        let live = shared
-            .slots
-            .live()
-            .filter_map(|(bound, opened_at)| match bound {
-                Bound::Idle => None,
-                Bound::Open(timestamp) | Bound::Fixed(timestamp) => Some((timestamp, opened_at)),
-            });
-        let live: Vec<_> = live.collect();
-        let oldest = live.iter().min_by_key(|(timestamp, _)| *timestamp);
-        let now = shared.clock.now();
-        let mut stats = Stats {
-            live_snapshots: live.len() as u64,
-            oldest_snapshot: oldest.map(|&(timestamp, opened_at)| OldestSnapshot {
-                timestamp: Timestamp::new(timestamp),
-                age: shared.age(timestamp, now),
-                opened_at,
-            }),
-            expired_snapshots: shared.limited.expired(),
-            retired: shared.deferred.load(Ordering::Relaxed) as u64,
-            watermark_age: shared.age(shared.watermark(), now),
-            ..Stats::default()
-        };
-        let (mut versions, mut tuples) = (0, 0);
-        for worker in shared.workers() {
-            stats.commits += worker.commits.load(Ordering::Relaxed);
-            stats.conflicts += worker.conflicts.load(Ordering::Relaxed);
-            versions += worker.versions.load(Ordering::Relaxed);
-            tuples += worker.tuples.load(Ordering::Relaxed);
-            stats.retired += worker.garbage.lock().len() as u64;
-        }
-        // Below zero only while something is counted out before it was counted in.
-        stats.live_versions = u64::try_from(versions).unwrap_or(0);
-        stats.live_tuples = u64::try_from(tuples).unwrap_or(0);
-        stats
+    pub fn name(&self) -> &str {
+        &self.inner.label
     }
 
     /// The clock in use.

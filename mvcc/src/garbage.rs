@@ -125,12 +125,14 @@ impl<'w> Work<'w> {
                 self.worker.garbage.lock().wait(entry, until);
             }
         } else if let Some(entry) = self.entries.pop() {
-            self.local.worker().count_versions(-1);
             let table = entry.table_id();
             // I4: nobody reaches it.
-            if let Some(mut version) = entry.into_version() {
-                version.clear();
+            if let Some(version) = entry.into_version() {
                 self.cleared.push((table, version));
+                // Should that panic, it is counted all the same.
+                if let Some((_, version)) = self.cleared.last_mut() {
+                    version.clear();
+                }
             }
         }
     }
@@ -139,6 +141,9 @@ impl<'w> Work<'w> {
     fn recycle(&mut self) {
         if !self.cleared.is_empty() {
             let cleared = std::mem::take(&mut self.cleared);
+            let bytes: i64 = cleared.iter().map(|(_, version)| version.bytes()).sum();
+            let count = i64::try_from(cleared.len()).expect("fewer than 2^63");
+            self.local.worker().count_versions(-count, -bytes);
             self.local.worker().pool.put(cleared, ENOUGH);
         }
     }
@@ -169,7 +174,8 @@ impl<'w> Work<'w> {
                 removal = Some(entry);
                 continue;
             }
-            self.local.worker().count_versions(-1);
+            let bytes = entry.version_bytes();
+            self.local.worker().count_versions(-1, -bytes);
             let table = entry.table_id();
             let version = entry.into_version();
             self.passed.extend(version.map(|version| (table, version)));

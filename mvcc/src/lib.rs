@@ -74,6 +74,8 @@
 //! 64-bit. Timestamps come from the time-stamp counter on x86-64 where CPUID and the kernel vouch for it, from the generic timer on aarch64, else from a
 //! shared counter; see [`Builder::clock`].
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod clock;
 mod commit;
 mod conflict;
@@ -83,12 +85,15 @@ mod garbage;
 mod index;
 mod limited;
 mod local;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod peek;
 mod protected;
 mod range;
 mod read;
 mod reads;
 mod recycled;
+mod reserve;
 mod retry;
 mod savepoint;
 mod secondary;
@@ -99,6 +104,7 @@ mod stats;
 mod sync;
 mod table;
 mod timestamp;
+mod trace;
 mod transaction;
 mod tree;
 mod tuple;
@@ -116,7 +122,7 @@ pub use retry::{Exhausted, RetryPolicy, RunError};
 pub use savepoint::Savepoint;
 pub use secondary::{Duplicate, Index, IndexError, UniqueIndex};
 pub use snapshot::Snapshot;
-pub use stats::{Age, OldestSnapshot, Stats};
+pub use stats::{Age, ConflictCount, OldestSnapshot, Stats};
 pub use table::{AnyTable, Lookup, OrderedTable, Table, TableError};
 pub use timestamp::Timestamp;
 pub use transaction::Transaction;

@@ -9,6 +9,7 @@ use crate::slots::{Bound, SlotRef, Slots};
 use crate::snapshot::Snapshot;
 use crate::sync::{Arc, AtomicUsize, Mutex, Ordering, bug};
 use crate::timestamp::Timestamp;
+use crate::trace;
 use std::fmt;
 use std::time::{Duration, Instant};
 
@@ -262,12 +263,18 @@ impl LimitedSnapshots {
         };
         let mut list = self.list.lock();
         let before = list.live.len();
-        if before > 0 {
-            let now = Instant::now();
-            let is_old = |state: &State| now.saturating_duration_since(state.opened) >= limit;
-            list.live
-                .retain(|state| !is_old(state) || !state.expire(slots));
-            list.expired += (before - list.live.len()) as u64;
+        if before == 0 {
+            return;
+        }
+        let now = Instant::now();
+        let is_old = |state: &State| now.saturating_duration_since(state.opened) >= limit;
+        list.live
+            .retain(|state| !is_old(state) || !state.expire(slots));
+        let expired = before - list.live.len();
+        list.expired += expired as u64;
+        drop(list);
+        if expired > 0 {
+            trace::warn!(target: "mvcc", expired, ?limit, "snapshots expired");
         }
     }
 

@@ -3,6 +3,7 @@
 
 use crate::commit::Footprint;
 use crate::recycled::Recycled;
+use crate::reserve::{Place, Reserved};
 use crate::shared::{self, Shared, Worker};
 use crate::slots::{Bound, SlotRef};
 use crate::sync::{Arc, Ordering, fence, freed, thread_local};
@@ -24,6 +25,10 @@ pub(crate) struct Local {
     at_hand: RefCell<Recycled>,
     /// Whether this thread has closed the gate to other threads' commits.
     inside: Cell<bool>,
+    /// What this thread's transactions have reserved.
+    reserved: RefCell<Vec<Reserved>>,
+    /// Whether that is anything.
+    has_reserved: Cell<bool>,
     /// After the handle: it outlives it.
     shared: Arc<Shared>,
 }
@@ -156,6 +161,8 @@ impl Local {
             spare_footprint: Cell::default(),
             at_hand: RefCell::default(),
             inside: Cell::new(false),
+            reserved: RefCell::default(),
+            has_reserved: Cell::new(false),
             shared: shared.clone(),
         }
     }
@@ -199,6 +206,42 @@ impl Local {
     /// Whether this thread is the one that may commit although the gate is closed.
     pub(crate) fn is_inside(&self) -> bool {
         self.inside.get()
+    }
+
+    /// Reserves a place for the transaction with this slot. False: another thread's transaction has it.
+    pub(crate) fn reserve(&self, slot: SlotRef, place: Place) -> bool {
+        let mut reserved = self.reserved.borrow_mut();
+        if reserved.iter().any(|(_, own)| *own == place) {
+            return true;
+        }
+        let may_wait = reserved.is_empty() && !self.inside.get();
+        let taken = self.shared.reservations.take(place, may_wait);
+        if taken {
+            reserved.push((slot, place));
+            self.has_reserved.set(true);
+        }
+        taken
+    }
+
+    /// Gives back what a transaction has reserved.
+    #[inline]
+    pub(crate) fn give_back_reserved(&self, slot: SlotRef) {
+        if self.has_reserved.get() {
+            self.give_back(slot);
+        }
+    }
+
+    #[cold]
+    fn give_back(&self, slot: SlotRef) {
+        let mut reserved = self.reserved.borrow_mut();
+        reserved.retain(|&(owner, place)| {
+            let is_other = owner != slot;
+            if !is_other {
+                self.shared.reservations.give_back(place);
+            }
+            is_other
+        });
+        self.has_reserved.set(!reserved.is_empty());
     }
 
     /// Announces a transaction that may read anything from now on.
@@ -280,6 +323,10 @@ impl Drop for Local {
     fn drop(&mut self) {
         if let Some(slot) = self.spare_slot.take() {
             self.shared.slots.release(slot);
+        }
+        // Of transactions that were forgotten.
+        for (_, place) in self.reserved.take() {
+            self.shared.reservations.give_back(place);
         }
         self.worker.pool.clear();
         self.shared.leave(self.worker.clone());

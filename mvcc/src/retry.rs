@@ -2,7 +2,9 @@
 
 use crate::conflict::Conflict;
 use crate::database::Database;
+use crate::shared::Worker;
 use crate::sync::{back_off, pause};
+use crate::trace;
 use crate::transaction::Transaction;
 use std::cell::OnceCell;
 use std::fmt;
@@ -250,7 +252,10 @@ impl Database {
         loop {
             let lost = {
                 let tx = Transaction::new(self.inner(), attempt);
-                let value = transaction(&tx).map_err(RunError::Aborted)?;
+                let value = transaction(&tx).map_err(|error| {
+                    tx.count(|worker| &worker.aborts);
+                    RunError::Aborted(error)
+                })?;
                 match tx.commit_untimed() {
                     Ok(()) => return Ok(value),
                     Err(lost) => lost,
@@ -263,11 +268,14 @@ impl Database {
                     conflict: unsafe { lost.describe() },
                 }));
             }
+            let local = local.get_or_init(|| self.inner().local());
+            Worker::count(&local.worker().retries);
             if inside.is_some() {
                 // A lock that a preempted thread held: at once again.
             } else if attempt >= policy.losses {
-                let local = local.get_or_init(|| self.inner().local());
+                trace::info!(target: "mvcc", attempts = attempt, "exclusive run");
                 inside = Some(local.enter());
+                Worker::count(&local.worker().exclusive_runs);
             } else {
                 policy.wait(attempt);
             }

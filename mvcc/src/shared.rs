@@ -5,6 +5,7 @@ use crate::feed::Feeds;
 use crate::garbage::Garbage;
 use crate::limited::LimitedSnapshots;
 use crate::recycled::Pool;
+use crate::reserve::Reservations;
 use crate::slots::{Bound, Slots};
 use crate::stats::Age;
 use crate::sync::{
@@ -38,6 +39,7 @@ pub(crate) struct Shared {
     /// The [`Catalog`].
     catalog: CachePadded<AtomicU64>,
     pub(crate) feeds: Feeds,
+    pub(crate) reservations: Reservations,
     /// The last field: what it still has deferred runs when it goes, and counts down `deferred`.
     pub(crate) collector: Collector,
 }
@@ -48,10 +50,16 @@ pub(crate) struct Shared {
 pub(crate) struct Worker {
     pub(crate) commits: counter::AtomicU64,
     pub(crate) conflicts: counter::AtomicU64,
+    /// Closures that were run again, those that were run inside the gate, and those that have returned an error.
+    pub(crate) retries: counter::AtomicU64,
+    pub(crate) exclusive_runs: counter::AtomicU64,
+    pub(crate) aborts: counter::AtomicU64,
     /// Versions installed minus versions taken out of their chains; the sum over all workers is what lives.
     pub(crate) versions: counter::AtomicI64,
     /// The same for tuples in indexes.
     pub(crate) tuples: counter::AtomicI64,
+    /// The bytes of both.
+    pub(crate) bytes: counter::AtomicI64,
     pub(crate) garbage: Mutex<Garbage>,
     pub(crate) pool: Pool,
     /// A lower bound of the timestamp of a commit that is under way, if there are feeds; see [`crate::feed`].
@@ -81,14 +89,23 @@ impl Worker {
         counter.store(counter.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
     }
 
-    pub(crate) fn count_versions(&self, change: i64) {
-        let versions = self.versions.load(Ordering::Relaxed);
-        self.versions.store(versions + change, Ordering::Relaxed);
+    /// Counts versions in or out, which have so many bytes.
+    #[inline]
+    pub(crate) fn count_versions(&self, change: i64, bytes: i64) {
+        Self::add(&self.versions, change);
+        Self::add(&self.bytes, bytes);
     }
 
-    pub(crate) fn count_tuples(&self, change: i64) {
-        let tuples = self.tuples.load(Ordering::Relaxed);
-        self.tuples.store(tuples + change, Ordering::Relaxed);
+    /// The same for tuples.
+    pub(crate) fn count_tuples(&self, change: i64, bytes: i64) {
+        Self::add(&self.tuples, change);
+        Self::add(&self.bytes, bytes);
+    }
+
+    /// As [`Worker::count`].
+    #[inline]
+    fn add(counter: &counter::AtomicI64, change: i64) {
+        counter.store(counter.load(Ordering::Relaxed) + change, Ordering::Relaxed);
     }
 }
 
@@ -119,6 +136,7 @@ impl Shared {
             turn: Mutex::default(),
             catalog: CachePadded::default(),
             feeds: Feeds::default(),
+            reservations: Reservations::default(),
             collector: Collector::new(),
         }
     }

@@ -1,7 +1,7 @@
 //! Tables: a typed handle for users, an untyped core for the protocol.
 
 use crate::commit::Absence;
-use crate::conflict::ConflictCause;
+use crate::conflict::{ConflictCause, ConflictCounts};
 use crate::database::Inner;
 use crate::garbage::Unlinked;
 use crate::index::{Hash, HashIndex, Inserts};
@@ -14,7 +14,7 @@ use crate::sync::{Arc, HashState, Mutex, freed};
 use crate::transaction::Transaction;
 use crate::tree::{self, AnyTree, Tree, TreeKey, Vacancy};
 use crate::tuple::{KeyedTuple, OwnedTuple, Tuple};
-use crate::version::{OwnedVersion, VersionType};
+use crate::version::{OwnedVersion, VersionType, bytes_of};
 use std::any::{Any, TypeId, type_name};
 use std::borrow::Borrow;
 use std::fmt;
@@ -71,7 +71,7 @@ impl<K, V> Table<K, V> {
     /// # Ok::<(), mvcc::TableError>(())
     /// ```
     pub fn name(&self) -> &str {
-        &self.core.name
+        self.core.name()
     }
 
     pub(crate) fn from_core(core: Arc<TableCore>) -> Self {
@@ -130,7 +130,7 @@ impl<K, V> OrderedTable<K, V> {
     /// # Ok::<(), mvcc::TableError>(())
     /// ```
     pub fn name(&self) -> &str {
-        &self.core.name
+        self.core.name()
     }
 
     pub(crate) fn from_core(core: Arc<TableCore>) -> Self {
@@ -308,12 +308,16 @@ pub struct TableCore {
     type_names: (&'static str, &'static str),
     pub(crate) index: Index,
     hasher: HashState,
+    /// Of a tuple with its key, without what the key points to.
+    pub(crate) tuple_bytes: i64,
     pub(crate) versions: &'static VersionType,
     free_tuple: unsafe fn(NonNull<Tuple>),
     /// The secondary indexes: [`Maintained`], with the table's types.
     indexes: OnceLock<Box<dyn Any + Send + Sync>>,
     /// The catalog when the last of them was added.
     indexed_at: Mutex<Option<Catalog>>,
+    /// Commits that failed because of this table, by cause.
+    pub(crate) conflicts: ConflictCounts,
 }
 
 impl TableCore {
@@ -332,6 +336,7 @@ impl TableCore {
             type_names: (type_name::<K>(), type_name::<V>()),
             index,
             hasher: HashState::default(),
+            tuple_bytes: bytes_of::<KeyedTuple<K>>(),
             versions: const { &VersionType::of::<V>() },
             free_tuple: |tuple| {
                 // SAFETY: made by `KeyedTuple::boxed` with the same key type; the caller gives it up.
@@ -339,6 +344,7 @@ impl TableCore {
             },
             indexes: OnceLock::new(),
             indexed_at: Mutex::default(),
+            conflicts: ConflictCounts::default(),
         }
     }
 
@@ -409,6 +415,10 @@ impl TableCore {
             "table {:?} belongs to another database than the transaction that uses it: to {}, not to {}; open it with Database::table of that one",
             self.name, self.database_name, database.name
         );
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
     }
 
     pub(crate) fn shared_name(&self) -> Arc<str> {

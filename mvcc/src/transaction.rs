@@ -10,13 +10,15 @@ use crate::protected::Protected;
 use crate::range::{Direction, RangeRead, Rows, last_key, walk};
 use crate::read::{self, RangeReader, RowReader};
 use crate::reads::{Seen, read_at};
+use crate::reserve;
 use crate::savepoint::Savepoint;
 use crate::secondary::Duplicate;
 use crate::shared::Worker;
 use crate::slots::SlotRef;
-use crate::sync::bug;
+use crate::sync::{bug, counter};
 use crate::table::{AnyTable, Lookup, TableCore, key_of};
 use crate::timestamp::Timestamp;
+use crate::trace;
 use crate::tree::TreeKey;
 use crate::tuple::Tuple;
 use crate::version::{OwnedVersion, Version};
@@ -202,7 +204,7 @@ impl<'db> Transaction<'db> {
             let unlinked = |unlinked| garbage::unlinked(&self.local, unlinked);
             match table.add(vacancy, key, self.protected(), unlinked) {
                 Ok(tuple) => {
-                    self.local.worker().count_tuples(1);
+                    self.local.worker().count_tuples(1, core.tuple_bytes);
                     return self.write(core, tuple, version, Place::New { held: true });
                 }
                 Err(back) => key = back,
@@ -368,34 +370,66 @@ impl<'db> Transaction<'db> {
         let announced = footprint.catalog.has_feeds();
         let announced = announced.then(|| Announced::new(shared, worker));
         let committed = footprint.commit(shared, self.local.is_inside(), self.protected());
-        let timestamp = committed.inspect_err(|_| Worker::count(&worker.conflicts))?;
+        let timestamp = committed.inspect_err(|lost| self.count_conflict(lost))?;
         Worker::count(&worker.commits);
         let writes = footprint.writes.entries();
         if let Some(announced) = &announced {
             announced.record(timestamp, writes);
         }
         shared.advance(timestamp, shared.clock.coarse_step());
-        worker.count_versions(i64::try_from(writes.len()).expect("fewer than 2^63"));
         let mut garbage = worker.garbage.lock();
         for write in writes {
             write.retire(timestamp, &mut garbage);
         }
         let is_due = garbage.is_due();
         drop(garbage);
-        for write in writes.iter().filter(|write| write.held) {
-            // It has a value now; whoever removes that holds the tuple in turn. Our slot is older than that removal.
-            // SAFETY: held until now.
-            unsafe { write.tuple.as_ref() }.release();
+        let mut bytes = 0;
+        for write in writes {
+            bytes += write.version_bytes();
+            if write.held {
+                // It has a value now; whoever removes that holds the tuple in turn. Our slot is older than that removal.
+                // SAFETY: held until now.
+                unsafe { write.tuple.as_ref() }.release();
+            }
         }
+        let installed = i64::try_from(writes.len()).expect("fewer than 2^63");
+        worker.count_versions(installed, bytes);
         footprint.writes.clear_installed();
         drop(footprint);
         if is_due {
             garbage::collect_some(&self.local);
         }
         if let Some(announced) = announced {
+            // It may wait for somebody who waits for these.
+            self.local.give_back_reserved(self.slot);
             announced.finish(timestamp, self.local.is_inside());
         }
         Ok(timestamp)
+    }
+
+    #[cold]
+    fn count_conflict(&self, lost: &Lost) {
+        Worker::count(&self.local.worker().conflicts);
+        // SAFETY: the database keeps its tables.
+        let table = unsafe { lost.table.as_ref() };
+        table.conflicts.add(lost.cause);
+        trace::debug!(
+            target: "mvcc",
+            table = table.name(),
+            cause = lost.cause.name(),
+            attempt = self.attempt,
+            "conflict"
+        );
+    }
+
+    /// Counts what happens to this transaction.
+    pub(crate) fn count(&self, counter: impl FnOnce(&Worker) -> &counter::AtomicU64) {
+        Worker::count(counter(self.local.worker()));
+    }
+
+    /// Reserves a place until the transaction ends. False: another thread's transaction has it.
+    pub(crate) fn reserve_place(&self, place: reserve::Place) -> bool {
+        self.local.reserve(self.slot, place)
     }
 
     /// Lets go of the tuples of writes that are not to be installed. Those that were added for nothing are collected later, not here: that can compare keys,
@@ -645,6 +679,7 @@ impl Drop for Transaction<'_> {
         // SAFETY: it is not used after this.
         let mut footprint = unsafe { ManuallyDrop::take(&mut self.footprint) };
         self.give_up(footprint.get_mut().writes.entries());
+        self.local.give_back_reserved(self.slot);
         self.local.end(self.slot);
         if footprint.get_mut().clear() {
             self.local.return_footprint(footprint);

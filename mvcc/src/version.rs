@@ -84,8 +84,15 @@ impl Version {
     }
 }
 
+/// The size of a type, as it is counted in statistics.
+pub(crate) const fn bytes_of<T>() -> i64 {
+    size_of::<T>().cast_signed() as i64
+}
+
 /// What the untyped parts need to know of a table's types.
 pub(crate) struct VersionType {
+    /// Of a version with its value, without what the value points to.
+    pub(crate) bytes: i64,
     /// Drops the value and leaves a version whose memory can serve for another. Runs user code.
     ///
     /// Safety: nobody else looks at the value; the head may still be passed by.
@@ -99,6 +106,7 @@ pub(crate) struct VersionType {
 impl VersionType {
     pub(crate) const fn of<V: 'static>() -> Self {
         Self {
+            bytes: bytes_of::<ValueVersion<V>>(),
             clear: |version| {
                 if needs_drop::<V>() {
                     let version = version.cast::<ValueVersion<V>>();
@@ -134,6 +142,11 @@ impl OwnedVersion {
     /// `version` is of type `types`, and nobody else sees its value from now on. It is not dropped before nobody can pass its head.
     pub(crate) unsafe fn new(version: NonNull<Version>, types: &'static VersionType) -> Self {
         Self { version, types }
+    }
+
+    /// Its size, as it is counted.
+    pub(crate) fn bytes(&self) -> i64 {
+        self.types.bytes
     }
 
     pub(crate) fn as_ptr(&self) -> NonNull<Version> {

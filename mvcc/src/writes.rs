@@ -237,6 +237,12 @@ impl Write {
         tuple.publish(Word::of(version, new.is_tombstone));
     }
 
+    /// The size of the version, as it is counted.
+    pub(crate) fn version_bytes(&self) -> i64 {
+        // SAFETY: the database keeps its tables.
+        unsafe { self.table.as_ref() }.versions.bytes
+    }
+
     /// Gives the hold of a write back that is not installed. That may leave something for the retire list.
     pub(crate) fn give_up(&self, timestamp: u64) -> Option<Retired> {
         // SAFETY: the transaction's slot is open since it found the tuple.

@@ -92,9 +92,9 @@ impl Work<'_> {
         }
         let worker = self.local.worker();
         if !word.newest().is_null() {
-            worker.count_versions(-1);
+            worker.count_versions(-1, -table.versions.bytes);
         }
-        worker.count_tuples(-1);
+        worker.count_tuples(-1, -table.tuple_bytes);
         let dead = Unlinked::Tuple(table.dead(entry.tuple));
         unlinked(self.local, dead);
         if let Some(replaced) = replaced {

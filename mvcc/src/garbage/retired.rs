@@ -248,6 +248,12 @@ impl Retired {
         unsafe { self.table.as_ref() }.id
     }
 
+    /// The size of its version, as it is counted.
+    pub(super) fn version_bytes(&self) -> i64 {
+        // SAFETY: as above.
+        unsafe { self.table.as_ref() }.versions.bytes
+    }
+
     /// The version, for whoever knows that nobody sees its value any more, and that nobody passes its head when it is dropped.
     pub(crate) fn into_version(self) -> Option<OwnedVersion> {
         // SAFETY: as above.

@@ -115,3 +115,50 @@ pub(super) fn conflict_leaves_no_lock(world: World) {
         move || add(&b.0, &b.1, 2, 1),
     );
 }
+
+/// Those who all reserve a row before they read it never lose.
+pub(super) fn reserved_row(world: World) {
+    let (db, table) = numbers(world, &[(0, 0)]);
+    let adder = || {
+        let (db, table) = (db.clone(), table.clone());
+        move || {
+            for _ in 0..2 {
+                let tx = db.begin();
+                let value = *tx.reserve(&table, &0).expect("it stays");
+                tx.insert(&table, 0, value + 1);
+                tx.commit().expect("nobody else is at work on it");
+            }
+        }
+    };
+    tasks!(adder(), adder(), adder());
+    assert_eq!(db.view(|view| view.get(&table, &0).copied()), Some(6));
+    super::check_clean(&db, 1);
+}
+
+/// Reservations in opposite orders, of a row that comes and goes, and in a transaction within one that has the same: nobody waits for ever.
+pub(super) fn crossing_reservations(world: World) {
+    let (db, table) = numbers(world, &[(0, 0), (1, 0)]);
+    let adder = |first: u32, second: u32| {
+        let (db, table) = (db.clone(), table.clone());
+        move || {
+            db.run(|tx| {
+                let rows = [first, second].map(|key| {
+                    let value = tx.reserve(&table, &key).copied();
+                    (key, value.unwrap_or(0))
+                });
+                for (key, value) in rows {
+                    tx.insert(&table, key, value + 1);
+                }
+                if second == 2 {
+                    let inner = db.begin();
+                    inner.reserve(&table, &first);
+                }
+                Ok::<_, ()>(())
+            })
+            .expect("no error");
+        }
+    };
+    tasks!(adder(0, 1), adder(1, 0), adder(2, 0), adder(1, 2));
+    let row = |key: u32| db.view(|view| view.get(&table, &key).copied());
+    assert_eq!([0, 1, 2].map(row), [Some(3), Some(3), Some(2)]);
+}
