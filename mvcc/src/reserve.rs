@@ -17,9 +17,8 @@ use std::time::{Duration, Instant};
 
 /// How long to wait for a reservation: a few slices of the system's scheduler, for its owner may have been preempted.
 const PATIENCE: Duration = Duration::from_millis(10);
-/// Places that are reserved are kept in so many sets, so that transactions on different rows seldom meet. Addresses differ from run to run, so where
-/// schedules are replayed there is one set.
-const SHARDS: usize = if SCHEDULED { 1 } else { 16 };
+/// Places that are reserved are kept in so many sets, so that transactions on different rows seldom meet.
+const SHARDS: usize = 16;
 
 /// What is reserved: the address of a tuple, or of a table for the keys that it does not have.
 pub(crate) type Place = usize;
@@ -38,8 +37,9 @@ struct Shard {
 
 impl Reservations {
     fn shard(&self, place: Place) -> &Shard {
-        // Tuples are next to each other every 32 bytes or more.
-        &self.0[(place >> 5) % SHARDS]
+        // Tuples are next to each other every 32 bytes or more. Addresses differ from run to run, and where schedules are replayed nothing must.
+        let shard = if SCHEDULED { 0 } else { place >> 5 };
+        &self.0[shard % SHARDS]
     }
 
     /// Reserves a place, after waiting for it if that is allowed. False: somebody else has it.
