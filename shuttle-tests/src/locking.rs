@@ -99,11 +99,19 @@ pub fn program(seed: usize) -> Program {
 }
 
 /// Explores the scenarios and then random programs, with a bug or without, until one fails.
+///
+/// # Panics
+/// If the search fails, and not what it searches.
 pub fn hunt(bug: Option<&Bug>, effort: &Effort) -> Option<Find> {
-    seed_bug(bug.map(|bug| bug.name));
-    let found = in_scenarios(effort).or_else(|| in_programs(effort));
-    seed_bug(None);
-    found
+    let name = bug.map(|bug| bug.name);
+    // On a thread of its own, for a run that has failed leaves its thread unwinding for good.
+    std::thread::scope(|scope| {
+        let search = scope.spawn(|| {
+            seed_bug(name);
+            in_scenarios(effort).or_else(|| in_programs(effort))
+        });
+        search.join().expect("failures are caught")
+    })
 }
 
 fn in_scenarios(effort: &Effort) -> Option<Find> {
