@@ -14,6 +14,7 @@ pub mod execute;
 pub mod explore;
 pub mod history;
 pub mod hunt;
+pub mod locking;
 pub mod operation;
 pub mod program;
 pub mod recorder;
