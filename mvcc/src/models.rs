@@ -13,7 +13,6 @@ use crate::sync::{self, Arc, Mutex, freed};
 use crate::tree::Tree;
 use crate::tuple::{KeyedTuple, Tuple, Word};
 use crate::version::{ValueVersion, Version};
-use crate::{Builder, Database, Table};
 use loom::thread::{self, JoinHandle};
 use std::ptr::NonNull;
 
@@ -162,65 +161,70 @@ pub fn removal_and_look_up() {
     join([remover, reader]);
 }
 
-/// Versions that were superseded, with the time; as a retire list, but for whoever comes first.
-type Retired = Arc<Mutex<Option<(Superseded, u64)>>>;
-
-struct Superseded(NonNull<Version>);
+/// A version that was superseded, and when.
+struct Superseded(NonNull<Version>, u64);
 
 // SAFETY: a version of a model, whose value is a number.
 unsafe impl Send for Superseded {}
 
-/// Frees what has expired.
-fn collect(shared: &Shared, retired: &Retired) {
-    shared.advance(shared.clock.now(), 0);
-    let horizon = Horizon::scan(shared);
-    let mut retired = retired.lock();
-    if let Some((superseded, _)) = retired.take_if(|(_, at)| *at < horizon.watermark) {
-        freed::free(superseded.0, || ());
+impl Superseded {
+    /// Frees it if it has expired.
+    fn collect(self, horizon: &Horizon) {
+        if self.1 < horizon.watermark {
+            freed::free(self.0, || ());
+        }
     }
 }
 
-/// A reader that has no timestamp announces itself and reads, one commits, and one collects: nobody reads what is freed (I4).
-fn slot_against_scan(is_collector_apart: bool) {
-    let (shared, tuple, retired) = (shared(), tuple(), Retired::default());
-    let (a, b, c) = (
-        shared.clone(),
-        (shared.clone(), retired.clone()),
-        (shared, retired),
-    );
-    let reader = thread::spawn(move || {
-        let local = Local::of(0, &a);
+/// Commits, and returns what that supersedes.
+fn commit(shared: &Shared, tuple: &Tuple) -> Superseded {
+    let locked = tuple.lock(u32::MAX).ok().expect("nobody removes it");
+    let timestamp = shared.clock.now();
+    publish(tuple, locked, timestamp);
+    let newest = NonNull::new(locked.newest());
+    Superseded(newest.expect("it had a version"), timestamp)
+}
+
+/// Announces itself, and reads without a timestamp.
+fn read_announced(shared: Arc<Shared>, tuple: &'static Tuple) -> JoinHandle<()> {
+    thread::spawn(move || {
+        let local = Local::of(0, &shared);
         let slot = local.begin();
-        let word = tuple.unlocked_word();
-        visible(word, u64::MAX);
+        visible(tuple.unlocked_word(), u64::MAX);
         local.end(slot);
-    });
+    })
+}
+
+/// One reads, one commits and collects what that supersedes, and a third one moves the coarse clock on: nobody reads what is freed (I4).
+pub fn slot_against_own_scan() {
+    let (shared, tuple) = (shared(), tuple());
+    let reader = read_announced(shared.clone(), tuple);
+    let committing = shared.clone();
     let writer = thread::spawn(move || {
-        let locked = tuple.lock(u32::MAX).ok().expect("nobody removes it");
-        let timestamp = b.0.clock.now();
-        publish(tuple, locked, timestamp);
-        b.0.advance(timestamp, 0);
-        let superseded =
-            NonNull::new(locked.newest()).map(|version| (Superseded(version), timestamp));
-        *b.1.lock() = superseded;
-        if !is_collector_apart {
-            collect(&b.0, &b.1);
-        }
+        let superseded = commit(&committing, tuple);
+        superseded.collect(&Horizon::scan(&committing));
     });
-    if is_collector_apart {
-        collect(&c.0, &c.1);
-    }
+    shared.advance(shared.clock.now(), 0);
     join([reader, writer]);
 }
 
-/// The writer collects what it has superseded itself.
-pub fn slot_against_own_scan() {
-    slot_against_scan(false);
-}
-
-/// A third one collects.
+/// One reads, one commits twice, and a third one collects, which has no clock reading of its own.
 pub fn slot_against_another_scan() {
-    slot_against_scan(true);
+    let (shared, tuple) = (shared(), tuple());
+    let retired = Arc::new(Mutex::default());
+    let reader = read_announced(shared.clone(), tuple);
+    let (committing, list) = (shared.clone(), retired.clone());
+    let writer = thread::spawn(move || {
+        *list.lock() = Some(commit(&committing, tuple));
+        let Superseded(_, timestamp) = commit(&committing, tuple);
+        committing.advance(timestamp, 0);
+    });
+    let horizon = Horizon::scan(&shared);
+    let superseded: Option<Superseded> = retired.lock().take();
+    if let Some(superseded) = superseded {
+        superseded.collect(&horizon);
+    }
+    join([reader, writer]);
 }
 
 /// Nothing that is read inside the gate is overwritten.
@@ -274,6 +278,8 @@ fn add(tree: &Tree<u32>, key: u32) {
             Ok(_) => return,
             Err(back) => tuple = back,
         }
+        // What was seen may be old: let the others go on.
+        thread::yield_now();
     }
 }
 
@@ -303,11 +309,6 @@ pub fn tree_node() {
 pub fn index_insert() {
     let index = Arc::new(HashIndex::new());
     let hashes = [0, 1, 2].map(Hash::new);
-    let put = |index: &HashIndex, hash: Hash| {
-        let tuple = KeyedTuple::boxed(0_u32, hash.position()).into_raw();
-        let seen = index.inserts(hash.position());
-        std::mem::forget(index.insert(hash, tuple, seen).expect("one task inserts"));
-    };
     put(&index, hashes[0]);
     let before = index.inserts(hashes[0].position());
     let (writing, reading) = (index.clone(), index);
@@ -331,59 +332,48 @@ pub fn index_insert() {
     join([writer, reader]);
 }
 
-/// A key leaves a hash index, and another one takes its place.
+/// Adds a tuple with this hash to a hash index.
+fn put(index: &HashIndex, hash: Hash) -> NonNull<Tuple> {
+    let tuple = KeyedTuple::boxed(0_u32, hash.position()).into_raw();
+    let seen = index.inserts(hash.position());
+    std::mem::forget(index.insert(hash, tuple, seen).expect("one task inserts"));
+    tuple
+}
+
+/// Looks at all tuples with this hash.
+fn look_at_all(index: &HashIndex, hash: Hash) {
+    index.find(hash, protected(), |tuple| {
+        freed::check(tuple);
+        false
+    });
+}
+
+/// A key leaves a hash index, and another one takes its place, while it is looked up.
 pub fn index_slot_is_reused() {
-    let index = Arc::new(HashIndex::new());
-    let hash = Hash::new(0);
-    let put = move |index: &HashIndex, key: u32| {
-        let tuple = KeyedTuple::boxed(key, hash.position()).into_raw();
-        let seen = index.inserts(hash.position());
-        std::mem::forget(index.insert(hash, tuple, seen).expect("one task inserts"));
-        tuple
-    };
-    put(&index, 0);
-    let leaving = put(&index, 1);
+    let (index, hash) = (Arc::new(HashIndex::new()), Hash::new(0));
+    put(&index, hash);
     // SAFETY: never freed.
-    let leaving: &'static Tuple = unsafe { leaving.as_ref() };
+    let leaving: &'static Tuple = unsafe { put(&index, hash).as_ref() };
     let (writing, reading) = (index.clone(), index);
     let writer = thread::spawn(move || {
         std::mem::forget(writing.remove(NonNull::from(leaving)));
-        put(&writing, 2);
+        put(&writing, hash);
     });
-    let reader = thread::spawn(move || {
-        reading.find(hash, protected(), |tuple| {
-            freed::check(tuple);
-            false
-        });
-    });
+    let reader = thread::spawn(move || look_at_all(&reading, hash));
     join([writer, reader]);
 }
 
-fn database() -> (Database, Table<u32, u64>) {
-    let db = Builder::default().clock(ClockChoice::Counter).build();
-    let db = db.expect("always there");
-    let table = db.table("t").expect("new");
-    (db, table)
-}
-
-/// The whole protocol: a transaction writes two rows, a view reads them.
-pub fn commit_and_view() {
-    let (db, table) = database();
-    let write = |db: &Database, table: &Table<u32, u64>, value: u64| {
-        let tx = db.begin();
-        tx.insert(table, 0, value);
-        tx.insert(table, 1, value);
-        tx.commit().is_ok()
-    };
-    assert!(write(&db, &table, 0));
-    let (a, b) = ((db.clone(), table.clone()), (db.clone(), table));
-    let writer = thread::spawn(move || assert!(write(&a.0, &a.1, 1), "nobody is in its way"));
-    let reader = thread::spawn(move || {
-        let seen =
-            b.0.view(|view| [0, 1].map(|key| view.get(&b.1, &key).copied()));
-        assert_eq!(seen[0], seen[1], "two states");
+/// The same, when the one that has left is freed already: who finds the new one does not come by the old one.
+pub fn index_slot_was_freed() {
+    let (index, hash) = (Arc::new(HashIndex::new()), Hash::new(0));
+    put(&index, hash);
+    let gone = put(&index, hash);
+    std::mem::forget(index.remove(gone));
+    freed::free(gone, || ());
+    let (writing, reading) = (index.clone(), index);
+    let writer = thread::spawn(move || {
+        put(&writing, hash);
     });
+    let reader = thread::spawn(move || look_at_all(&reading, hash));
     join([writer, reader]);
-    // The last handle goes when all is over: the checker does not know that handles count themselves.
-    drop(db);
 }

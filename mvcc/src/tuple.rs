@@ -254,7 +254,7 @@ impl Tuple {
         self.holds.fetch_add(1, Ordering::SeqCst);
         let mut wait = Wait::new();
         loop {
-            let word = Word(self.word.load(ordering!(SeqCst, held_word)));
+            let word = Word(self.word.load(Ordering::SeqCst));
             if word.is_dead() {
                 self.holds.fetch_sub(1, Ordering::Release);
                 return false;

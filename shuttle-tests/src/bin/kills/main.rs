@@ -22,6 +22,9 @@ struct Options {
     /// Schedules for each scenario, world and scheduler
     #[arg(long, default_value_t = RUNS)]
     runs: usize,
+    /// Go on after the first find, for tables of what else finds each bug; takes three times as long
+    #[arg(long)]
+    all: bool,
     /// Where the table goes; by default to KILLS.md beside the sources, unless only some bugs are named
     #[arg(long)]
     output: Option<PathBuf>,
@@ -107,7 +110,7 @@ fn kill(options: &Options) -> Result<bool, Box<dyn Error>> {
                 loop {
                     let next = to_search.lock().expect("not poisoned").recv();
                     let Ok((bug, variant)) = next else { return };
-                    let result = search::Result::of(bug, &variant, options.runs);
+                    let result = search::Result::of(bug, &variant, options.runs, options.all);
                     println!("{result}");
                     searched.lock().expect("not poisoned").push(result);
                 }
@@ -130,7 +133,7 @@ fn kill(options: &Options) -> Result<bool, Box<dyn Error>> {
         .clone()
         .or_else(|| options.bugs.is_empty().then(table_path));
     if let Some(path) = output {
-        std::fs::write(&path, report::table(&results, options.runs))
+        std::fs::write(&path, report::table(&results, options.runs, options.all))
             .map_err(|error| format!("cannot write {}: {error}", path.display()))?;
         println!("written to {}", path.display());
     }
@@ -138,9 +141,9 @@ fn kill(options: &Options) -> Result<bool, Box<dyn Error>> {
         .iter()
         .filter(|result| !result.is_as_it_should_be())
         .count();
-    let is_all = options.bugs.is_empty();
+    let is_complete = options.all && options.bugs.is_empty();
     let idle: Vec<_> = report::idle_scenarios(&results)
-        .filter(|_| is_all)
+        .filter(|_| is_complete)
         .collect();
     for name in &idle {
         println!(

@@ -30,25 +30,39 @@ pub(crate) struct Result {
 }
 
 impl Result {
-    /// Runs all explorations against a variant.
-    pub(crate) fn of(bug: Option<Seeded>, variant: &Variant, runs: usize) -> Self {
+    /// Runs all explorations against a variant. Unless all are wanted, a bug is looked for with a few schedules of each first, and until it is found.
+    pub(crate) fn of(bug: Option<Seeded>, variant: &Variant, runs: usize, all: bool) -> Self {
         let start = Instant::now();
-        let all: Vec<_> = explorations().collect();
-        let (mut finds, mut next) = (Vec::new(), 0);
-        while next < all.len() {
+        let mut result = Self {
+            bug,
+            finds: Vec::new(),
+            took: Duration::ZERO,
+        };
+        if bug.is_none() || all {
+            result.search(variant, runs, true);
+        } else {
+            result.search(variant, runs / FEW, false);
+            if result.best().is_none() {
+                result.finds.clear();
+                result.search(variant, runs, false);
+            }
+        }
+        result.took = start.elapsed();
+        result
+    }
+
+    fn search(&mut self, variant: &Variant, runs: usize, all: bool) {
+        let explorations: Vec<_> = explorations().collect();
+        let mut next = 0;
+        while next < explorations.len() && (all || self.best().is_none()) {
             let end = search_from(variant, next, runs).unwrap_or_else(|error| End {
                 last: next,
                 find: None,
                 death: Some(error.to_string()),
             });
             next = end.last + 1;
-            let death = |death: String| died(&all[end.last], &death);
-            finds.extend(end.find.or_else(|| end.death.map(death)));
-        }
-        Self {
-            bug,
-            finds,
-            took: start.elapsed(),
+            let death = |death: String| died(&explorations[end.last], &death);
+            self.finds.extend(end.find.or_else(|| end.death.map(death)));
         }
     }
 
@@ -75,11 +89,8 @@ impl fmt::Display for Result {
         match (self.bug, self.best()) {
             (_, Some(best)) => write!(
                 f,
-                "found by {} of {} explorations, first by {} in {} schedules",
-                self.finds.len(),
-                explorations().count(),
-                best.scenario,
-                best.runs
+                "found by {} in {} schedules, {}",
+                best.scenario, best.runs, best.choice
             ),
             (None, None) if self.finds.is_empty() => f.write_str("nothing found"),
             (_, None) => match self.finds.first() {
@@ -98,6 +109,9 @@ struct End {
     /// How the process died, if it did.
     death: Option<String>,
 }
+
+/// Of so many schedules, one is run at first.
+const FEW: usize = 10;
 
 /// No exploration takes as long as this.
 const LIMIT: Duration = Duration::from_mins(5);
