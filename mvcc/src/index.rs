@@ -229,11 +229,17 @@ unsafe fn buckets_of<'g>(word: *mut Bucket) -> Array<'g> {
 impl Shard {
     /// The current array.
     #[inline]
-    fn array<'g>(&self, _protected: Protected<'g>) -> Option<Array<'g>> {
-        // Acquire: pairs with the release store in `rebuild`.
-        let word = self.array.load(Ordering::Acquire);
+    fn array<'g>(&self, protected: Protected<'g>) -> Option<Array<'g>> {
+        let word = self.word(protected);
         // SAFETY: the caller is protected from its being freed.
         (!word.is_null()).then(|| unsafe { buckets_of(word) })
+    }
+
+    /// Its word, null if there is none yet.
+    #[inline]
+    fn word(&self, _protected: Protected<'_>) -> *mut Bucket {
+        // Acquire: pairs with the release store in `rebuild`.
+        self.array.load(Ordering::Acquire)
     }
 
     /// Moves all tuples to a new array and returns the old one. Under the writer's lock.
@@ -385,9 +391,12 @@ impl HashIndex {
         protected: Protected<'_>,
         is_it: impl FnMut(NonNull<Tuple>) -> bool,
     ) -> Option<NonNull<Tuple>> {
-        self.shard(hash.position())
-            .array(protected)?
-            .find(hash, is_it)
+        let word = self.shard(hash.position()).word(protected);
+        if word.is_null() {
+            return None;
+        }
+        // SAFETY: the caller is protected from its being freed.
+        unsafe { buckets_of(word) }.find(hash, is_it)
     }
 
     /// Brings what a lookup of these hashes is going to read towards the processor, for all of them at once: buckets, tuples and newest versions.

@@ -10,7 +10,7 @@ use crate::slots::{self, SlotRef};
 use crate::table::{AnyTable, Lookup, TableCore};
 use crate::tree::TreeKey;
 use crate::version::Version;
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, UnsafeCell};
 use std::ops::Bound;
 use std::ptr::NonNull;
 
@@ -30,9 +30,21 @@ pub struct View<'db> {
     database: &'db Inner,
     local: &'db Local,
     slot: SlotRef,
-    reads: RefCell<Reads>,
-    /// Whether a search of an index relies on the slot's being open.
-    searching: Cell<bool>,
+    mode: Cell<Mode>,
+    /// Used in short steps that run no user code, so one at a time.
+    reads: UnsafeCell<Reads>,
+}
+
+/// How a view reads.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    /// Without a timestamp: the slot is open.
+    Untimed,
+    /// The same, and a search of an index relies on the slot's being open. Comparing keys is user code, which may use this view: that takes a timestamp, but does
+    /// not narrow the slot.
+    Searching,
+    /// At a timestamp, which is taken when it is asked for first.
+    Timed,
 }
 
 impl<'db> View<'db> {
@@ -44,8 +56,8 @@ impl<'db> View<'db> {
             database,
             local,
             slot,
-            reads: RefCell::default(),
-            searching: Cell::new(false),
+            mode: Cell::new(Mode::Untimed),
+            reads: UnsafeCell::default(),
         }
     }
 
@@ -65,7 +77,7 @@ impl<'db> View<'db> {
     #[inline]
     pub fn get<T: Lookup<Q>, Q: ?Sized>(&self, table: &T, key: &Q) -> Option<&T::Value> {
         self.check(table.core());
-        if self.reads.borrow().timestamp().is_none()
+        if self.mode.get() == Mode::Untimed
             && let Some(version) = self.get_untimed(table, key)
         {
             // SAFETY: it has a value, and the slot protects it as long as `self` lives.
@@ -77,16 +89,18 @@ impl<'db> View<'db> {
     /// The newest version of a key, if there is one and no timestamp is needed to read it.
     #[inline]
     fn get_untimed<T: Lookup<Q>, Q: ?Sized>(&self, table: &T, key: &Q) -> Option<NonNull<Version>> {
-        // Comparing keys is user code, which may use this view: it must not narrow the slot meanwhile.
-        let outer = self.searching.replace(true);
-        // SAFETY: the slot is open: it was without a timestamp, and is not narrowed while we search.
+        self.mode.set(Mode::Searching);
+        // SAFETY: the slot is open: we are without a timestamp, and it is not narrowed while we search.
         let tuple = table.find(key, unsafe { Protected::open() });
-        let mut reads = self.reads.borrow_mut();
         let clock = &self.database.shared.clock;
+        // SAFETY: see the field.
+        let reads = unsafe { &mut *self.reads.get() };
         // SAFETY: as above; found in this table.
         let version =
             tuple.and_then(|tuple| unsafe { reads.read_untimed(table.core(), tuple, clock) });
-        self.searching.set(outer);
+        let is_timed = version.is_none();
+        self.mode
+            .set(if is_timed { Mode::Timed } else { Mode::Untimed });
         version
     }
 
@@ -141,12 +155,19 @@ impl View<'_> {
         search(Protected::pinned(&self.local.pin()))
     }
 
+    fn timestamp(&self) -> Option<u64> {
+        // SAFETY: see the field.
+        unsafe { &*self.reads.get() }.timestamp()
+    }
+
     /// The timestamp, taken now if there is none yet. The slot is narrowed to it: all that was read is visible there.
     #[cold]
     pub(crate) fn fix_timestamp(&self) -> u64 {
-        let mut reads = self.reads.borrow_mut();
+        // SAFETY: see the field.
+        let reads = unsafe { &mut *self.reads.get() };
         let timestamp = reads.take_timestamp(&self.database.shared.clock);
-        if !self.searching.get() {
+        if self.mode.get() != Mode::Searching {
+            self.mode.set(Mode::Timed);
             let slots = &self.database.shared.slots;
             slots.set_released(self.slot, slots::Bound::Fixed(timestamp));
             reads.entries.clear();
@@ -165,7 +186,7 @@ impl Drop for View<'_> {
 impl std::fmt::Debug for View<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("View")
-            .field("timestamp", &self.reads.borrow().timestamp())
+            .field("timestamp", &self.timestamp())
             .finish_non_exhaustive()
     }
 }

@@ -264,7 +264,7 @@ where
 {
     segment.first(from, more).or_else(|| {
         let found_above = first_of(above.next()?, above, from, more);
-        if bug!("segments_looked_up_upwards") {
+        if bug!("segments-looked-up-upwards") {
             return found_above;
         }
         // Looked at again, now that all above has been looked at.

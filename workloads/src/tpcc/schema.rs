@@ -73,10 +73,22 @@ pub mod key {
         key as u32
     }
 
+    /// `O_D_ID` of such a key.
+    #[inline]
+    pub fn district_of(key: u64) -> u8 {
+        key.to_be_bytes()[3]
+    }
+
     /// (`OL_W_ID`, `OL_D_ID`, `OL_O_ID`, `OL_NUMBER`)
     #[inline]
     pub fn line(warehouse: u32, district: u8, order: u32, number: u8) -> u64 {
-        self::order(warehouse, district, order) << 8 | u64::from(number)
+        line_of(self::order(warehouse, district, order), number)
+    }
+
+    /// The same from the order's key.
+    #[inline]
+    pub fn line_of(order: u64, number: u8) -> u64 {
+        order << 8 | u64::from(number)
     }
 
     /// (`S_W_ID`, `S_I_ID`)

@@ -56,43 +56,66 @@ impl Delivery {
         tables: &Tables<E>,
         districts: RangeInclusive<u8>,
     ) -> Delivered {
-        let mut delivered = Delivered {
-            orders: Vec::with_capacity(districts.len()),
-            skipped: 0,
-        };
+        let mut skipped = 0;
+        let mut order_keys = Vec::with_capacity(districts.len());
         for district in districts {
-            match self.deliver(tx, tables, district) {
-                Some(order) => delivered.orders.push((district, order)),
-                None => delivered.skipped += 1,
+            match self.oldest(tx, tables, district) {
+                Some(order) => order_keys.push(order),
+                None => skipped += 1,
             }
         }
-        delivered
+        let orders = tx.get_many(&tables.order, &order_keys);
+        let orders: Vec<_> = orders
+            .map(|order| *order.expect("a new order has an order"))
+            .collect();
+        let customers = order_keys.iter().zip(&orders);
+        let customers = customers.map(|(&order_key, order)| {
+            key::customer(self.warehouse, key::district_of(order_key), order.customer)
+        });
+        let customers: Vec<_> = customers.collect();
+        let rows = tx.get_many(&tables.customer, &customers);
+        for (((&order_key, mut order), &customer_key), customer) in
+            order_keys.iter().zip(orders).zip(&customers).zip(rows)
+        {
+            tx.remove_ordered(&tables.new_order, &order_key);
+            order.carrier = Some(self.carrier);
+            tx.insert(&tables.order, order_key, order);
+            let mut customer = customer.expect("all customers are loaded").clone();
+            customer.balance += self.deliver_lines(tx, tables, order_key, order.lines);
+            customer.deliveries += 1;
+            tx.insert(&tables.customer, customer_key, customer);
+        }
+        let delivered = |&order| (key::district_of(order), key::order_of(order));
+        Delivered {
+            orders: order_keys.iter().map(delivered).collect(),
+            skipped,
+        }
     }
 
-    /// The order's number, if the district has one to deliver.
-    fn deliver<E: Engine>(
+    /// The key of a district's oldest order that is to be delivered.
+    fn oldest<E: Engine>(
         &self,
         tx: &E::Transaction<'_>,
         tables: &Tables<E>,
         district: u8,
-    ) -> Option<u32> {
-        let order_key = {
-            let all = key::order(self.warehouse, district, 0)
-                ..=key::order(self.warehouse, district, u32::MAX);
-            let mut orders = tx.range(&tables.new_order, all);
-            *orders.next()?.0
-        };
-        tx.remove_ordered(&tables.new_order, &order_key);
-        let number = key::order_of(order_key);
-        let mut order = *tx
-            .get(&tables.order, &order_key)
-            .expect("a new order has an order");
-        order.carrier = Some(self.carrier);
-        tx.insert(&tables.order, order_key, order);
+    ) -> Option<u64> {
+        let first = key::order(self.warehouse, district, 0);
+        let last = key::order(self.warehouse, district, u32::MAX);
+        let mut orders = tx.range(&tables.new_order, first..=last);
+        orders.next().map(|(order, ())| *order)
+    }
 
-        let mut total = 0;
-        let lines = (1..=order.lines).map(|line| key::line(self.warehouse, district, number, line));
+    /// Delivers the lines of an order, and returns the sum of their amounts.
+    fn deliver_lines<E: Engine>(
+        &self,
+        tx: &E::Transaction<'_>,
+        tables: &Tables<E>,
+        order_key: u64,
+        lines: u8,
+    ) -> i64 {
+        let lines = (1..=lines).map(|line| key::line_of(order_key, line));
         let lines: Vec<_> = lines.collect();
+        let mut total = 0;
         for (&line_key, line) in lines.iter().zip(tx.get_many(&tables.line, &lines)) {
             let line = *line.expect("an order has as many lines as it says");
             total += line.amount;
@@ -102,13 +125,6 @@ impl Delivery {
             };
             tx.insert(&tables.line, line_key, row);
         }
-
-        let customer_key = key::customer(self.warehouse, district, order.customer);
-        let customer = tx.get(&tables.customer, &customer_key);
-        let mut customer = customer.expect("all customers are loaded").clone();
-        customer.balance += total;
-        customer.deliveries += 1;
-        tx.insert(&tables.customer, customer_key, customer);
-        Some(number)
+        total
     }
 }
