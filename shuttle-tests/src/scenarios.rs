@@ -1,6 +1,7 @@
 //! Named scenarios: small programs with an assertion each that every schedule must keep.
 
 mod anomalies;
+mod begin;
 mod feeds;
 mod garbage;
 mod indexes;
@@ -12,10 +13,12 @@ mod time;
 mod transactions;
 
 use mvcc_shuttle::{Builder, ClockChoice, Database, Read, Table};
+use serde::{Deserialize, Serialize};
 use shuttle::thread;
+use std::fmt;
 
 /// The clock that a scenario runs with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum World {
     /// Readings that follow each other may be equal; `settle` makes up for it.
     Coarse,
@@ -23,6 +26,16 @@ pub enum World {
     Skewed,
     /// A strict counter.
     Strict,
+}
+
+impl fmt::Display for World {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Coarse => "coarse",
+            Self::Skewed => "skewed",
+            Self::Strict => "strict",
+        })
+    }
 }
 
 impl World {
@@ -53,6 +66,8 @@ pub struct Scenario {
     pub run: fn(World),
     /// The worlds in which it makes a difference.
     pub worlds: &'static [World],
+    /// How many times as many schedules as others it is worth: it waits for one preemption at one place, and a run of it is short.
+    pub effort: usize,
 }
 
 const ALL: &[World] = &[World::Coarse, World::Skewed, World::Strict];
@@ -60,11 +75,14 @@ const ONE: &[World] = &[World::Strict];
 const CLOCKS: &[World] = &[World::Coarse, World::Strict];
 
 macro_rules! scenarios {
-    ($($module:ident: $($name:ident in $worlds:ident),+;)+) => {
+    ($($module:ident: $($name:ident $(* $effort:literal)? in $worlds:ident),+;)+) => {
         /// All scenarios.
-        pub const SCENARIOS: &[Scenario] = &[
-            $($(Scenario { name: stringify!($name), run: $module::$name, worlds: $worlds },)+)+
-        ];
+        pub const SCENARIOS: &[Scenario] = &[$($(Scenario {
+            name: stringify!($name),
+            run: $module::$name,
+            worlds: $worlds,
+            effort: 1 $(* $effort)?,
+        },)+)+];
     };
 }
 
@@ -76,21 +94,25 @@ scenarios! {
         many_untimed_reads in CLOCKS, locked_while_read in CLOCKS;
     ordered:
         phantom_by_insert in CLOCKS, phantom_by_delete in CLOCKS, phantom_by_absent_key in CLOCKS, predicate_many_preceders in CLOCKS,
-        phantom_in_a_hashed_table in CLOCKS, limited_range in ONE, scans_beside_splits_and_merges in ONE, own_writes_under_a_scan in ONE,
-        counted_range in CLOCKS, tombstone_that_comes_back in CLOCKS;
+        phantom_in_a_hashed_table in CLOCKS, limited_range in ONE, scans_beside_splits_and_merges in ONE, inserts_beside_a_merge * 4 in ONE,
+        own_writes_under_a_scan in ONE, counted_range in CLOCKS, tombstone_that_comes_back in CLOCKS;
+    begin:
+        snapshot_begins_beside_collection in CLOCKS, view_beside_collection in CLOCKS, view_against_watermark * 10 in CLOCKS,
+        snapshot_against_watermark * 10 in CLOCKS;
     garbage:
-        old_snapshot in CLOCKS, two_old_snapshots in CLOCKS, snapshot_begins_beside_collection in CLOCKS, view_beside_collection in CLOCKS,
-        insert_delete_reinsert in CLOCKS, aborted_insert in ONE, removal_against_stale_tuples in CLOCKS, reuse_of_a_place_in_the_index in ONE, tombstone_reuse in CLOCKS,
-        threads_come_and_go in ONE, everything_is_collected in CLOCKS, collectors_collide in ONE, ordered_removal in CLOCKS;
+        old_snapshot in CLOCKS, two_old_snapshots in CLOCKS, walk_beside_unlinking in CLOCKS, insert_delete_reinsert in CLOCKS,
+        aborted_insert in ONE, empty_tuple_is_taken_over in ONE, removal_against_stale_tuples in CLOCKS, tombstone_reuse in CLOCKS,
+        reuse_of_a_place_in_the_index in ONE, neighbours_come_and_go in ONE, threads_come_and_go in ONE, everything_is_collected in CLOCKS,
+        collectors_collide in ONE, ordered_removal in CLOCKS;
     memory:
         versions_in_the_middle in CLOCKS, removal_under_a_snapshot in CLOCKS, removed_again_and_again in CLOCKS, given_up_side_by_side in ONE,
         limited_snapshot_expires in CLOCKS, limited_snapshot_is_dropped in ONE;
     time:
         hand_over in ALL, hand_over_of_disjoint_keys in ALL, commit_then_snapshot in ALL, timestamps_order_commits in ALL,
-        extension in CLOCKS, clock_ties in ALL;
+        timestamps_order_reads in ALL, extension in CLOCKS, clock_ties in ALL;
     progress:
-        opposite_lock_orders in ONE, the_long_transaction_wins in ONE, nested_transactions in ONE, partial_acquisition in ONE, conflict_leaves_no_lock in ONE,
-        reserved_row in CLOCKS, crossing_reservations in ONE;
+        opposite_lock_orders in ONE, the_long_transaction_wins * 4 in ONE, nested_transactions in ONE, partial_acquisition in ONE,
+        conflict_leaves_no_lock in ONE, reserved_row in CLOCKS, crossing_reservations in ONE;
     indexes:
         unique_keys in CLOCKS, index_built_beside_writers in CLOCKS, rows_move_in_an_index in CLOCKS;
     feeds:
@@ -98,7 +120,7 @@ scenarios! {
     transactions:
         peeks_see_whole_transactions in CLOCKS, undone_writes in CLOCKS;
     panics:
-        panic_in_a_closure in ONE, panic_in_ord in ONE, panic_in_drop in ONE, forgotten_and_out_of_order in ONE;
+        panic_in_a_closure in ONE, panic_in_ord in ONE, panic_in_hash_and_eq in ONE, panic_in_drop in ONE, forgotten_and_out_of_order in ONE;
 }
 
 /// Runs tasks side by side and waits for them.
@@ -116,6 +138,9 @@ macro_rules! tasks {
     };
 }
 use tasks;
+
+/// What a missing row is that nobody removes.
+const STAYS: &str = "a row that nobody removes is missing";
 
 type Numbers = Table<u32, u64>;
 
@@ -153,8 +178,8 @@ fn add(db: &Database, table: &Numbers, key: u32, amount: u64) {
 }
 
 fn pair(read: &impl Read, table: &Numbers) -> (u64, u64) {
-    let first = *read.get(table, &0).expect("it stays");
-    (first, *read.get(table, &1).expect("it stays"))
+    let first = *read.get(table, &0).expect(STAYS);
+    (first, *read.get(table, &1).expect(STAYS))
 }
 
 /// When nothing is going on, nothing is left over.

@@ -9,7 +9,10 @@ use shuttle_tests::execute::{StdThreads, Subject, execute_all};
 use shuttle_tests::explore::programs::{judge, record_locking, sample_locking};
 use shuttle_tests::explore::{PORTFOLIO, run};
 use shuttle_tests::history::Outcome;
+use shuttle_tests::locking::{BUGS, Effort, hunt, program};
 use shuttle_tests::program::{Program, Shape};
+use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
@@ -18,11 +21,6 @@ fn number(variable: &str, default: usize) -> usize {
         let number = number.parse();
         number.unwrap_or_else(|_| panic!("{variable} is a number"))
     })
-}
-
-/// A program of two to four threads.
-fn program(seed: usize) -> Program {
-    Program::random(seed as u64, &Shape::small(2 + seed % 3)).without_snapshots()
 }
 
 #[test]
@@ -55,6 +53,48 @@ fn random_programs_are_serializable_under_every_scheduler() {
             });
         }
     });
+}
+
+#[test]
+fn every_scenario_keeps_its_promise_under_every_scheduler() {
+    let effort = Effort {
+        scenario_runs: number("SHUTTLE_RUNS", 500),
+        programs: 0,
+        program_runs: 0,
+    };
+    let found = hunt(None, &effort);
+    assert!(found.is_none(), "{}", found.expect("it is there"));
+}
+
+/// Prints what has found each.
+#[test]
+fn every_seeded_bug_is_found() {
+    let effort = Effort {
+        scenario_runs: 500,
+        programs: 1000,
+        program_runs: 25,
+    };
+    for bug in BUGS {
+        let found = hunt(Some(bug), &effort);
+        let found = found.unwrap_or_else(|| panic!("nothing finds {}: {}", bug.name, bug.breaks));
+        println!("{}: {}: {found}", bug.name, bug.breaks);
+    }
+}
+
+#[test]
+fn the_seeded_bugs_are_those_in_the_sources() {
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tplock/src");
+    let mut names = BTreeSet::new();
+    for entry in std::fs::read_dir(sources).expect("the sources are there") {
+        let path = entry.expect("readable").path();
+        if path.is_file() {
+            let text = std::fs::read_to_string(path).expect("readable");
+            let starts = text.split("bug!(\"").skip(1);
+            names.extend(starts.filter_map(|rest| Some(rest.split_once('"')?.0.to_owned())));
+        }
+    }
+    let listed: BTreeSet<_> = BUGS.iter().map(|bug| bug.name.to_owned()).collect();
+    assert_eq!(names, listed);
 }
 
 #[test]

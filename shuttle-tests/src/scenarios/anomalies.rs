@@ -1,6 +1,6 @@
 //! The anomalies that weaker isolation levels allow.
 
-use super::{World, add, numbers, pair, tasks, write};
+use super::{STAYS, World, add, numbers, pair, tasks, write};
 use shuttle::sync::Mutex;
 use std::sync::Arc;
 
@@ -94,7 +94,7 @@ pub(super) fn long_fork(world: World) {
             let mut values = [0; 2];
             db.view(|view| {
                 for key in [first, 1 - first] {
-                    values[key as usize] = *view.get(&table, &key).expect("it stays");
+                    values[key as usize] = *view.get(&table, &key).expect(STAYS);
                 }
             });
             seen.lock().expect("not poisoned").push(values);
@@ -161,7 +161,7 @@ pub(super) fn circular_information_flow(world: World) {
         move || {
             let other = db.run(|tx| {
                 tx.insert(&table, key, 1);
-                Ok::<_, ()>(*tx.get(&table, &(1 - key)).expect("it stays"))
+                Ok::<_, ()>(*tx.get(&table, &(1 - key)).expect(STAYS))
             });
             seen.lock().expect("not poisoned")[key as usize] = other.expect("no error");
         }
@@ -184,9 +184,7 @@ pub(super) fn observed_transaction_vanishes(world: World) {
         move || write(&b.0, &b.1, &[(1, 2), (2, 2)]),
         move || {
             let read = |key| {
-                move |view: &mvcc_shuttle::View<'_>, table: &_| {
-                    *view.get(table, &key).expect("it stays")
-                }
+                move |view: &mvcc_shuttle::View<'_>, table: &_| *view.get(table, &key).expect(STAYS)
             };
             c.0.view(|view| {
                 let (second, third, first) = (
@@ -241,7 +239,7 @@ pub(super) fn own_writes(world: World) {
     tasks!(
         move || {
             a.0.run(|tx| {
-                let before = *tx.get(&a.1, &0).expect("it stays");
+                let before = *tx.get(&a.1, &0).expect(STAYS);
                 tx.insert(&a.1, 0, before + 10);
                 assert_eq!(tx.get(&a.1, &0), Some(&(before + 10)), "the own write");
                 tx.remove(&a.1, &1);
@@ -290,7 +288,7 @@ pub(super) fn many_untimed_reads(world: World) {
         },
         move || {
             b.0.view(|view| {
-                let read = |key| *view.get(&b.1, &key).expect("it stays");
+                let read = |key| *view.get(&b.1, &key).expect(STAYS);
                 let first = read(0);
                 assert!((1..10).all(|key| read(key) == first), "two states");
             });
@@ -305,7 +303,7 @@ pub(super) fn locked_while_read(world: World) {
         let (db, table) = (db.clone(), table.clone());
         move || {
             db.run(|tx| {
-                let value = *tx.get(&table, &from).expect("it stays");
+                let value = *tx.get(&table, &from).expect(STAYS);
                 Ok::<_, ()>(tx.insert(&table, to, value + 1))
             })
             .expect("no error");

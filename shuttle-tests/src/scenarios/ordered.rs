@@ -1,6 +1,6 @@
 //! Ranges and what appears in them.
 
-use super::{World, numbers, tasks, write};
+use super::{STAYS, World, numbers, tasks, write};
 use mvcc_shuttle::{Database, OrderedTable, Read};
 
 type Rows = OrderedTable<u32, u64>;
@@ -134,15 +134,15 @@ pub(super) fn phantom_in_a_hashed_table(world: World) {
     });
 }
 
-/// Two consumers each take the first row, a producer adds at the end.
+/// Two consumers each take the second row, a producer adds at the end.
 pub(super) fn limited_range(world: World) {
-    let (db, table) = rows(world, [1, 2, 3]);
+    let (db, table) = rows(world, [1, 2, 3, 4, 5]);
     let taker = || {
         let (db, table) = (db.clone(), table.clone());
         move || {
             db.run(|tx| {
-                let first = tx.range(&table, 0..1000).next().map(|(key, _)| *key);
-                Ok::<_, ()>(tx.remove(&table, &first.expect("there are enough")))
+                let second = tx.range(&table, 0..1000).nth(1).map(|(key, _)| *key);
+                Ok::<_, ()>(tx.remove(&table, &second.expect("there are enough")))
             })
             .expect("no error");
         }
@@ -151,7 +151,7 @@ pub(super) fn limited_range(world: World) {
     tasks!(taker(), taker(), move || put(&a, &b, 9));
     assert_eq!(
         db.view(|view| keys(view, &table)),
-        [3, 9],
+        [1, 4, 5, 9],
         "a row was taken twice"
     );
 }
@@ -188,6 +188,31 @@ pub(super) fn scans_beside_splits_and_merges(world: World) {
                 );
             }
         },
+    );
+}
+
+/// Rows are added where nodes are being merged.
+pub(super) fn inserts_beside_a_merge(world: World) {
+    // The leaves have 0 to 30, and 40 to 50.
+    let (db, table) = rows(world, (0..6).map(|i| i * 10));
+    for key in [10, 20, 30, 40] {
+        delete(&db, &table, key);
+    }
+    let (a, b) = ((db.clone(), table.clone()), (db.clone(), table.clone()));
+    tasks!(
+        move || {
+            delete(&a.0, &a.1, 50);
+            a.0.collect();
+        },
+        move || {
+            put(&b.0, &b.1, 45);
+            put(&b.0, &b.1, 5);
+        },
+    );
+    assert_eq!(
+        db.view(|view| keys(view, &table)),
+        [0, 5, 45],
+        "a committed insert is gone"
     );
 }
 
@@ -247,7 +272,7 @@ pub(super) fn tombstone_that_comes_back(world: World) {
         },
         move || {
             b.0.run(|tx| {
-                let value = *tx.get(&b.1, &1).expect("it stays");
+                let value = *tx.get(&b.1, &1).expect(STAYS);
                 Ok::<_, ()>(tx.insert(&b.1, 0, value))
             })
             .expect("no error");
