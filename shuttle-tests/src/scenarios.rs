@@ -6,13 +6,17 @@ mod feeds;
 mod garbage;
 mod indexes;
 mod memory;
+mod nodes;
 mod ordered;
 mod panics;
 mod progress;
+mod rows;
 mod time;
 mod transactions;
 
-use mvcc_shuttle::{Builder, ClockChoice, Database, Read, Table};
+use mvcc_shuttle as library;
+use mvcc_shuttle::{Builder, ClockChoice, Database};
+use rows::{Numbers, STAYS, add, numbers, pair, remove, write};
 use serde::{Deserialize, Serialize};
 use shuttle::thread;
 use std::fmt;
@@ -88,14 +92,16 @@ macro_rules! scenarios {
 
 scenarios! {
     anomalies:
-        lost_update in CLOCKS, write_skew in CLOCKS, read_skew in CLOCKS, read_skew_of_a_snapshot in CLOCKS, long_fork in ALL,
+        lost_update in CLOCKS, write_skew in CLOCKS, read_skew in CLOCKS, long_fork in ALL,
         dirty_write in ONE, aborted_read in ONE, intermediate_read in ONE, circular_information_flow in CLOCKS,
         observed_transaction_vanishes in CLOCKS, read_only_anomaly in ALL, own_writes in ONE, opacity in CLOCKS,
         many_untimed_reads in CLOCKS, locked_while_read in CLOCKS;
     ordered:
         phantom_by_insert in CLOCKS, phantom_by_delete in CLOCKS, phantom_by_absent_key in CLOCKS, predicate_many_preceders in CLOCKS,
-        phantom_in_a_hashed_table in CLOCKS, limited_range in ONE, scans_beside_splits_and_merges in ONE, inserts_beside_a_merge * 4 in ONE,
-        own_writes_under_a_scan in ONE, counted_range in CLOCKS, tombstone_that_comes_back in CLOCKS;
+        phantom_in_a_hashed_table in CLOCKS, limited_range in ONE, own_writes_under_a_scan in ONE,
+        counted_range in CLOCKS;
+    nodes:
+        scans_beside_splits_and_merges in ONE, inserts_beside_a_merge * 4 in ONE;
     begin:
         snapshot_begins_beside_collection in CLOCKS, view_beside_collection in CLOCKS, view_against_watermark * 10 in CLOCKS,
         snapshot_against_watermark * 10 in CLOCKS;
@@ -103,13 +109,13 @@ scenarios! {
         old_snapshot in CLOCKS, two_old_snapshots in CLOCKS, walk_beside_unlinking in CLOCKS, insert_delete_reinsert in CLOCKS,
         aborted_insert in ONE, empty_tuple_is_taken_over in ONE, removal_against_stale_tuples in CLOCKS, tombstone_reuse in CLOCKS,
         reuse_of_a_place_in_the_index in ONE, neighbours_come_and_go in ONE, threads_come_and_go in ONE, everything_is_collected in CLOCKS,
-        collectors_collide in ONE, ordered_removal in CLOCKS;
+        collectors_collide in ONE, ordered_removal in CLOCKS, tombstone_that_comes_back in CLOCKS;
     memory:
         versions_in_the_middle in CLOCKS, removal_under_a_snapshot in CLOCKS, removed_again_and_again in CLOCKS, given_up_side_by_side in ONE,
         limited_snapshot_expires in CLOCKS, limited_snapshot_is_dropped in ONE;
     time:
         hand_over in ALL, hand_over_of_disjoint_keys in ALL, commit_then_snapshot in ALL, timestamps_order_commits in ALL,
-        timestamps_order_reads in ALL, extension in CLOCKS, clock_ties in ALL;
+        timestamps_order_reads in ALL, read_skew_of_a_snapshot in CLOCKS, extension in CLOCKS, clock_ties in ALL;
     progress:
         opposite_lock_orders in ONE, the_long_transaction_wins * 4 in ONE, nested_transactions in ONE, partial_acquisition in ONE,
         conflict_leaves_no_lock in ONE, reserved_row in CLOCKS, crossing_reservations in ONE;
@@ -124,7 +130,7 @@ scenarios! {
 }
 
 /// Runs tasks side by side and waits for them.
-fn side_by_side(tasks: Vec<Box<dyn FnOnce() + Send>>) {
+pub(crate) fn side_by_side(tasks: Vec<Box<dyn FnOnce() + Send>>) {
     let tasks: Vec<_> = tasks.into_iter().map(thread::spawn).collect();
     for task in tasks {
         task.join().expect("a task panicked");
@@ -137,50 +143,7 @@ macro_rules! tasks {
         $crate::scenarios::side_by_side(vec![$(Box::new($task)),+])
     };
 }
-use tasks;
-
-/// What a missing row is that nobody removes.
-const STAYS: &str = "a row that nobody removes is missing";
-
-type Numbers = Table<u32, u64>;
-
-/// A database with rows of numbers.
-fn numbers(world: World, rows: &[(u32, u64)]) -> (Database, Numbers) {
-    let db = world.database();
-    let table = db.table("numbers").expect("new");
-    write(&db, &table, rows);
-    (db, table)
-}
-
-/// Writes rows in one transaction.
-fn write(db: &Database, table: &Numbers, rows: &[(u32, u64)]) {
-    db.run(|tx| {
-        for &(key, value) in rows {
-            tx.insert(table, key, value);
-        }
-        Ok::<_, ()>(())
-    })
-    .expect("no error");
-}
-
-fn remove(db: &Database, table: &Numbers, key: u32) {
-    db.run(|tx| Ok::<_, ()>(tx.remove(table, &key)))
-        .expect("no error");
-}
-
-/// Adds to a row.
-fn add(db: &Database, table: &Numbers, key: u32, amount: u64) {
-    db.run(|tx| {
-        let value = tx.get(table, &key).copied().unwrap_or(0);
-        Ok::<_, ()>(tx.insert(table, key, value + amount))
-    })
-    .expect("no error");
-}
-
-fn pair(read: &impl Read, table: &Numbers) -> (u64, u64) {
-    let first = *read.get(table, &0).expect(STAYS);
-    (first, *read.get(table, &1).expect(STAYS))
-}
+pub(crate) use tasks;
 
 /// When nothing is going on, nothing is left over.
 fn check_clean(db: &Database, rows: u64) {

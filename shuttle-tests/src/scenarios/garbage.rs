@@ -337,3 +337,38 @@ pub(super) fn ordered_removal(world: World) {
     let left = db.view(|view| view.iter(&table).count() as u64);
     check_clean(&db, left);
 }
+
+/// A key that was removed is missed by one, and comes back by another.
+pub(super) fn tombstone_that_comes_back(world: World) {
+    let (db, table) = numbers(world, &[(0, 1), (1, 0)]);
+    let keep = db.snapshot();
+    remove(&db, &table, 0);
+    let (a, b) = ((db.clone(), table.clone()), (db.clone(), table.clone()));
+    tasks!(
+        // Each writes what the other one has read.
+        move || {
+            a.0.run(|tx| {
+                let missing = tx.get(&a.1, &0).is_none();
+                Ok::<_, ()>(tx.insert(&a.1, 1, u64::from(missing)))
+            })
+            .expect("no error");
+        },
+        move || {
+            b.0.run(|tx| {
+                let value = *tx.get(&b.1, &1).expect(STAYS);
+                Ok::<_, ()>(tx.insert(&b.1, 0, value))
+            })
+            .expect("no error");
+        },
+    );
+    let seen = db.view(|view| pair(view, &table));
+    // First the reader of the missing key: it writes 1, which the other one copies. Or the other one first: 0 and 0.
+    assert!(
+        matches!(seen, (1, 1) | (0, 0)),
+        "{seen:?} comes of no order of the two"
+    );
+    assert_eq!(keep.get(&table, &0), Some(&1), "the old snapshot");
+    drop(keep);
+    write(&db, &table, &[(0, 5)]);
+    check_clean(&db, 2);
+}

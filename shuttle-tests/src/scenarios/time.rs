@@ -223,3 +223,18 @@ pub(super) fn clock_ties(world: World) {
         },
     );
 }
+
+/// Two rows that are always written together are read from a snapshot, which reads at a timestamp.
+pub(super) fn read_skew_of_a_snapshot(world: World) {
+    let (db, table) = numbers(world, &[(0, 0), (1, 0)]);
+    let (a, b) = ((db.clone(), table.clone()), (db, table));
+    tasks!(
+        move || (1..3).for_each(|i| write(&a.0, &a.1, &[(0, i), (1, i)])),
+        move || {
+            let snapshot = b.0.snapshot();
+            let seen = pair(&snapshot, &b.1);
+            assert_eq!(seen.0, seen.1, "a snapshot of two states");
+            assert_eq!(pair(&snapshot, &b.1), seen, "a snapshot that moved");
+        },
+    );
+}
