@@ -10,7 +10,6 @@ use crate::local::Local;
 use crate::protected::Protected;
 use crate::shared::{Horizon, Shared};
 use crate::sync::{self, Arc, Mutex, freed};
-use crate::tree::Tree;
 use crate::tuple::{KeyedTuple, Tuple, Word};
 use crate::version::{ValueVersion, Version};
 use loom::thread::{self, JoinHandle};
@@ -265,44 +264,6 @@ pub fn gate_opens() {
     install(tuple, 2);
     drop(inside);
     join([waiter]);
-}
-
-/// Adds a key to a tree, however often it has to be tried.
-fn add(tree: &Tree<u32>, key: u32) {
-    let mut tuple = KeyedTuple::boxed(key, 0);
-    loop {
-        let Err(vacancy) = tree.locate(&key, protected()) else {
-            unreachable!("one task adds it")
-        };
-        match tree.add(&vacancy, tuple, protected(), std::mem::forget) {
-            Ok(_) => return,
-            Err(back) => tuple = back,
-        }
-        // What was seen may be old: let the others go on.
-        thread::yield_now();
-    }
-}
-
-/// Looks a key up, and at its tuple.
-fn has(tree: &Tree<u32>, key: u32) -> bool {
-    let found = tree.find(protected(), |other| other.cmp(&key));
-    found.inspect(|&tuple| freed::check(tuple)).is_some()
-}
-
-/// Two add keys to one node of a tree, by appending to its content and by replacing it. A third one looks both up.
-pub fn tree_node() {
-    let tree = Arc::new(Tree::new());
-    add(&tree, 20);
-    let (a, b) = (tree.clone(), tree.clone());
-    let writers = [
-        thread::spawn(move || add(&a, 10)),
-        thread::spawn(move || add(&b, 30)),
-    ];
-    assert!(has(&tree, 20), "a key that nobody removes");
-    has(&tree, 10);
-    has(&tree, 30);
-    join(writers);
-    assert!(has(&tree, 10) && has(&tree, 30), "a key was lost");
 }
 
 /// A key is added to a hash index that has to grow for it.

@@ -144,13 +144,13 @@ impl Shared {
     #[inline]
     pub(crate) fn recent(&self) -> u64 {
         // Acquire: pairs with `advance`; a reading that is seen precedes all that follows here.
-        self.recent.load(ordering!(Acquire, recent))
+        self.recent.load(Ordering::Acquire)
     }
 
     /// Moves the coarse clock on to `reading` if it is `step` behind.
     pub(crate) fn advance(&self, reading: u64, step: u64) {
         if self.recent.load(Ordering::Relaxed) + step <= reading {
-            self.recent.fetch_max(reading, ordering!(AcqRel, advance));
+            self.recent.fetch_max(reading, Ordering::AcqRel);
         }
     }
 
@@ -311,7 +311,7 @@ impl Horizon {
         shared.limited.expire(&shared.slots);
         let recent = shared.recent();
         // Partner: the fence between a transaction's announcement and its first read.
-        fence(ordering!(SeqCst, scan_fence));
+        fence(Ordering::SeqCst);
         let (mut open, mut snapshots) = (recent, Vec::new());
         for bound in shared.slots.bounds() {
             match bound {

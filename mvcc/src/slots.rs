@@ -3,7 +3,7 @@
 //! A slot is idle, or *open* at a lower bound (its owner may read anything from there on), or *fixed* at a timestamp
 //! (its owner reads exactly what is visible there).
 
-use crate::sync::{AtomicU64, Mutex, OnceLock, Ordering, SMALL, bug, ordering};
+use crate::sync::{AtomicU64, Mutex, OnceLock, Ordering, SMALL, bug};
 use crossbeam_utils::CachePadded;
 use std::panic::Location;
 use std::ptr::NonNull;
@@ -167,8 +167,7 @@ impl Slots {
     #[expect(clippy::unused_self, reason = "it keeps the slot allocated")]
     pub(crate) fn set_released(&self, slot: SlotRef, bound: Bound) {
         // Release: all that was read under the old bound has been read; partner: the acquire load in `bounds`.
-        slot.word()
-            .store(bound.encode(), ordering!(Release, narrow));
+        slot.word().store(bound.encode(), Ordering::Release);
     }
 
     /// All bounds that are not idle.
@@ -183,7 +182,7 @@ impl Slots {
             .map_while(OnceLock::get)
             .flatten()
             .map(|slot| {
-                let bound = Bound::decode(slot.word.load(ordering!(Acquire, bound)));
+                let bound = Bound::decode(slot.word.load(Ordering::Acquire));
                 (bound, slot.opened_at())
             })
             .filter(|(bound, _)| *bound != Bound::Idle)

@@ -20,7 +20,7 @@ pub(crate) use walk::{NodeRead, Walked};
 
 use crate::garbage::Unlinked;
 use crate::protected::Protected;
-use crate::sync::{AtomicBool, AtomicPtr, Ordering, SMALL, Wait, bug, ordering};
+use crate::sync::{AtomicBool, AtomicPtr, Ordering, SMALL, Wait, bug};
 use crate::tuple::{OwnedTuple, Tuple};
 use content::Content;
 use std::cmp::Ordering as Order;
@@ -53,12 +53,12 @@ impl<K> Node<K> {
     #[inline]
     fn content<'p>(&self, _protected: Protected<'p>) -> &'p Content<K> {
         // Acquire: pairs with `replace`. SAFETY: a node always has a content, and replaced ones are kept for whoever is protected.
-        unsafe { &*self.content.load(ordering!(Acquire, content)) }
+        unsafe { &*self.content.load(Ordering::Acquire) }
     }
 
     fn try_lock(&self) -> Option<NodeLock<'_, K>> {
         // Acquire: pairs with the release store in `NodeLock::drop`.
-        let locked = self.locked.swap(true, ordering!(Acquire, lock_node));
+        let locked = self.locked.swap(true, Ordering::Acquire);
         // Not `then_some`: a lock that is made and dropped unlocks the node.
         (!locked).then(|| NodeLock(self))
     }
@@ -88,7 +88,7 @@ impl<K> NodeLock<'_, K> {
         let old = self
             .0
             .content
-            .swap(Box::into_raw(content), ordering!(Release, replace));
+            .swap(Box::into_raw(content), Ordering::Release);
         // SAFETY: it came from a box; the caller keeps it for whoever still reads it.
         unsafe { Box::from_raw(old) }
     }
@@ -96,7 +96,7 @@ impl<K> NodeLock<'_, K> {
 
 impl<K> Drop for NodeLock<'_, K> {
     fn drop(&mut self) {
-        self.0.locked.store(false, ordering!(Release, unlock_node));
+        self.0.locked.store(false, Ordering::Release);
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a node holds: sorted entries, and where the neighbours are.
 
 use super::{CAPACITY, Node, Split};
-use crate::sync::{AtomicUsize, Ordering, bug, ordering};
+use crate::sync::{AtomicUsize, Ordering, bug};
 use crate::tuple::Tuple;
 use std::cell::UnsafeCell;
 use std::cmp::Ordering as Order;
@@ -88,7 +88,7 @@ impl<K> Content<K> {
     #[inline]
     pub(super) fn len(&self) -> usize {
         // Acquire: pairs with `append`.
-        self.len.load(ordering!(Acquire, len))
+        self.len.load(Ordering::Acquire)
     }
 
     pub(super) fn len_word(&self) -> &AtomicUsize {
@@ -224,7 +224,7 @@ impl<K: Clone> Content<K> {
             (*self.entries[len].get()).write(tuple.cast());
         }
         // Release: who sees the length sees the entry.
-        self.len.store(len + 1, ordering!(Release, append));
+        self.len.store(len + 1, Ordering::Release);
     }
 
     fn push(&mut self, key: &K, entry: NonNull<()>) {

@@ -49,11 +49,10 @@ models! {
     two_rows_together: publish, word;
     hold_against_removal: forget_removal;
     removal_and_look_up: bury;
-    slot_against_own_scan: begin_fence, scan_fence, narrow, bound;
-    slot_against_another_scan: advance, recent;
+    slot_against_own_scan: begin_fence;
+    slot_against_another_scan: ;
     gate: look_at_gate, gate_fence;
     gate_opens: ;
-    tree_node: content, replace, append, len, lock_node, unlock_node;
     index_insert: array, set_array, inserts, count_insert;
     index_slot_is_reused: slot, set_slot;
     index_slot_was_freed: tags, set_tags;
