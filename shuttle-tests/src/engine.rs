@@ -1,6 +1,7 @@
-//! `mvcc` as a subject: as it is, and as it is compiled for the scheduler.
+//! `mvcc` as a subject, as it is, and as it is compiled for the scheduler; and [`tplock`].
 //!
-//! Both are one file of source, which speaks of `library`.
+//! Both forms of each are one file of source, which speaks of `library`.
 
 pub mod native;
 pub mod scheduled;
+pub mod tplock;

@@ -8,6 +8,7 @@ use crate::program::{Body, Ending, Program, Range, Step};
 use crate::recorder::Recorder;
 use fastrand::Rng;
 use runner::Runner;
+use std::cell::RefCell;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// What a transaction or a snapshot reads.
@@ -37,11 +38,18 @@ pub trait Writes: Reads {
     fn append(&self, key: Key, value: u64);
 }
 
-/// A transaction that was begun by hand. Dropping it aborts it.
+/// A transaction that was begun by hand. Dropping it aborts it. Where it can lose in the middle, the operation unwinds with [`Lost`].
 pub trait Begun: Writes {
-    /// Commits; the timestamp, or nothing if it lost against another transaction.
-    fn commit(self: Box<Self>) -> Option<u64>;
+    /// Commits; the timestamp, if that is told.
+    ///
+    /// # Errors
+    /// If it lost against another transaction.
+    fn commit(self: Box<Self>) -> Result<Option<u64>, Lost>;
 }
+
+/// A transaction lost against another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lost;
 
 /// An engine under test, with three empty tables.
 pub trait Subject: Send + Sync {
@@ -51,7 +59,7 @@ pub trait Subject: Send + Sync {
     /// Runs a closure as a transaction until it commits, or until it returns false: then it is aborted.
     fn run(&self, body: &mut dyn FnMut(&dyn Writes) -> bool);
 
-    /// Runs a closure that only reads.
+    /// Runs a closure that only reads; again if it can lose.
     fn view(&self, body: &mut dyn FnMut(&dyn Reads));
 
     /// A state to read from, and its timestamp, if that is told.
@@ -192,7 +200,7 @@ impl Stage<'_> {
             threads,
             thread,
             handle: &handle,
-            pauses: Rng::with_seed(pauses),
+            pauses: RefCell::new(Rng::with_seed(pauses)),
             attempts: self.program.attempts,
             kept: Vec::new(),
         };

@@ -12,6 +12,7 @@ pub mod exact;
 pub mod execute;
 pub mod explore;
 pub mod history;
+pub mod locking;
 pub mod operation;
 pub mod program;
 pub mod recorder;

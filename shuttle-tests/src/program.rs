@@ -162,6 +162,17 @@ impl Program {
             attempts: 8,
         }
     }
+
+    /// The same for an engine without snapshots: in their places stand views.
+    #[must_use]
+    pub fn without_snapshots(mut self) -> Self {
+        for body in self.threads.iter_mut().flatten() {
+            if body.kind == Kind::Snapshot {
+                (body.kind, body.outlives) = (Kind::View, 0);
+            }
+        }
+        self
+    }
 }
 
 /// Random parts of a program.

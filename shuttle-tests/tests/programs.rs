@@ -2,7 +2,9 @@
 
 use shuttle_tests::engine::native::Engine;
 use shuttle_tests::enumerate::{points, ranges};
-use shuttle_tests::execute::{Begun, Reads, StdThreads, Subject, Writes, execute, execute_all};
+use shuttle_tests::execute::{
+    Begun, Lost, Reads, StdThreads, Subject, Writes, execute, execute_all,
+};
 use shuttle_tests::history::{History, Kind, Outcome};
 use shuttle_tests::operation::{Key, POINTS};
 use shuttle_tests::program::{Body, Ending, Program, Range, Shape, Step};
@@ -204,10 +206,10 @@ impl Writes for CarelessTransaction<'_> {
 }
 
 impl Begun for CarelessTransaction<'_> {
-    fn commit(self: Box<Self>) -> Option<u64> {
+    fn commit(self: Box<Self>) -> Result<Option<u64>, Lost> {
         let mut commits = self.0.commits.lock().expect("no panics");
         *commits += 1;
-        Some(*commits)
+        Ok(Some(*commits))
     }
 }
 

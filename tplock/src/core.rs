@@ -97,7 +97,7 @@ impl Core {
             // It cannot be part of a deadlock, for who holds no lock is in nobody's way.
             at.locks().wait_for_end_of(elder, part);
         }
-        if bug!("new_age_after_death") {
+        if bug!("new-age-after-death") {
             Age::next()
         } else {
             age
@@ -288,7 +288,7 @@ impl Core {
     #[inline]
     pub(crate) fn value<'c, K, V: 'static>(&'c self, key: Key<'c, K, V>) -> Option<&'c V> {
         if key.exclusive
-            && !bug!("own_write_not_seen")
+            && !bug!("own-write-not-seen")
             && let Some(place) = key.tuple.locks().write()
             && let Some(write) = &self.footprint.borrow().writes[place].value
         {
@@ -336,7 +336,7 @@ impl Core {
 
     /// Makes all writes visible and gives up all locks.
     pub(crate) fn commit(mut self) {
-        if bug!("locks_given_up_before_install") {
+        if bug!("locks-given-up-before-install") {
             self.give_up_locks();
         }
         for Write { tuple, value } in &mut self.footprint.get_mut().writes {
@@ -366,7 +366,7 @@ impl Core {
 impl Drop for Core {
     /// Gives up all locks before any user code runs, be it a comparison of keys or the drop of a value.
     fn drop(&mut self) {
-        if bug!("locks_kept_after_a_panic") && std::thread::panicking() {
+        if bug!("locks-kept-after-a-panic") && std::thread::panicking() {
             return;
         }
         self.give_up_locks();

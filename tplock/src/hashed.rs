@@ -122,7 +122,7 @@ where
     ) -> Result<Key<'c, K, V>, Conflict> {
         let key = self.lock(core, key, || key.clone(), Mode::Exclusive)?;
         let is_new = !key.tuple.locks().is_present();
-        if is_new && self.gap.sharers.load(Relaxed) > 0 && !bug!("iterations_not_respected") {
+        if is_new && self.gap.sharers.load(Relaxed) > 0 && !bug!("iterations-not-respected") {
             core.enter_gap(self.gap.clone())?;
         }
         Ok(key)
@@ -205,7 +205,7 @@ where
         step();
         let mut shard = self.tuples.shards()[self.shard(hash)].write();
         let found = shard.get(hash, |(at, _)| at.tuple.key == tuple.key);
-        if let Some((found, _)) = found.filter(|_| !bug!("tuple_inserted_twice")) {
+        if let Some((found, _)) = found.filter(|_| !bug!("tuple-inserted-twice")) {
             return found.tuple.clone();
         }
         let at = Indexed {

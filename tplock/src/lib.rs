@@ -20,8 +20,9 @@
 //! # Ok::<(), tplock::TableError>(())
 //! ```
 //!
-//! - [`Database::run`]: a read-write transaction as a closure, run until it commits; [`Database::begin`]: one by hand
-//! - [`Database::view`]: a read-only transaction
+//! - [`Database::run`]: a read-write transaction as a closure, run until it commits
+//! - [`Database::view`]: a read-only one
+//! - [`Database::begin`]: a transaction by hand
 //!
 //! # Guarantee
 //!
@@ -36,20 +37,21 @@
 //! Deadlock is prevented by *wait-die*. A transaction that needs a lock which a conflicting one has, or has asked for before, waits if it is the older
 //! and dies if it is the younger. So the older wait for the younger only, never in a cycle. Requests are granted in the order of their arrival. A transaction
 //! that has died has no locks; it waits until the one that it died for is out of the way, and runs again with the age that it had. Only finitely many are
-//! older than it, so in the end it is the oldest, and never dies again: nobody starves. `lock.rs` has the argument for the queue.
-//!
-//! A snapshot cannot die, for its reads cannot fail and nobody can run it again. It is therefore older than all others: it waits for the transactions that write what it
-//! wants to read, they never wait for it, and snapshots never wait for each other, because they only share.
+//! older than it, so in the end it is the oldest, and never dies again: nobody starves, readers included. `lock.rs` has the argument for the queue.
 //!
 //! All that holds for transactions on different threads. Two that are open on one thread at the same time are two transactions that may be in each other's way, and
-//! while one waits for the other its thread does not end the other: with locks that are held to the end this cannot be helped.
+//! while one waits for the other its thread does not end the other: with locks that are held to the end this cannot be helped. A transaction that is leaked
+//! ([`std::mem::forget`]) holds its locks for good.
+//!
+//! There are no snapshots. A state that is kept would have to be locked for as long, and reading from it could fail: that is a [`View`].
 //!
 //! # Dying
 //!
 //! `get` returns an `Option`, which leaves no room for "this transaction must die", and two-phase locking has nothing consistent to return instead. So in the closures of
 //! [`Database::run`] and [`Database::view`] a transaction that must die unwinds: [`std::panic::resume_unwind`] with a payload of this crate, caught where the
 //! closure was called. It is no panic: the panic hook is not called, and nothing is printed. But destructors run as in a panic, and see
-//! [`std::thread::panicking`]; a [`std::sync::Mutex`] that is locked across an operation is poisoned. A closure that catches it gains nothing, since every later operation unwinds again and the
+//! [`std::thread::panicking`]; a [`std::sync::Mutex`] that is locked across an operation is poisoned, and a destructor that uses the transaction makes the process abort, as one that
+//! panics in a panic. A closure that catches it gains nothing, since every later operation unwinds again and the
 //! transaction is never committed. The panics of a closure go through, and the transaction is aborted.
 //!
 //! The operations of an [`Attempt`], which is driven by hand, return a [`Conflict`] instead.
@@ -61,18 +63,19 @@
 //!
 //! # User code
 //!
-//! `Hash`, `Clone`, `Drop` and closures run while no latch of this crate is held. `Eq` and `Ord` are called by the indexes. Locks are given up first, before tuples are removed and
-//! values are dropped. So wherever user code panics, no lock stays behind.
+//! `Hash`, `Drop` and closures run while no latch of this crate is held; `Eq`, `Ord` and `Clone` of keys are called by the indexes, and must not use the database. At the end of a transaction
+//! locks are given up first, before tuples are removed and values are dropped. So wherever user code panics, no lock stays behind.
 //!
 //! # Memory
 //!
-//! A tuple without a value exists as long as somebody has a lock on it; the one who gives up the last lock takes it out of its index.
+//! A tuple without a value exists as long as somebody has a lock on it; the one who gives up the last lock takes it out of its index. Nothing else is ever kept, and nothing
+//! is freed later.
 //!
 //! # Costs
 //!
 //! A point read is a lookup in a `DashMap`, one latch to take the lock and one to give it up; a write, in addition, an allocation for the buffered value. Ages
-//! are handed to threads in blocks, so that no counter is shared by all transactions. In an ordered table a lookup is a search in a skip
-//! list, and so is each of: finding the gap for an insert, making sure of it, and inserting.
+//! are handed to threads in blocks, so that no counter is shared by all transactions. An ordered table is a tree with two levels (`tree.rs`). A lookup is a search in it; an insert
+//! is three: finding the gap, making sure of it, and inserting. A scan locks two things for each row, a gap and a key, and searches once for some dozens of rows.
 
 mod age;
 mod attempt;
@@ -96,5 +99,7 @@ pub use attempt::Attempt;
 pub use conflict::Conflict;
 pub use database::{Database, Stats};
 pub use read::Read;
+#[cfg(shuttle)]
+pub use sync::seed_bug;
 pub use table::{AnyTable, Lookup, OrderedTable, Row, Table, TableError};
 pub use transaction::{Transaction, View};

@@ -115,8 +115,8 @@ impl Lock {
         let mut blocked = false;
         if mode.conflicts(self.mode()) {
             let others = self.holders().filter(|&holder| holder != age);
-            for holder in others.filter(|_| !(held && bug!("upgrade_beside_readers"))) {
-                if holder < age && !bug!("younger_waits") {
+            for holder in others.filter(|_| !(held && bug!("upgrade-beside-readers"))) {
+                if holder < age && !bug!("younger-waits") {
                     return Answer::Die(holder);
                 }
                 blocked = true;
@@ -131,7 +131,7 @@ impl Lock {
             blocked = true;
         }
         if blocked {
-            let to_front = held && !bug!("upgrade_behind_those_who_wait");
+            let to_front = held && !bug!("upgrade-behind-those-who-wait");
             let place = if to_front { 0 } else { self.queue().len() };
             let crowd = self.crowd.get_or_insert_default();
             crowd.queue.insert(place, Request { age, mode });

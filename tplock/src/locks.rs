@@ -97,7 +97,7 @@ impl Locks {
     /// Takes a lock. Waits for the younger, and is refused because of the older.
     pub(crate) fn acquire(&self, age: Age, part: Part, mode: Mode) -> Result<Grant, Refusal> {
         let mut state = self.latch.lock();
-        if state.dead && !bug!("dead_tuple_is_locked") {
+        if state.dead && !bug!("dead-tuple-is-locked") {
             return Err(Refusal::Dead);
         }
         let upgrade = match state.lock(part).request(age, mode) {
@@ -180,7 +180,7 @@ impl Locks {
     fn wake(&self, state: MutexGuard<'_, State>) {
         let asleep = state.sleepers > 0;
         drop(state);
-        if asleep && !bug!("sleepers_not_woken") {
+        if asleep && !bug!("sleepers-not-woken") {
             self.changed.notify_all();
         }
     }

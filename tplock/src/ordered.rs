@@ -73,7 +73,7 @@ where
                     None => continue,
                 }
             }
-            if bug!("gap_of_absent_key_not_shared") {
+            if bug!("gap-of-absent-key-not-shared") {
                 return Ok(None);
             }
             let found = self.share_gap(core, Bound::Included(key), 0)?;
@@ -145,7 +145,7 @@ where
             let is_shared = self.share_gap_before(core, at.clone())?;
             let found = self.tuples.first(from, more);
             let again = found.as_ref().map(|(first, _)| first.clone());
-            if is_shared && (same(&at, &again) || bug!("gap_not_looked_up_again")) {
+            if is_shared && (same(&at, &again) || bug!("gap-not-looked-up-again")) {
                 return Ok(found);
             }
             at = again;
@@ -156,7 +156,7 @@ where
     pub(crate) fn share_gap_before(&self, core: &Core, at: Place<K, V>) -> Result<bool, Conflict> {
         let is_shared = match at {
             Some(tuple) => core.share_gap(tuple)?,
-            None if bug!("gap_before_the_end_not_shared") => Some(false),
+            None if bug!("gap-before-the-end-not-shared") => Some(false),
             None => core.share_gap(self.end.clone())?,
         };
         Ok(is_shared.is_some())

@@ -75,7 +75,7 @@ where
             && self
                 .index
                 .share_gap_before(self.core, Some(tuple.clone()))?
-            && (run.is_current() || bug!("run_not_checked"))
+            && (run.is_current() || bug!("run-not-checked"))
         {
             return Ok(Some(tuple));
         }

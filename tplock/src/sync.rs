@@ -7,13 +7,15 @@
 #[cfg(not(shuttle))]
 pub(crate) use native::*;
 #[cfg(shuttle)]
+pub use scheduled::seed_bug;
+#[cfg(shuttle)]
 pub(crate) use scheduled::*;
 
-/// Whether a seeded bug is built in. Each stands where the right line stands, and is a constant: false, but in the runs that show
-/// that the tests find it.
+/// Whether a seeded bug is there, which stands where the right line stands. A constant, false; but under the scheduler it is up to the test, to show
+/// that it would be found.
 macro_rules! bug {
     ($name:literal) => {
-        cfg!(tplock_bug = $name)
+        $crate::sync::is_seeded($name)
     };
 }
 pub(crate) use bug;
@@ -27,6 +29,11 @@ mod native {
     use std::sync::PoisonError;
     pub(crate) use std::sync::atomic::AtomicUsize;
     pub(crate) use std::thread_local;
+
+    #[inline]
+    pub(crate) const fn is_seeded(_bug: &str) -> bool {
+        false
+    }
 
     /// A lock that is cheap to share and costly to have alone, without poisoning.
     pub(crate) struct ShardedLock<T>(crossbeam_utils::sync::ShardedLock<T>);
@@ -75,9 +82,24 @@ mod scheduled {
     use shuttle::sync;
     pub(crate) use shuttle::sync::atomic::AtomicUsize;
     pub(crate) use shuttle::thread_local;
+    use std::cell::Cell;
     use std::ops::{Deref, DerefMut};
     use std::sync::PoisonError;
     use std::sync::atomic::Ordering::SeqCst;
+
+    std::thread_local! {
+        /// The scheduler's tasks all run on the thread of their test.
+        static SEEDED: Cell<Option<&'static str>> = const { Cell::new(None) };
+    }
+
+    /// Puts a bug into what this thread explores from now on, in place of the one before.
+    pub fn seed_bug(name: Option<&'static str>) {
+        SEEDED.set(name);
+    }
+
+    pub(crate) fn is_seeded(bug: &str) -> bool {
+        SEEDED.get() == Some(bug)
+    }
 
     pub(crate) fn step() {
         // Any access to something shared is a scheduling point.
@@ -122,10 +144,6 @@ mod scheduled {
 
         pub(crate) fn write(&self) -> sync::RwLockWriteGuard<'_, T> {
             self.0.write().unwrap_or_else(PoisonError::into_inner)
-        }
-
-        pub(crate) fn get_mut(&mut self) -> &mut T {
-            self.0.get_mut().unwrap_or_else(PoisonError::into_inner)
         }
     }
 

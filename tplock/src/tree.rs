@@ -8,7 +8,7 @@
 //!
 //! Comparisons may panic: none is made while entries are on their way from one segment to another.
 
-use crate::sync::{AtomicUsize, RwLock, ShardedLock, bug};
+use crate::sync::{AtomicUsize, RwLock, ShardedLock};
 use arrayvec::ArrayVec;
 use std::borrow::Borrow;
 use std::collections::BTreeMap;
@@ -264,9 +264,6 @@ where
 {
     segment.first(from, more).or_else(|| {
         let found_above = first_of(above.next()?, above, from, more);
-        if bug!("segments_looked_up_upwards") {
-            return found_above;
-        }
         // Looked at again, now that all above has been looked at.
         segment.first(from, more).or(found_above)
     })

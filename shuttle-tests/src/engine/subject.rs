@@ -3,7 +3,7 @@
 use super::library::{
     Database, OrderedTable, Read, Snapshot, Table, TableError, Transaction, View,
 };
-use crate::execute::{Begun, Reads, Subject, Writes};
+use crate::execute::{Begun, Lost, Reads, Subject, Writes};
 use crate::operation::{Key, ORDERED};
 use crate::program::Range;
 use std::ops::Deref;
@@ -172,7 +172,8 @@ impl<'t, D: Deref<Target = Transaction<'t>>> Writes for Reader<'_, D> {
 }
 
 impl Begun for Reader<'_, Box<Transaction<'_>>> {
-    fn commit(self: Box<Self>) -> Option<u64> {
-        Some(self.read.commit().ok()?.ticks())
+    fn commit(self: Box<Self>) -> Result<Option<u64>, Lost> {
+        let committed = self.read.commit();
+        committed.map(|at| Some(at.ticks())).map_err(|_| Lost)
     }
 }

@@ -1,11 +1,12 @@
 //! Running the transactions of one thread.
 
-use super::{Reads, Subject, Threads, Writes};
+use super::{Lost, Reads, Subject, Threads, Writes};
 use crate::history::{Kind, Outcome};
 use crate::operation::{LISTS, Scan};
 use crate::program::{Body, Ending, Step};
 use crate::recorder::{Handle, Log};
 use fastrand::Rng;
+use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 pub(super) struct Runner<'r> {
@@ -14,7 +15,7 @@ pub(super) struct Runner<'r> {
     /// Which one of the program's; none before it and after it.
     pub(super) thread: Option<usize>,
     pub(super) handle: &'r Handle<'r>,
-    pub(super) pauses: Rng,
+    pub(super) pauses: RefCell<Rng>,
     pub(super) attempts: u64,
     /// Snapshots that outlive the transaction that comes next.
     pub(super) kept: Vec<Kept<'r>>,
@@ -33,12 +34,63 @@ pub(super) struct Kept<'r> {
 /// What a transaction panics with that is told to.
 struct Expected;
 
-/// Runs what may panic because it is told to. False: it did.
-fn survives(run: impl FnOnce()) -> bool {
+/// Runs what may unwind with this. False: it did.
+fn survives<P: 'static>(run: impl FnOnce()) -> bool {
     match catch_unwind(AssertUnwindSafe(run)) {
         Ok(()) => true,
-        Err(panic) if panic.is::<Expected>() => false,
+        Err(panic) if panic.is::<P>() => false,
         Err(panic) => resume_unwind(panic),
+    }
+}
+
+/// The attempts of a closure, each of which is recorded by itself.
+struct Attempts<'a, 'r> {
+    runner: &'a Runner<'r>,
+    kind: Kind,
+    log: Option<Log<'r>>,
+    count: u64,
+    left_at: Cell<u64>,
+}
+
+/// Takes the tick at which an attempt was left, be it by unwinding.
+struct Leaving<'a>(&'a Handle<'a>, &'a Cell<u64>);
+
+impl Drop for Leaving<'_> {
+    fn drop(&mut self) {
+        self.1.set(self.0.tick());
+    }
+}
+
+impl<'a, 'r> Attempts<'a, 'r> {
+    fn new(runner: &'a Runner<'r>, kind: Kind) -> Self {
+        Self {
+            runner,
+            kind,
+            log: Some(runner.begin(kind)),
+            count: 0,
+            left_at: Cell::new(0),
+        }
+    }
+
+    /// Another one.
+    fn next(&mut self, attempt: impl FnOnce(u64, &mut Log<'r>)) {
+        let handle = self.runner.handle;
+        if self.count > 0 {
+            self.end(Outcome::Aborted);
+            // The engine began this attempt at some time since the one before was left.
+            self.log = Some(handle.begin_at(self.kind, self.left_at.get()));
+        }
+        self.count += 1;
+        let _leaving = Leaving(handle, &self.left_at);
+        let log = self.log.as_mut().expect("each attempt begins one");
+        attempt(self.count - 1, log);
+    }
+
+    /// The end of the latest.
+    fn end(&mut self, outcome: Outcome) {
+        if let Some(log) = self.log.take() {
+            self.runner.end(log, outcome, None);
+        }
     }
 }
 
@@ -99,17 +151,21 @@ impl<'r> Runner<'r> {
     }
 
     /// One attempt; whether it was the last.
-    fn by_hand(&mut self, number: u64, attempt: u64, body: &Body) -> bool {
+    fn by_hand(&self, number: u64, attempt: u64, body: &Body) -> bool {
         let mut log = self.begin(Kind::Begin);
         let tx = self.subject.begin();
-        self.write(number, attempt, body, &*tx, &mut log);
+        if !survives::<Lost>(|| self.write(number, attempt, body, &*tx, &mut log)) {
+            drop(tx);
+            self.end(log, Outcome::Aborted, None);
+            return false;
+        }
         self.pause();
         if body.ending == Ending::Commits {
-            let timestamp = tx.commit();
-            self.end(log, outcome(timestamp.is_some()), timestamp);
-            return timestamp.is_some();
+            let committed = tx.commit();
+            self.end(log, outcome(committed.is_ok()), committed.unwrap_or(None));
+            return committed.is_ok();
         }
-        survives(move || {
+        survives::<Expected>(move || {
             let _tx = tx;
             panic_if_told(body);
         });
@@ -117,44 +173,32 @@ impl<'r> Runner<'r> {
         true
     }
 
-    fn closure(&mut self, number: u64, body: &Body) {
-        let mut log = Some(self.begin(Kind::Run));
-        let (subject, mut attempt, mut left_at) = (self.subject, 0, 0);
-        let survived = survives(|| {
-            subject.run(&mut |tx| {
-                // The engine began this attempt at some time since the closure was left.
-                if attempt > 0 {
-                    if let Some(lost) = log.take() {
-                        self.end(lost, Outcome::Aborted, None);
-                    }
-                    log = Some(self.handle.begin_at(Kind::Run, left_at));
-                }
-                if let Some(log) = &mut log {
+    fn closure(&self, number: u64, body: &Body) {
+        let mut attempts = Attempts::new(self, Kind::Run);
+        let survived = survives::<Expected>(|| {
+            self.subject.run(&mut |tx| {
+                attempts.next(|attempt, log| {
                     self.write(number, attempt, body, tx, log);
-                }
-                attempt += 1;
-                self.pause();
-                panic_if_told(body);
-                left_at = self.handle.tick();
+                    self.pause();
+                    panic_if_told(body);
+                });
                 body.ending == Ending::Commits
             });
         });
-        if let Some(log) = log {
-            let committed = survived && body.ending == Ending::Commits;
-            self.end(log, outcome(committed), None);
-        }
+        attempts.end(outcome(survived && body.ending == Ending::Commits));
     }
 
-    fn view(&mut self, body: &Body) {
-        let mut log = self.begin(Kind::View);
-        let subject = self.subject;
-        let survived = survives(|| {
-            subject.view(&mut |view| {
-                self.read(body, view, &mut log);
-                panic_if_told(body);
+    fn view(&self, body: &Body) {
+        let mut attempts = Attempts::new(self, Kind::View);
+        let survived = survives::<Expected>(|| {
+            self.subject.view(&mut |view| {
+                attempts.next(|_, log| {
+                    self.read(body, view, log);
+                    panic_if_told(body);
+                });
             });
         });
-        self.end(log, outcome(survived), None);
+        attempts.end(outcome(survived));
     }
 
     fn snapshot(&mut self, place: usize, body: &'r Body) {
@@ -176,7 +220,7 @@ impl<'r> Runner<'r> {
             if kept.body.outlives > 0 {
                 self.read(kept.body, &*kept.snapshot, &mut kept.log);
             }
-            let survived = survives(|| {
+            let survived = survives::<Expected>(|| {
                 let _snapshot = kept.snapshot;
                 panic_if_told(kept.body);
             });
@@ -184,25 +228,18 @@ impl<'r> Runner<'r> {
         }
     }
 
-    fn pause(&mut self) {
-        self.threads.pause(self.pauses.u8(..));
+    fn pause(&self) {
+        self.threads.pause(self.pauses.borrow_mut().u8(..));
     }
 
-    fn read(&mut self, body: &Body, reads: &dyn Reads, log: &mut Log<'_>) {
+    fn read(&self, body: &Body, reads: &dyn Reads, log: &mut Log<'_>) {
         for &step in &body.steps {
             self.pause();
             read_step(step, reads, log);
         }
     }
 
-    fn write(
-        &mut self,
-        number: u64,
-        attempt: u64,
-        body: &Body,
-        tx: &dyn Writes,
-        log: &mut Log<'_>,
-    ) {
+    fn write(&self, number: u64, attempt: u64, body: &Body, tx: &dyn Writes, log: &mut Log<'_>) {
         for (index, &step) in body.steps.iter().enumerate() {
             self.pause();
             let value = value(number, attempt, index);

@@ -3,6 +3,7 @@
 use super::systematic::{Progress, SystematicScheduler};
 use super::{Choice, Outcome, explore, run};
 use crate::engine::scheduled::{Engine, ExploredThreads, ScheduledThreads};
+use crate::engine::tplock;
 use crate::execute::{Threads, execute};
 use crate::history::History;
 use crate::program::Program;
@@ -18,6 +19,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub fn record(program: &Program, world: World, threads: &dyn Threads) -> History {
     let engine = Engine::on(world.database()).expect("a new database has no other tables");
     execute(program, &engine, threads)
+}
+
+/// The same on two-phase locking, for a program [without snapshots](Program::without_snapshots).
+///
+/// # Panics
+/// Outside of a schedule.
+pub fn record_locking(program: &Program, threads: &dyn Threads) -> History {
+    let engine = tplock::scheduled::Engine::new().expect("a new database has no other tables");
+    let history = execute(program, &engine, threads);
+    let locks = engine.database().stats().locks;
+    assert_eq!(locks, 0, "locks are left behind: {program}");
+    history
 }
 
 /// Checks what a program came to.
@@ -37,6 +50,14 @@ pub fn sample(program: &Program, world: World, choice: Choice, seed: u64, runs: 
     let program = program.clone();
     explore(choice, seed, runs, move || {
         judge(&program, &record(&program, world, &ScheduledThreads));
+    })
+}
+
+/// [`sample`] of two-phase locking.
+pub fn sample_locking(program: &Program, choice: Choice, seed: u64, runs: usize) -> Outcome {
+    let program = program.clone();
+    explore(choice, seed, runs, move || {
+        judge(&program, &record_locking(&program, &ScheduledThreads));
     })
 }
 

@@ -125,7 +125,7 @@ impl Parameters {
             |full: f64, short: f64| Duration::from_secs_f64(if quick { short } else { full });
         let four_operations = !matches!(experiment, Experiment::Silo | Experiment::Factors);
         let intervals: &[f64] = if quick {
-            &[1.0, 0.5, 0.1]
+            &[0.5, 0.1]
         } else {
             &[10.0, 5.0, 1.0, 0.5, 0.1]
         };

@@ -1,0 +1,154 @@
+//! `tplock` under the scheduler: its scenarios, its seeded bugs, and what finds these.
+
+use crate::explore::programs::sample_locking;
+use crate::explore::{Choice, PORTFOLIO, explore};
+use crate::program::{Program, Shape};
+use std::fmt;
+use tplock_shuttle::seed_bug;
+
+mod scenarios;
+
+pub use scenarios::SCENARIOS;
+
+/// A seeded bug: a wrong variant of a line of `tplock`, which stands in its sources as `bug!("name")`, where the right line stands.
+#[derive(Clone, Copy, Debug)]
+pub struct Bug {
+    /// Its name.
+    pub name: &'static str,
+    /// What it breaks.
+    pub breaks: &'static str,
+}
+
+macro_rules! bugs {
+    ($($name:literal: $breaks:literal,)+) => {
+        /// All of them.
+        pub const BUGS: &[Bug] = &[$(Bug { name: $name, breaks: $breaks },)+];
+    };
+}
+
+bugs! {
+    // Locks.
+    "upgrade-beside-readers": "a shared lock is raised to an exclusive one although others share it",
+    "upgrade-behind-those-who-wait": "who raises a lock waits behind those who wait for that very lock",
+    "younger-waits": "the younger waits for the older too",
+    "new-age-after-death": "who dies is the youngest when it begins again",
+    "sleepers-not-woken": "who sleeps is not told that a lock is free",
+    "dead-tuple-is-locked": "a tuple that has left its index is locked as if it were there",
+    // Transactions.
+    "own-write-not-seen": "a transaction does not see its own writes",
+    "locks-given-up-before-install": "the locks are given up before the writes are there",
+    "locks-kept-after-a-panic": "a panic in a closure leaves its locks behind",
+    // Tables.
+    "tuple-inserted-twice": "two who miss a key make a tuple each",
+    "iterations-not-respected": "a key is added to a hashed table although somebody has iterated over it",
+    "gap-of-absent-key-not-shared": "who misses a key in an ordered table does not lock its absence",
+    "gap-not-looked-up-again": "the gap that was locked may have been divided before",
+    "gap-before-the-end-not-shared": "the gap behind the last row is not locked",
+    "run-not-checked": "rows that were looked up ahead are taken for all there are",
+}
+
+/// A small scenario, with assertions that every schedule must keep.
+#[derive(Clone, Copy)]
+pub struct Scenario {
+    /// Its name.
+    pub name: &'static str,
+    /// What it does once, under the scheduler. It panics if an assertion fails.
+    pub run: fn(),
+}
+
+/// How much to explore.
+#[derive(Clone, Copy, Debug)]
+pub struct Effort {
+    /// Schedules of each scenario under each scheduler.
+    pub scenario_runs: usize,
+    /// Random programs.
+    pub programs: usize,
+    /// Schedules of each under each scheduler.
+    pub program_runs: usize,
+}
+
+/// A failure.
+#[derive(Clone, Debug)]
+pub struct Find {
+    /// The scenario's name, or the program's seed.
+    pub what: String,
+    /// What chose its schedules.
+    pub choice: Choice,
+    /// Schedules that it took.
+    pub runs: usize,
+    /// What the failing schedule's panic said.
+    pub failure: String,
+}
+
+impl fmt::Display for Find {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            what, choice, runs, ..
+        } = self;
+        write!(f, "{what}, {choice}, schedule {runs}: {}", self.failure)
+    }
+}
+
+/// The program of a seed: of two to four threads, every other one with more keys than fit into a segment of an ordered table.
+pub fn program(seed: usize) -> Program {
+    let mut shape = Shape::small(2 + seed % 3);
+    if seed % 2 == 1 {
+        shape.keys = 8;
+    }
+    Program::random(seed as u64, &shape).without_snapshots()
+}
+
+/// Explores the scenarios and then random programs, with a bug or without, until one fails.
+///
+/// # Panics
+/// If the search fails, and not what it searches.
+pub fn hunt(bug: Option<&Bug>, effort: &Effort) -> Option<Find> {
+    let name = bug.map(|bug| bug.name);
+    // On a thread of its own, for a run that has failed leaves its thread unwinding for good.
+    std::thread::scope(|scope| {
+        let search = scope.spawn(|| {
+            seed_bug(name);
+            in_scenarios(effort).or_else(|| in_programs(effort))
+        });
+        search.join().expect("failures are caught")
+    })
+}
+
+fn in_scenarios(effort: &Effort) -> Option<Find> {
+    let explorations = SCENARIOS
+        .iter()
+        .flat_map(|scenario| PORTFOLIO.map(|choice| (scenario, choice)));
+    explorations
+        .map(|(scenario, choice)| {
+            (
+                scenario,
+                choice,
+                explore(choice, 1, effort.scenario_runs, scenario.run),
+            )
+        })
+        .find_map(|(scenario, choice, outcome)| {
+            Some(Find {
+                what: scenario.name.to_owned(),
+                choice,
+                runs: outcome.runs,
+                failure: outcome.failure?,
+            })
+        })
+}
+
+fn in_programs(effort: &Effort) -> Option<Find> {
+    let explorations = (0..effort.programs).flat_map(|seed| PORTFOLIO.map(|choice| (seed, choice)));
+    explorations
+        .map(|(seed, choice)| {
+            let outcome = sample_locking(&program(seed), choice, seed as u64, effort.program_runs);
+            (seed, choice, outcome)
+        })
+        .find_map(|(seed, choice, outcome)| {
+            Some(Find {
+                what: format!("program {seed}"),
+                choice,
+                runs: outcome.runs,
+                failure: outcome.failure?,
+            })
+        })
+}

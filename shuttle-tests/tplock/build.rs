@@ -1,0 +1,5 @@
+//! Selects the scheduler's primitives.
+
+fn main() {
+    println!("cargo::rustc-cfg=shuttle");
+}
