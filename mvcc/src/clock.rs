@@ -12,7 +12,7 @@ mod source;
 
 pub use audit::{Audit, AuditError};
 
-use crate::sync::{Arc, AtomicU64, Mutex, Ordering, bug, spin_loop};
+use crate::sync::{Arc, AtomicU64, Mutex, Ordering, bug, spin_loop, threshold};
 use crossbeam_utils::CachePadded;
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -208,8 +208,10 @@ impl Clock {
     /// few dozen commits of a counter.
     pub(crate) fn coarse_step(&self) -> u64 {
         match self.kind {
-            ClockKind::Tsc => 4096,
-            ClockKind::GenericTimer | ClockKind::Counter | ClockKind::LockedCounter => 64,
+            ClockKind::Tsc => threshold(4096, 1),
+            ClockKind::GenericTimer | ClockKind::Counter | ClockKind::LockedCounter => {
+                threshold(64, 1)
+            }
         }
     }
 

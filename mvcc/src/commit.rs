@@ -7,12 +7,13 @@ use crate::protected::Protected;
 use crate::range::RangeRead;
 use crate::reads::{Read, Reads};
 use crate::shared::{Catalog, Shared};
-use crate::sync::{back_off, bug};
+use crate::sync::{back_off, bug, threshold};
 use crate::table::TableCore;
-use crate::tuple::{Tuple, Word};
+use crate::tuple::{LockError, Tuple, Word};
 use crate::version::Version;
 use crate::writes::{Write, Writes};
 use std::ptr::NonNull;
+use std::slice;
 
 /// How a commit can tell whether a key is still absent that had no value, or not even a tuple.
 pub enum Absence {
@@ -120,8 +121,10 @@ impl Footprint {
     ) -> Result<u64, Lost> {
         let mut attempt = 0;
         loop {
-            // Compares keys: before anything is locked.
-            self.walk_changed_ranges(protected);
+            // Compares keys: before anything is locked (I8).
+            if !bug!("lock-kept-on-panic") {
+                self.walk_changed_ranges(protected);
+            }
             let committed = self.try_commit(shared, inside, protected);
             attempt += 1;
             if committed.is_ok()
@@ -149,11 +152,15 @@ impl Footprint {
         protected: Protected<'_>,
     ) -> Result<u64, Lost> {
         let too_early = bug!("clock-before-locks").then(|| shared.clock.now());
+        let seen_open = bug!("gate-before-locks") && !shared.is_closed_to_commits();
         lock(self.writes.sort())?;
-        while !inside && !bug!("gate-ignored") && shared.is_closed_to_commits() {
+        while !inside && !bug!("gate-ignored") && !seen_open && shared.is_closed_to_commits() {
             unlock(self.writes.sort());
             shared.wait_for_gate();
             lock(self.writes.sort())?;
+        }
+        if bug!("lock-kept-on-panic") {
+            self.walk_changed_ranges(protected);
         }
         // The clock is read when all locks are held: whoever reads one of these tuples unlocked and at an earlier timestamp has
         // read it before, and is right not to see this commit.
@@ -172,6 +179,10 @@ impl Footprint {
             return Err(lost);
         }
         for write in self.writes.sort() {
+            if bug!("install-before-all-locks") {
+                unlock(slice::from_mut(write));
+                while lock(slice::from_mut(write)).is_err() {}
+            }
             write.install(timestamp);
         }
         Ok(timestamp)
@@ -237,8 +248,8 @@ impl Footprint {
         }
         let is_same = |range: &&RangeRead| {
             let has_same_keys = bug!("range-nodes-unchecked") || range.is_unchanged();
-            bug!("range-unchecked")
-                || has_same_keys && range.tuples().all(|tuple| self.is_old(tuple, locks))
+            let is_old = |tuple| bug!("range-rows-unchecked") || self.is_old(tuple, locks);
+            bug!("range-unchecked") || has_same_keys && range.tuples().all(is_old)
         };
         match self.ranges.iter().find(|range| !is_same(range)) {
             Some(range) => Err(Lost::new(range.table, range.cause)),
@@ -338,18 +349,27 @@ fn lock(writes: &mut [Write]) -> Result<(), Lost> {
         let busy = (0..writes.len()).find(|&i| {
             let write = &mut writes[i];
             // SAFETY: the transaction has an open slot since it found the tuple.
-            match unsafe { write.tuple.as_ref() }.lock(TURNS) {
+            match unsafe { write.tuple.as_ref() }.lock(threshold(TURNS, 2)) {
                 Ok(word) => {
                     write.locked = Some(word);
                     false
                 }
-                Err(_) => true,
+                Err(error) => {
+                    // What is written to is held, or had a value when our slot was open.
+                    assert!(
+                        matches!(error, LockError::Busy),
+                        "a tuple that is written to was removed (I6)"
+                    );
+                    true
+                }
             }
         });
         let Some(busy) = busy else {
             return Ok(());
         };
-        unlock(&mut writes[..busy]);
+        if !bug!("partial-locks-kept") {
+            unlock(&mut writes[..busy]);
+        }
         back_off(attempt);
         attempt += 1;
         if attempt == ATTEMPTS {

@@ -17,7 +17,7 @@ mod retired;
 
 use crate::local::Local;
 use crate::shared::{Horizon, Shared, Worker};
-use crate::sync::{Ordering, Wait, bug, fence};
+use crate::sync::{Ordering, SCHEDULED, SMALL, Wait, bug, fence};
 use crate::tuple::Tuple;
 use crate::version::{OwnedVersion, Version};
 use crossbeam_epoch::Guard;
@@ -26,15 +26,15 @@ use std::ptr::NonNull;
 pub(crate) use retired::{Effort, Garbage, Retired, Unlinked};
 
 /// A collection scans every slot: it should find this many entries to pay for that.
-const BATCH: usize = if cfg!(any(test, shuttle)) { 2 } else { 32 };
+const BATCH: usize = if SMALL { 2 } else { 32 };
 /// Entries that wait in the queue before those between two snapshots are unlinked, which costs a lock each.
-const PATIENCE: usize = if cfg!(any(test, shuttle)) { 4 } else { 256 };
+const PATIENCE: usize = if SMALL { 4 } else { 256 };
 /// Rounds of [`settle`]: in the first one, what threads that have ended leave becomes garbage.
-const SETTLING: u32 = if cfg!(shuttle) { 1 } else { 3 };
+const SETTLING: u32 = if SCHEDULED { 1 } else { 3 };
 /// Pins that make the epoch collect three times: it does so every 128 pins.
-const COLLECTING_PINS: u32 = if cfg!(shuttle) { 1 } else { 3 * 128 };
+const COLLECTING_PINS: u32 = if SCHEDULED { 1 } else { 3 * 128 };
 /// Turns that [`flush`] waits for threads that are pinned: some 64 µs of spinning, then giving the processor away.
-const FLUSH_TURNS: u32 = if cfg!(shuttle) { 2 } else { 1024 };
+const FLUSH_TURNS: u32 = if SCHEDULED { 2 } else { 1024 };
 /// Versions kept for recycling, for each table: what two collections bring in.
 const ENOUGH: usize = 2 * BATCH;
 /// The same if snapshots are kept for long, so that most versions leave the middle of their chains and come in bursts, when the epoch moves on.
@@ -194,7 +194,7 @@ impl<'w> Work<'w> {
 
 impl Drop for Work<'_> {
     fn drop(&mut self) {
-        if !self.entries.is_empty() {
+        if !self.entries.is_empty() && !bug!("garbage-lost-on-panic") {
             let mut garbage = self.worker.garbage.lock();
             for entry in self.entries.drain(..) {
                 garbage.put_by(entry);

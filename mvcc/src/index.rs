@@ -10,7 +10,9 @@
 //! key; one that it missed came after some load of the probe (I7).
 
 use crate::protected::Protected;
-use crate::sync::{AtomicPtr, AtomicU64, AtomicUsize, Mutex, Ordering, bug, freed};
+use crate::sync::{
+    AtomicPtr, AtomicU64, AtomicUsize, Mutex, Ordering, SMALL, bug, freed, ordering,
+};
 use crate::tuple::Tuple;
 use arrayvec::ArrayVec;
 use crossbeam_utils::CachePadded;
@@ -22,11 +24,11 @@ compile_error!(
     "tsc-mvcc keeps 16 bits of a hash in the upper bits of a pointer and needs 64-bit pointers"
 );
 
-const SHARD_BITS: u32 = if cfg!(any(test, shuttle)) { 1 } else { 6 };
+const SHARD_BITS: u32 = if SMALL { 1 } else { 6 };
 const SHARDS: usize = 1 << SHARD_BITS;
 
 /// Slots of a bucket: what fits a cache line with their tags.
-const SLOTS: usize = if cfg!(any(test, shuttle)) { 2 } else { 7 };
+const SLOTS: usize = if SMALL { 2 } else { 7 };
 
 /// A cache line of the index.
 #[repr(C, align(64))]
@@ -37,7 +39,7 @@ struct Bucket {
     slots: [AtomicPtr<Tuple>; SLOTS],
 }
 
-#[cfg(not(shuttle))]
+#[cfg(not(any(shuttle, mvcc_loom)))]
 const _: () = assert!(size_of::<Bucket>() == 64);
 
 /// The tags of a bucket.
@@ -81,18 +83,18 @@ impl Bucket {
     #[inline]
     fn tags(&self) -> Tags {
         // Acquire: pairs with the release stores of `set_tags`, so that a slot's pointer is seen with its tag.
-        Tags(self.tags.load(Ordering::Acquire))
+        Tags(self.tags.load(ordering!(Acquire, tags)))
     }
 
     /// Under the writer's lock.
     fn set_tags(&self, tags: Tags) {
-        self.tags.store(tags.0, Ordering::Release);
+        self.tags.store(tags.0, ordering!(Release, set_tags));
     }
 
     #[inline]
     fn tuple(&self, slot: usize) -> Option<NonNull<Tuple>> {
         // Acquire: pairs with the release store in `place`: the slot may have got another tuple since its tag was read.
-        let tuple = NonNull::new(self.slots[slot].load(Ordering::Acquire));
+        let tuple = NonNull::new(self.slots[slot].load(ordering!(Acquire, slot)));
         tuple.inspect(|&tuple| freed::check(tuple))
     }
 
@@ -192,7 +194,7 @@ impl Array<'_> {
         for at in 0..buckets {
             let bucket = Bucket {
                 tags: AtomicU64::new(0),
-                slots: [const { AtomicPtr::new(ptr::null_mut()) }; SLOTS],
+                slots: std::array::from_fn(|_| AtomicPtr::new(ptr::null_mut())),
             };
             // SAFETY: within what was just allocated.
             unsafe { array.add(at).write(bucket) };
@@ -239,7 +241,7 @@ impl Shard {
     #[inline]
     fn word(&self, _protected: Protected<'_>) -> *mut Bucket {
         // Acquire: pairs with the release store in `rebuild`.
-        self.array.load(Ordering::Acquire)
+        self.array.load(ordering!(Acquire, array))
     }
 
     /// Moves all tuples to a new array and returns the old one. Under the writer's lock.
@@ -258,7 +260,7 @@ impl Shard {
         }
         let old = self.array.load(Ordering::Relaxed);
         // Release: what was copied is seen by whoever sees the array.
-        self.array.store(word, Ordering::Release);
+        self.array.store(word, ordering!(Release, set_array));
         (!old.is_null()).then_some(Replaced(old))
     }
 }
@@ -332,7 +334,7 @@ impl<'g> Array<'g> {
                     bucket.set_tags(tags.with(slot, tag));
                 }
                 // Release: whoever finds the tuple sees its key. Before the tag: whoever sees that sees the tuple.
-                bucket.slots[slot].store(tuple.as_ptr(), Ordering::Release);
+                bucket.slots[slot].store(tuple.as_ptr(), ordering!(Release, set_slot));
                 bucket.set_tags(tags.with(slot, tag));
                 return overflowing;
             }
@@ -443,7 +445,7 @@ impl HashIndex {
     ) -> Result<Option<Replaced>, Outdated> {
         let shard = self.shard(hash.position());
         let mut writer = shard.writer.lock();
-        if shard.counter() != seen {
+        if shard.counter() != seen && !bug!("insert-unchecked") {
             return Err(Outdated);
         }
         // SAFETY: we hold the writer's lock, without which no array is replaced.
@@ -462,7 +464,10 @@ impl HashIndex {
         writer.overflowing += array.place(hash.position(), hash.tag(), tuple);
         shard.len.store(len, Ordering::Relaxed);
         // Release, after the slot: who reads the new count finds the tuple.
-        shard.inserts.store(seen.0 + 1, Ordering::Release);
+        let inserts = seen.0 + u64::from(!bug!("insert-uncounted"));
+        shard
+            .inserts
+            .store(inserts, ordering!(Release, count_insert));
         Ok(replaced)
     }
 
@@ -528,7 +533,8 @@ impl HashIndex {
         let mut tuples = Vec::with_capacity(self.len());
         for shard in &mut *self.shards {
             tuples.extend(shard.array(protected).into_iter().flat_map(Array::tuples));
-            let word = std::mem::replace(shard.array.get_mut(), ptr::null_mut());
+            // Relaxed: nobody else uses it.
+            let word = shard.array.swap(ptr::null_mut(), Ordering::Relaxed);
             // SAFETY: as above.
             unsafe { Array::free(word) };
         }
@@ -539,7 +545,7 @@ impl HashIndex {
 impl Shard {
     fn counter(&self) -> Inserts {
         // Acquire: pairs with the release store in `insert`.
-        Inserts(self.inserts.load(Ordering::Acquire))
+        Inserts(self.inserts.load(ordering!(Acquire, inserts)))
     }
 }
 

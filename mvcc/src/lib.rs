@@ -87,6 +87,9 @@ mod limited;
 mod local;
 #[cfg(feature = "metrics")]
 mod metrics;
+#[cfg(mvcc_loom)]
+#[doc(hidden)]
+pub mod models;
 mod peek;
 mod protected;
 mod range;

@@ -6,7 +6,7 @@ use crate::recycled::Recycled;
 use crate::reserve::{Place, Reserved};
 use crate::shared::{self, Shared, Worker};
 use crate::slots::{Bound, SlotRef};
-use crate::sync::{Arc, Ordering, fence, freed, thread_local};
+use crate::sync::{Arc, Ordering, bug, fence, freed, ordering, thread_local};
 use crate::version::{ValueVersion, Version};
 use crossbeam_epoch::{Guard, LocalHandle};
 use crossbeam_utils::CachePadded;
@@ -252,11 +252,14 @@ impl Local {
             .spare_slot
             .take()
             .unwrap_or_else(|| self.shared.slots.acquire());
+        if bug!("nested-share-a-slot") {
+            self.spare_slot.set(Some(slot));
+        }
         self.shared
             .slots
             .set_before_fence(slot, self.shared.recent());
         // The announcement is ordered before all reads. Partners: the fences in `Horizon::scan` and in `garbage::unlinked`.
-        fence(Ordering::SeqCst);
+        fence(ordering!(SeqCst, begin_fence));
         slot
     }
 

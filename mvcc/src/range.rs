@@ -3,6 +3,7 @@
 use crate::conflict::ConflictCause;
 use crate::protected::Protected;
 use crate::read::RangeReader;
+use crate::sync::SMALL;
 use crate::table::{OrderedTable, TableCore, key_of};
 use crate::tree::{NodeRead, Tree, TreeKey, Walked};
 use crate::tuple::Tuple;
@@ -21,8 +22,8 @@ pub enum Direction {
 }
 
 /// Tuples read at a time: few at first, since many ranges are left after a row or two; then more.
-const FIRST_BATCH: usize = if cfg!(any(test, shuttle)) { 1 } else { 4 };
-const LARGEST_BATCH: usize = if cfg!(any(test, shuttle)) { 4 } else { 64 };
+const FIRST_BATCH: usize = if SMALL { 1 } else { 4 };
+const LARGEST_BATCH: usize = if SMALL { 4 } else { 64 };
 
 /// Some rows of a range.
 pub struct Rows<'r, K, V> {

@@ -7,7 +7,7 @@ use crate::sync::freed;
 use crate::table::{AnyTable, Lookup, OrderedTable, TableCore, key_of};
 use crate::timestamp::Timestamp;
 use crate::tree::TreeKey;
-use crate::tuple::Tuple;
+use crate::tuple::{Removed, Tuple};
 use crate::version::{ValueVersion, Version};
 use crate::{Snapshot, Transaction, View};
 use std::borrow::Borrow;
@@ -492,13 +492,14 @@ pub(crate) unsafe fn get_at<'r, T: Lookup<Q>, Q: ?Sized>(
     timestamp: u64,
     protected: Protected<'_>,
 ) -> Option<&'r T::Value> {
+    let mut removed = Removed::default();
     loop {
         let tuple = table.find(key, protected)?;
         // SAFETY: we are protected; the caller's promise.
         match unsafe { read_at(tuple, timestamp) } {
             // SAFETY: visible at a timestamp that the slot protects.
             Seen::Version(version, _) => return unsafe { value_of(version) },
-            Seen::Dead => {}
+            Seen::Dead => removed.note(tuple),
         }
     }
 }

@@ -118,6 +118,10 @@ impl Reads {
     pub(crate) fn take_timestamp(&mut self, clock: &Clock) -> u64 {
         match self.timestamp() {
             Some(timestamp) => timestamp,
+            None if bug!("timed-without-a-check") => {
+                self.extend_to(clock.now());
+                self.take_timestamp(clock)
+            }
             None => self.take_timestamp_of_overwriters(clock.now()),
         }
     }

@@ -3,11 +3,11 @@
 //! A thread has a few versions at hand, and takes more from its worker's pool, which it fills when it collects garbage. So a thread that has stopped
 //! running transactions keeps nothing but those few when [`Database::collect`](crate::Database::collect) has emptied the pools. A thread that ends frees both.
 
-use crate::sync::{AtomicBool, Mutex, Ordering, freed};
+use crate::sync::{AtomicBool, Mutex, Ordering, SMALL, freed};
 use crate::version::OwnedVersion;
 
 /// Versions of a table that a thread takes from the pool at once: locking it is paid for by so many writes.
-const AT_HAND: usize = if cfg!(any(test, shuttle)) { 2 } else { 16 };
+const AT_HAND: usize = if SMALL { 2 } else { 16 };
 
 /// Cleared versions, by table. All of a table's are of its type.
 #[derive(Default)]

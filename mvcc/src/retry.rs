@@ -3,7 +3,7 @@
 use crate::conflict::Conflict;
 use crate::database::Database;
 use crate::shared::Worker;
-use crate::sync::{back_off, pause};
+use crate::sync::{SMALL, back_off, pause};
 use crate::trace;
 use crate::transaction::Transaction;
 use std::cell::OnceCell;
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 /// So often a transaction may lose before it is run in a way that cannot lose. Among four threads on two cores that do nothing but increment one counter,
 /// each further attempt was needed a third as often; of 8 million transactions one took 19 (docs/performance.md). So this is for long transactions among
 /// short ones.
-const LOSSES: u32 = if cfg!(any(test, shuttle)) { 2 } else { 32 };
+const LOSSES: u32 = if SMALL { 2 } else { 32 };
 
 /// When to run a transaction again that has lost, and when to give it up; for [`Database::run_with`].
 ///

@@ -9,7 +9,7 @@ use crate::reserve::Reservations;
 use crate::slots::{Bound, Slots};
 use crate::stats::Age;
 use crate::sync::{
-    Arc, AtomicBool, AtomicU64, Mutex, MutexGuard, Ordering, Wait, bug, counter, fence,
+    Arc, AtomicBool, AtomicU64, Mutex, MutexGuard, Ordering, Wait, bug, counter, fence, ordering,
 };
 use crossbeam_epoch::Collector;
 use crossbeam_utils::CachePadded;
@@ -144,13 +144,13 @@ impl Shared {
     #[inline]
     pub(crate) fn recent(&self) -> u64 {
         // Acquire: pairs with `advance`; a reading that is seen precedes all that follows here.
-        self.recent.load(Ordering::Acquire)
+        self.recent.load(ordering!(Acquire, recent))
     }
 
     /// Moves the coarse clock on to `reading` if it is `step` behind.
     pub(crate) fn advance(&self, reading: u64, step: u64) {
         if self.recent.load(Ordering::Relaxed) + step <= reading {
-            self.recent.fetch_max(reading, Ordering::AcqRel);
+            self.recent.fetch_max(reading, ordering!(AcqRel, advance));
         }
     }
 
@@ -197,7 +197,7 @@ impl Shared {
         let turn = self.turn.lock();
         // SeqCst, as are the locks of a commit and its look at the gate; the fence orders our reads after it.
         self.gate.store(true, Ordering::SeqCst);
-        fence(Ordering::SeqCst);
+        fence(ordering!(SeqCst, gate_fence));
         Inside {
             shared: self,
             _turn: turn,
@@ -207,7 +207,7 @@ impl Shared {
     /// Whether commits have to wait. For those who hold all their locks.
     #[inline]
     pub(crate) fn is_closed_to_commits(&self) -> bool {
-        self.gate.load(Ordering::SeqCst)
+        self.gate.load(ordering!(SeqCst, look_at_gate))
     }
 
     /// Waits until commits need not wait. For those who hold no lock.
@@ -311,7 +311,7 @@ impl Horizon {
         shared.limited.expire(&shared.slots);
         let recent = shared.recent();
         // Partner: the fence between a transaction's announcement and its first read.
-        fence(Ordering::SeqCst);
+        fence(ordering!(SeqCst, scan_fence));
         let (mut open, mut snapshots) = (recent, Vec::new());
         for bound in shared.slots.bounds() {
             match bound {
@@ -348,7 +348,7 @@ impl Horizon {
         self.snapshots
             .get(later)
             .copied()
-            .filter(|&timestamp| timestamp <= to)
+            .filter(|&timestamp| timestamp < to + u64::from(!bug!("bound-snapshot-ignored")))
     }
 }
 

@@ -3,11 +3,10 @@
 //! A slot is idle, or *open* at a lower bound (its owner may read anything from there on), or *fixed* at a timestamp
 //! (its owner reads exactly what is visible there).
 
-use crate::sync::{AtomicU64, Mutex, Ordering};
+use crate::sync::{AtomicU64, Mutex, OnceLock, Ordering, SMALL, bug, ordering};
 use crossbeam_utils::CachePadded;
 use std::panic::Location;
 use std::ptr::NonNull;
-use std::sync::OnceLock;
 // For people to look at: no scheduling point.
 #[cfg(debug_assertions)]
 use std::sync::atomic::AtomicPtr;
@@ -111,13 +110,13 @@ struct Unused {
     never_used: usize,
 }
 
-const FIRST: usize = if cfg!(any(test, shuttle)) { 2 } else { 16 };
+const FIRST: usize = if SMALL { 2 } else { 16 };
 const CHUNKS: usize = 26;
 
 impl Slots {
     pub(crate) fn new() -> Self {
         Self {
-            chunks: [const { OnceLock::new() }; CHUNKS],
+            chunks: std::array::from_fn(|_| OnceLock::new()),
             unused: Mutex::default(),
         }
     }
@@ -125,6 +124,9 @@ impl Slots {
     /// A slot that nobody else has, idle.
     pub(crate) fn acquire(&self) -> SlotRef {
         let mut unused = self.unused.lock();
+        if bug!("slot-lent-twice") && unused.returned.len() == 1 {
+            return unused.returned[0];
+        }
         unused.returned.pop().unwrap_or_else(|| {
             unused.never_used += 1;
             self.make(unused.never_used - 1)
@@ -165,7 +167,8 @@ impl Slots {
     #[expect(clippy::unused_self, reason = "it keeps the slot allocated")]
     pub(crate) fn set_released(&self, slot: SlotRef, bound: Bound) {
         // Release: all that was read under the old bound has been read; partner: the acquire load in `bounds`.
-        slot.word().store(bound.encode(), Ordering::Release);
+        slot.word()
+            .store(bound.encode(), ordering!(Release, narrow));
     }
 
     /// All bounds that are not idle.
@@ -180,7 +183,7 @@ impl Slots {
             .map_while(OnceLock::get)
             .flatten()
             .map(|slot| {
-                let bound = Bound::decode(slot.word.load(Ordering::Acquire));
+                let bound = Bound::decode(slot.word.load(ordering!(Acquire, bound)));
                 (bound, slot.opened_at())
             })
             .filter(|(bound, _)| *bound != Bound::Idle)

@@ -5,6 +5,7 @@ use crate::protected::Protected;
 use crate::range::{Direction, Rows};
 use crate::read::{self, RangeReader, RowReader};
 use crate::slots::{self, SlotRef};
+use crate::sync::{Ordering, bug, fence};
 use crate::table::{AnyTable, Lookup, TableCore};
 use crate::timestamp::Timestamp;
 use crate::tree::TreeKey;
@@ -39,9 +40,11 @@ impl Snapshot {
         let inner = database.inner();
         let slot = inner.shared.slots.acquire();
         let lower = inner.shared.recent();
-        inner.shared.slots.set_before_fence(slot, lower);
+        if !bug!("snapshot-unannounced") {
+            inner.shared.slots.set_before_fence(slot, lower);
+        }
         // Partner: the fence in `Horizon::scan`.
-        crate::sync::fence(crate::sync::Ordering::SeqCst);
+        fence(Ordering::SeqCst);
         let timestamp = inner.shared.clock.now();
         inner
             .shared

@@ -1,9 +1,19 @@
 //! The only place that knows where the synchronisation primitives come from: the standard library and
-//! `parking_lot`, or, with `cfg(shuttle)`, the scheduler that the concurrency tests run everything under.
+//! `parking_lot`; or, with `cfg(shuttle)`, the scheduler that the concurrency tests run everything under; or, with `cfg(mvcc_loom)`, the
+//! model checker of the orderings.
 //!
 //! Everything else imports atomics, locks, thread-locals and waiting from here.
 
-#[cfg(not(shuttle))]
+#[cfg(mvcc_loom)]
+mod modelled;
+#[cfg(not(any(shuttle, mvcc_loom)))]
+mod native;
+#[cfg(shuttle)]
+mod scheduled;
+
+#[cfg(mvcc_loom)]
+pub(crate) use modelled::*;
+#[cfg(not(any(shuttle, mvcc_loom)))]
 pub(crate) use native::*;
 #[cfg(shuttle)]
 pub(crate) use scheduled::*;
@@ -24,178 +34,22 @@ macro_rules! bug {
 }
 pub(crate) use bug;
 
-#[cfg(not(shuttle))]
-mod native {
-    pub(crate) use foldhash::fast::RandomState as HashState;
-    pub(crate) use parking_lot::{Mutex, MutexGuard};
-    pub(crate) use std::hint::spin_loop;
-    pub(crate) use std::sync::atomic::{
-        AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, fence,
-    };
-    pub(crate) use std::thread::{ThreadId, current, yield_now};
-    pub(crate) use std::thread_local;
-
-    /// Waiting for what happens under a mutex.
-    #[derive(Default)]
-    pub(crate) struct Condvar(parking_lot::Condvar);
-
-    impl Condvar {
-        /// Waits until it is notified, or until the deadline if there is one. False if that is past.
-        pub(crate) fn wait<'m, T>(
-            &self,
-            _mutex: &'m Mutex<T>,
-            mut guard: MutexGuard<'m, T>,
-            deadline: Option<std::time::Instant>,
-        ) -> (MutexGuard<'m, T>, bool) {
-            let Some(deadline) = deadline else {
-                self.0.wait(&mut guard);
-                return (guard, true);
-            };
-            let in_time = !self.0.wait_until(&mut guard, deadline).timed_out();
-            (guard, in_time)
-        }
-
-        pub(crate) fn notify_all(&self) {
-            self.0.notify_all();
-        }
-    }
-
-    /// Turns that spin; later ones yield. A commit of a few writes takes less than this many `pause`s.
-    const SPINS: u32 = 64;
-
-    pub(super) fn wait(turn: u32) {
-        if turn <= SPINS {
-            spin_loop();
-        } else {
-            yield_now();
-        }
-    }
-
-    /// A random number below `limit`.
-    pub(super) fn random(limit: u32) -> u32 {
-        fastrand::u32(..limit)
-    }
-
-    /// Sleeps for a random time up to `longest`.
-    pub(crate) fn pause(longest: std::time::Duration) {
-        std::thread::sleep(longest.mul_f64(fastrand::f64()));
-    }
+/// An ordering that the models can weaken to `Relaxed`, by its name, to show that they notice.
+macro_rules! ordering {
+    ($ordering:ident, $name:ident) => {{
+        #[cfg(mvcc_loom)]
+        let ordering = crate::sync::unless_weakened(Ordering::$ordering, stringify!($name));
+        #[cfg(not(mvcc_loom))]
+        let ordering = Ordering::$ordering;
+        ordering
+    }};
 }
+pub(crate) use ordering;
 
-#[cfg(shuttle)]
-mod scheduled {
-    use super::Ordering;
-    /// The same hashes in each run, so that a schedule can be replayed.
-    pub(crate) use foldhash::fast::FixedState as HashState;
-    pub(crate) use shuttle::hint::spin_loop;
-    pub(crate) use shuttle::sync::atomic::fence;
-    pub(crate) use shuttle::thread::{ThreadId, current, yield_now};
-    pub(crate) use shuttle::thread_local;
-    pub(crate) use shuttle_announce::{
-        AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Mutex, MutexGuard, wait,
-    };
-
-    /// The same. Counts the notifications.
-    #[derive(Default)]
-    pub(crate) struct Condvar(AtomicU64);
-
-    impl Condvar {
-        /// The same, but deadlines are always past.
-        pub(crate) fn wait<'m, T>(
-            &self,
-            mutex: &'m Mutex<T>,
-            guard: MutexGuard<'m, T>,
-            deadline: Option<std::time::Instant>,
-        ) -> (MutexGuard<'m, T>, bool) {
-            if deadline.is_some() {
-                return (guard, false);
-            }
-            let seen = self.0.load(Ordering::SeqCst);
-            drop(guard);
-            let mut wait = super::Wait::new();
-            while self.0.load(Ordering::SeqCst) == seen {
-                wait.turn();
-            }
-            (mutex.lock(), true)
-        }
-
-        pub(crate) fn notify_all(&self) {
-            self.0.fetch_add(1, Ordering::SeqCst);
-        }
-    }
-
-    /// Waiting longer only makes schedules longer.
-    pub(super) fn random(_limit: u32) -> u32 {
-        1
-    }
-
-    /// The same.
-    pub(crate) fn pause(_longest: std::time::Duration) {
-        yield_now();
-    }
-}
-
-/// What has been freed, so that a use of it is a failure that says so, and not whatever the memory holds by then. Only the concurrency tests
-/// pay for it: there, memory is really freed when the next database is made.
-#[cfg(not(shuttle))]
-pub(crate) mod freed {
-    use std::ptr::NonNull;
-
-    #[inline]
-    pub(crate) fn free<T>(_at: NonNull<T>, free: impl FnOnce() + 'static) {
-        free();
-    }
-
-    #[inline]
-    pub(crate) fn set_free<T>(_at: NonNull<T>, _is_free: bool) {}
-
-    #[inline]
-    pub(crate) fn check<T>(_at: NonNull<T>) {}
-
-    pub(crate) fn forget() {}
-}
-
-#[cfg(shuttle)]
-pub(crate) mod freed {
-    use std::cell::RefCell;
-    use std::collections::HashMap;
-    use std::ptr::NonNull;
-
-    type Free = Box<dyn FnOnce()>;
-
-    // All tasks run on one thread of the operating system.
-    std::thread_local! {
-        static FREED: RefCell<HashMap<usize, Option<Free>>> = RefCell::default();
-    }
-
-    pub(crate) fn free<T>(at: NonNull<T>, free: impl FnOnce() + 'static) {
-        let address = at.as_ptr().addr();
-        let before = FREED.with_borrow_mut(|freed| freed.insert(address, Some(Box::new(free))));
-        assert!(!matches!(before, Some(Some(_))), "freed twice");
-    }
-
-    /// Marks memory that is kept for another use.
-    pub(crate) fn set_free<T>(at: NonNull<T>, is_free: bool) {
-        let address = at.as_ptr().addr();
-        FREED.with_borrow_mut(|freed| {
-            if is_free {
-                assert!(freed.insert(address, None).is_none(), "freed twice");
-            } else {
-                assert!(freed.remove(&address).is_some(), "it was kept for reuse");
-            }
-        });
-    }
-
-    pub(crate) fn check<T>(at: NonNull<T>) {
-        let is_free = FREED.with_borrow(|freed| freed.contains_key(&at.as_ptr().addr()));
-        assert!(!is_free, "used after it was freed");
-    }
-
-    pub(crate) fn forget() {
-        let freed = FREED.take();
-        freed.into_values().flatten().for_each(|free| free());
-    }
-}
+/// Whether somebody else decides who runs next.
+pub(crate) const SCHEDULED: bool = cfg!(any(shuttle, mvcc_loom));
+/// Whether thresholds are so small that the shortest runs get to them.
+pub(crate) const SMALL: bool = cfg!(test) || SCHEDULED;
 
 /// Waiting for another thread to finish a step of a few hundred nanoseconds: spin at first, then give the
 /// processor away, since on a machine with few cores the other thread may not be running.

@@ -477,8 +477,8 @@ impl Drop for DeadTuple {
 impl Drop for TableCore {
     fn drop(&mut self) {
         for tuple in self.index.drain() {
-            // SAFETY: no transaction is alive, for each borrows the database, which keeps the table.
-            unsafe { Self::free(tuple, self.versions, self.free_tuple) };
+            // No transaction is alive, for each borrows the database, which keeps the table.
+            drop(self.dead(tuple));
         }
     }
 }

@@ -20,7 +20,7 @@ use crate::table::{AnyTable, Lookup, TableCore, key_of};
 use crate::timestamp::Timestamp;
 use crate::trace;
 use crate::tree::TreeKey;
-use crate::tuple::Tuple;
+use crate::tuple::{Removed, Tuple};
 use crate::version::{OwnedVersion, Version};
 use crate::writes::{Mark, NewVersion, Write};
 use std::cell::{Cell, RefCell};
@@ -190,13 +190,14 @@ impl<'db> Transaction<'db> {
     pub(crate) fn put<T: AnyTable>(&self, table: &T, key: T::Key, value: T::Value) {
         let core = table.core();
         let version = self.version(table, Some(value));
-        let mut key = key;
+        let (mut key, mut removed) = (key, Removed::default());
         loop {
             let vacancy = match table.locate(&key, self.protected()) {
                 Ok(tuple) => {
                     if let Some(place) = self.place_of(tuple) {
                         return self.write(core, tuple, version, place);
                     }
+                    removed.note(tuple);
                     continue;
                 }
                 Err(vacancy) => vacancy,
@@ -230,6 +231,7 @@ impl<'db> Transaction<'db> {
         if core.is_indexed() {
             return self.remove_indexed(table, key);
         }
+        let mut removed = Removed::default();
         loop {
             let Some(tuple) = table.find(key, self.protected()) else {
                 // Nothing to remove, as long as it stays so until the commit: an absent read.
@@ -241,6 +243,7 @@ impl<'db> Transaction<'db> {
             if let Some(place) = self.place_of(tuple) {
                 return self.write(core, tuple, self.version(table, None), place);
             }
+            removed.note(tuple);
         }
     }
 
@@ -510,12 +513,14 @@ impl<'db> Transaction<'db> {
         key: &Q,
     ) -> Option<(NonNull<Tuple>, &T::Value)> {
         let core = self.core(table);
+        let mut removed = Removed::default();
         loop {
             let timestamp = self.footprint.borrow().reads.timestamp();
             let found = table.find(key, self.protected());
             let mut footprint = self.footprint.borrow_mut();
             if let Some(tuple) = found {
                 let Some(seen) = self.read(&mut footprint, core, tuple) else {
+                    removed.note(tuple);
                     continue;
                 };
                 // SAFETY: it is buffered by us or protected by our slot, as long as `self` lives.
@@ -536,12 +541,14 @@ impl<'db> Transaction<'db> {
             drop(footprint);
             // Looks the key up once more, after the timestamp, and compares keys.
             let absence = table.absence(key, found, self.protected());
-            // SAFETY: protected since it was found. A dead one may have a successor.
-            let is_dead = found.is_some_and(|tuple| unsafe { tuple.as_ref() }.word().is_dead());
             if bug!("tombstone-is-no-absence") && found.is_some() {
                 return None;
             }
-            if let (Some(absence), false) = (absence, is_dead) {
+            // SAFETY: protected since it was found.
+            if let Some(tuple) = found.filter(|tuple| unsafe { tuple.as_ref() }.word().is_dead()) {
+                // It may have a successor.
+                removed.note(tuple);
+            } else if let Some(absence) = absence {
                 self.footprint.borrow_mut().record_absence(core, absence);
                 return None;
             }
@@ -676,10 +683,16 @@ impl Drop for Transaction<'_> {
         if bug!("slot-kept-on-panic") && std::thread::panicking() {
             return;
         }
+        if bug!("abort-commits") {
+            let _ = self.commit_writes();
+        }
         // SAFETY: it is not used after this.
         let mut footprint = unsafe { ManuallyDrop::take(&mut self.footprint) };
         self.give_up(footprint.get_mut().writes.entries());
         self.local.give_back_reserved(self.slot);
+        if bug!("values-dropped-first") {
+            footprint.get_mut().clear();
+        }
         self.local.end(self.slot);
         if footprint.get_mut().clear() {
             self.local.return_footprint(footprint);

@@ -20,14 +20,14 @@ pub(crate) use walk::{NodeRead, Walked};
 
 use crate::garbage::Unlinked;
 use crate::protected::Protected;
-use crate::sync::{AtomicBool, AtomicPtr, Ordering, Wait};
+use crate::sync::{AtomicBool, AtomicPtr, Ordering, SMALL, Wait, bug, ordering};
 use crate::tuple::{OwnedTuple, Tuple};
 use content::Content;
 use std::cmp::Ordering as Order;
 use std::ptr::{self, NonNull};
 
 /// Entries of a node. Copying a content costs about as much as finding it then; see docs/ordered-index.md.
-const CAPACITY: usize = if cfg!(any(test, shuttle)) { 4 } else { 64 };
+const CAPACITY: usize = if SMALL { 4 } else { 64 };
 
 /// What a key must be able to do.
 pub trait TreeKey: Ord + Clone + Send + Sync + 'static {}
@@ -53,12 +53,12 @@ impl<K> Node<K> {
     #[inline]
     fn content<'p>(&self, _protected: Protected<'p>) -> &'p Content<K> {
         // Acquire: pairs with `replace`. SAFETY: a node always has a content, and replaced ones are kept for whoever is protected.
-        unsafe { &*self.content.load(Ordering::Acquire) }
+        unsafe { &*self.content.load(ordering!(Acquire, content)) }
     }
 
     fn try_lock(&self) -> Option<NodeLock<'_, K>> {
         // Acquire: pairs with the release store in `NodeLock::drop`.
-        let locked = self.locked.swap(true, Ordering::Acquire);
+        let locked = self.locked.swap(true, ordering!(Acquire, lock_node));
         // Not `then_some`: a lock that is made and dropped unlocks the node.
         (!locked).then(|| NodeLock(self))
     }
@@ -79,7 +79,7 @@ impl<K> NodeLock<'_, K> {
     fn is_at(&self, content: &Content<K>, len: usize) -> bool {
         // Relaxed: both change under the lock only.
         let current = self.0.content.load(Ordering::Relaxed);
-        ptr::eq(current, content) && content.len() == len
+        bug!("node-unchecked") || ptr::eq(current, content) && content.len() == len
     }
 
     /// Replaces the content and returns the old one, to be retired.
@@ -88,7 +88,7 @@ impl<K> NodeLock<'_, K> {
         let old = self
             .0
             .content
-            .swap(Box::into_raw(content), Ordering::Release);
+            .swap(Box::into_raw(content), ordering!(Release, replace));
         // SAFETY: it came from a box; the caller keeps it for whoever still reads it.
         unsafe { Box::from_raw(old) }
     }
@@ -96,7 +96,7 @@ impl<K> NodeLock<'_, K> {
 
 impl<K> Drop for NodeLock<'_, K> {
     fn drop(&mut self) {
-        self.0.locked.store(false, Ordering::Release);
+        self.0.locked.store(false, ordering!(Release, unlock_node));
     }
 }
 
@@ -390,7 +390,8 @@ impl<K: TreeKey> AnyTree for Tree<K> {
 fn free_nodes<K>(root: &mut AtomicPtr<Node<K>>, mut leaf: impl FnMut(&Content<K>)) {
     // SAFETY: the caller has the tree to itself.
     let protected = unsafe { Protected::open() };
-    let mut leftmost = NonNull::new(std::mem::replace(root.get_mut(), ptr::null_mut()));
+    // Relaxed: nobody else uses it.
+    let mut leftmost = NonNull::new(root.swap(ptr::null_mut(), Ordering::Relaxed));
     while let Some(first) = leftmost {
         // SAFETY: a node of this tree; each is freed once, below.
         leftmost = unsafe { first.as_ref() }.content(protected).first();

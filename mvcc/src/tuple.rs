@@ -1,6 +1,6 @@
 //! Tuples: one word each, an atomic pointer to the newest version whose low bits are a tag.
 
-use crate::sync::{AtomicPtr, AtomicU32, Ordering, Wait, bug, freed};
+use crate::sync::{AtomicPtr, AtomicU32, Ordering, SCHEDULED, Wait, bug, freed, ordering};
 use crate::version::Version;
 use std::ptr::NonNull;
 
@@ -118,7 +118,9 @@ impl<K> KeyedTuple<K> {
     /// A new tuple on the heap, without a version, held once.
     pub(crate) fn boxed(key: K, hash: u32) -> OwnedTuple<K> {
         let head = Tuple::new_held(hash);
-        OwnedTuple(NonNull::from(Box::leak(Box::new(Self { head, key }))))
+        let tuple = NonNull::from(Box::leak(Box::new(Self { head, key })));
+        freed::made(tuple);
+        OwnedTuple(tuple)
     }
 }
 
@@ -184,14 +186,14 @@ impl Tuple {
     pub(crate) fn word(&self) -> Word {
         freed::check(NonNull::from(self));
         // Acquire: pairs with the release store of `publish`, so that the version's fields are seen.
-        Word(self.word.load(Ordering::Acquire))
+        Word(self.word.load(ordering!(Acquire, word)))
     }
 
     /// The word once no commit holds the tuple. Locks are held for a few hundred nanoseconds, never across user code.
     #[inline]
     pub(crate) fn unlocked_word(&self) -> Word {
         let word = self.word();
-        if word.is_locked() {
+        if word.is_locked() && !bug!("locked-is-read") {
             return self.wait_for_unlock();
         }
         word
@@ -235,23 +237,24 @@ impl Tuple {
     /// Publishes a word, which is of a free tuple, and so unlocks, in one store. Only for the holder of the lock.
     pub(crate) fn publish(&self, word: Word) {
         // Release: pairs with the acquire load of `word`.
-        self.word.store(word.0, Ordering::Release);
+        self.word.store(word.0, ordering!(Release, publish));
     }
 
     /// Marks the tuple as removed. Only for the holder of the lock, after the index has let go of it; `word` is what it was before.
     pub(crate) fn bury(&self, word: Word) {
         let dead = word.0.map_addr(|address| address | DEAD);
-        self.word.store(dead, Ordering::Release);
+        self.word.store(dead, ordering!(Release, bury));
     }
 
     /// Keeps the tuple from being removed until [`Tuple::release`]. False if it is removed already.
     pub(crate) fn hold(&self) -> bool {
+        freed::check(NonNull::from(self));
         // SeqCst, as are the lock and `forget_removal`: whoever removes the tuple locks it and then looks at `holds`; we
         // add to `holds` and then look at the word. One of the two sees the other.
         self.holds.fetch_add(1, Ordering::SeqCst);
         let mut wait = Wait::new();
         loop {
-            let word = Word(self.word.load(Ordering::SeqCst));
+            let word = Word(self.word.load(ordering!(SeqCst, held_word)));
             if word.is_dead() {
                 self.holds.fetch_sub(1, Ordering::Release);
                 return false;
@@ -290,12 +293,26 @@ impl Tuple {
 
     /// Says that nobody will. True if the tuple is held: then its holders are to. Only for the holder of the lock.
     pub(crate) fn forget_removal(&self) -> bool {
-        self.holds.fetch_and(!REMOVAL, Ordering::SeqCst) != REMOVAL
+        self.holds
+            .fetch_and(!REMOVAL, ordering!(SeqCst, forget_removal))
+            != REMOVAL
     }
 
     /// The newest version, for whoever has the tuple to itself.
     pub(crate) fn newest_mut(&mut self) -> *mut Version {
         Word(*self.word.get_mut()).newest()
+    }
+}
+
+/// The last tuple that a look-up found removed. It left its index before it was marked, so no later look-up may find it; the concurrency tests check
+/// that, since such a look-up would not end.
+#[derive(Default)]
+pub(crate) struct Removed(Option<NonNull<Tuple>>);
+
+impl Removed {
+    pub(crate) fn note(&mut self, tuple: NonNull<Tuple>) {
+        let is_new = !SCHEDULED || self.0.replace(tuple) != Some(tuple);
+        assert!(is_new, "a removed tuple is still in its index");
     }
 }
 

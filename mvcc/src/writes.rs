@@ -1,7 +1,7 @@
 //! A transaction's buffered writes.
 
 use crate::garbage::{Garbage, Retired};
-use crate::sync::bug;
+use crate::sync::{SMALL, bug, freed};
 use crate::table::TableCore;
 use crate::tuple::{Order, Tuple, Word, order_of};
 use crate::version::{OwnedVersion, Version};
@@ -61,7 +61,7 @@ pub(crate) struct Mark {
 }
 
 /// So many entries are searched faster one after the other than through a hash table.
-const LINEAR: usize = if cfg!(any(test, shuttle)) { 2 } else { 8 };
+const LINEAR: usize = if SMALL { 2 } else { 8 };
 
 impl Writes {
     /// Forgets everything, which drops versions that were not installed: user code. Returns how many entries there is room for.
@@ -117,7 +117,11 @@ impl Writes {
 
     /// Replaces what is buffered for the tuple of this entry.
     pub(crate) fn replace(&mut self, entry: usize, version: NewVersion) {
-        let replaced = self.entries[entry].version.replace(version);
+        let replaced = if bug!("first-write-wins") {
+            Some(version)
+        } else {
+            self.entries[entry].version.replace(version)
+        };
         let replaced = replaced.map(|version| Logged::Replaced(entry, version));
         self.log.extend(replaced);
     }
@@ -237,6 +241,7 @@ impl Write {
             head.timestamp = timestamp;
         }
         *head.older.get_mut() = locked.newest();
+        freed::made(version);
         tuple.publish(Word::of(version, new.is_tombstone));
     }
 

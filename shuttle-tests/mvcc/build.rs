@@ -3,7 +3,8 @@
 fn main() {
     println!("cargo::rustc-cfg=shuttle");
     println!("cargo::rerun-if-env-changed=MVCC_BUG");
-    if let Ok(bug) = std::env::var("MVCC_BUG") {
-        println!("cargo::rustc-cfg=mvcc_bug={bug:?}");
+    match std::env::var("MVCC_BUG") {
+        Ok(bug) if !bug.is_empty() => println!("cargo::rustc-cfg=mvcc_bug={bug:?}"),
+        _ => {}
     }
 }

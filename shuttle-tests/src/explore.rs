@@ -105,6 +105,7 @@ pub fn run(
         runner.run(move || {
             runs.fetch_add(1, Relaxed);
             shuttle_announce::set_quiet(false);
+            shuttle_announce::set_exhaustive(false);
             scenario();
         });
     }));

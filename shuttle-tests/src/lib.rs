@@ -6,12 +6,14 @@
 )]
 
 pub mod blackbox;
+pub mod bugs;
 pub mod engine;
 pub mod enumerate;
 pub mod exact;
 pub mod execute;
 pub mod explore;
 pub mod history;
+pub mod hunt;
 pub mod locking;
 pub mod operation;
 pub mod program;

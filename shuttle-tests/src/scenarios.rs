@@ -1,21 +1,28 @@
 //! Named scenarios: small programs with an assertion each that every schedule must keep.
 
 mod anomalies;
+mod begin;
 mod feeds;
 mod garbage;
 mod indexes;
 mod memory;
+mod nodes;
 mod ordered;
 mod panics;
 mod progress;
+mod rows;
 mod time;
 mod transactions;
 
-use mvcc_shuttle::{Builder, ClockChoice, Database, Read, Table};
+use mvcc_shuttle as library;
+use mvcc_shuttle::{Builder, ClockChoice, Database};
+use rows::{Numbers, STAYS, add, numbers, pair, remove, write};
+use serde::{Deserialize, Serialize};
 use shuttle::thread;
+use std::fmt;
 
 /// The clock that a scenario runs with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum World {
     /// Readings that follow each other may be equal; `settle` makes up for it.
     Coarse,
@@ -23,6 +30,16 @@ pub enum World {
     Skewed,
     /// A strict counter.
     Strict,
+}
+
+impl fmt::Display for World {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Coarse => "coarse",
+            Self::Skewed => "skewed",
+            Self::Strict => "strict",
+        })
+    }
 }
 
 impl World {
@@ -53,6 +70,8 @@ pub struct Scenario {
     pub run: fn(World),
     /// The worlds in which it makes a difference.
     pub worlds: &'static [World],
+    /// How many times as many schedules as others it is worth: it waits for one preemption at one place, and a run of it is short.
+    pub effort: usize,
 }
 
 const ALL: &[World] = &[World::Coarse, World::Skewed, World::Strict];
@@ -60,37 +79,46 @@ const ONE: &[World] = &[World::Strict];
 const CLOCKS: &[World] = &[World::Coarse, World::Strict];
 
 macro_rules! scenarios {
-    ($($module:ident: $($name:ident in $worlds:ident),+;)+) => {
+    ($($module:ident: $($name:ident $(* $effort:literal)? in $worlds:ident),+;)+) => {
         /// All scenarios.
-        pub const SCENARIOS: &[Scenario] = &[
-            $($(Scenario { name: stringify!($name), run: $module::$name, worlds: $worlds },)+)+
-        ];
+        pub const SCENARIOS: &[Scenario] = &[$($(Scenario {
+            name: stringify!($name),
+            run: $module::$name,
+            worlds: $worlds,
+            effort: 1 $(* $effort)?,
+        },)+)+];
     };
 }
 
 scenarios! {
     anomalies:
-        lost_update in CLOCKS, write_skew in CLOCKS, read_skew in CLOCKS, read_skew_of_a_snapshot in CLOCKS, long_fork in ALL,
+        lost_update in CLOCKS, write_skew in CLOCKS, read_skew in CLOCKS, long_fork in ALL,
         dirty_write in ONE, aborted_read in ONE, intermediate_read in ONE, circular_information_flow in CLOCKS,
         observed_transaction_vanishes in CLOCKS, read_only_anomaly in ALL, own_writes in ONE, opacity in CLOCKS,
         many_untimed_reads in CLOCKS, locked_while_read in CLOCKS;
     ordered:
         phantom_by_insert in CLOCKS, phantom_by_delete in CLOCKS, phantom_by_absent_key in CLOCKS, predicate_many_preceders in CLOCKS,
-        phantom_in_a_hashed_table in CLOCKS, limited_range in ONE, scans_beside_splits_and_merges in ONE, own_writes_under_a_scan in ONE,
-        counted_range in CLOCKS, tombstone_that_comes_back in CLOCKS;
+        phantom_in_a_hashed_table in CLOCKS, limited_range in ONE, own_writes_under_a_scan in ONE,
+        counted_range in CLOCKS;
+    nodes:
+        scans_beside_splits_and_merges in ONE, inserts_beside_a_merge * 4 in ONE;
+    begin:
+        snapshot_begins_beside_collection in CLOCKS, view_beside_collection in CLOCKS, view_against_watermark * 10 in CLOCKS,
+        snapshot_against_watermark * 10 in CLOCKS;
     garbage:
-        old_snapshot in CLOCKS, two_old_snapshots in CLOCKS, snapshot_begins_beside_collection in CLOCKS, view_beside_collection in CLOCKS,
-        insert_delete_reinsert in CLOCKS, aborted_insert in ONE, removal_against_stale_tuples in CLOCKS, reuse_of_a_place_in_the_index in ONE, tombstone_reuse in CLOCKS,
-        threads_come_and_go in ONE, everything_is_collected in CLOCKS, collectors_collide in ONE, ordered_removal in CLOCKS;
+        old_snapshot in CLOCKS, two_old_snapshots in CLOCKS, walk_beside_unlinking in CLOCKS, insert_delete_reinsert in CLOCKS,
+        aborted_insert in ONE, empty_tuple_is_taken_over in ONE, removal_against_stale_tuples in CLOCKS, tombstone_reuse in CLOCKS,
+        reuse_of_a_place_in_the_index in ONE, neighbours_come_and_go in ONE, threads_come_and_go in ONE, everything_is_collected in CLOCKS,
+        collectors_collide in ONE, ordered_removal in CLOCKS, tombstone_that_comes_back in CLOCKS;
     memory:
         versions_in_the_middle in CLOCKS, removal_under_a_snapshot in CLOCKS, removed_again_and_again in CLOCKS, given_up_side_by_side in ONE,
         limited_snapshot_expires in CLOCKS, limited_snapshot_is_dropped in ONE;
     time:
         hand_over in ALL, hand_over_of_disjoint_keys in ALL, commit_then_snapshot in ALL, timestamps_order_commits in ALL,
-        extension in CLOCKS, clock_ties in ALL;
+        timestamps_order_reads in ALL, read_skew_of_a_snapshot in CLOCKS, extension in CLOCKS, clock_ties in ALL;
     progress:
-        opposite_lock_orders in ONE, the_long_transaction_wins in ONE, nested_transactions in ONE, partial_acquisition in ONE, conflict_leaves_no_lock in ONE,
-        reserved_row in CLOCKS, crossing_reservations in ONE;
+        opposite_lock_orders in ONE, the_long_transaction_wins * 4 in ONE, nested_transactions in ONE, partial_acquisition in ONE,
+        conflict_leaves_no_lock in ONE, reserved_row in CLOCKS, crossing_reservations in ONE;
     indexes:
         unique_keys in CLOCKS, index_built_beside_writers in CLOCKS, rows_move_in_an_index in CLOCKS;
     feeds:
@@ -98,11 +126,11 @@ scenarios! {
     transactions:
         peeks_see_whole_transactions in CLOCKS, undone_writes in CLOCKS;
     panics:
-        panic_in_a_closure in ONE, panic_in_ord in ONE, panic_in_drop in ONE, forgotten_and_out_of_order in ONE;
+        panic_in_a_closure in ONE, panic_in_ord in ONE, panic_in_hash_and_eq in ONE, panic_in_drop in ONE, forgotten_and_out_of_order in ONE;
 }
 
 /// Runs tasks side by side and waits for them.
-fn side_by_side(tasks: Vec<Box<dyn FnOnce() + Send>>) {
+pub(crate) fn side_by_side(tasks: Vec<Box<dyn FnOnce() + Send>>) {
     let tasks: Vec<_> = tasks.into_iter().map(thread::spawn).collect();
     for task in tasks {
         task.join().expect("a task panicked");
@@ -115,47 +143,7 @@ macro_rules! tasks {
         $crate::scenarios::side_by_side(vec![$(Box::new($task)),+])
     };
 }
-use tasks;
-
-type Numbers = Table<u32, u64>;
-
-/// A database with rows of numbers.
-fn numbers(world: World, rows: &[(u32, u64)]) -> (Database, Numbers) {
-    let db = world.database();
-    let table = db.table("numbers").expect("new");
-    write(&db, &table, rows);
-    (db, table)
-}
-
-/// Writes rows in one transaction.
-fn write(db: &Database, table: &Numbers, rows: &[(u32, u64)]) {
-    db.run(|tx| {
-        for &(key, value) in rows {
-            tx.insert(table, key, value);
-        }
-        Ok::<_, ()>(())
-    })
-    .expect("no error");
-}
-
-fn remove(db: &Database, table: &Numbers, key: u32) {
-    db.run(|tx| Ok::<_, ()>(tx.remove(table, &key)))
-        .expect("no error");
-}
-
-/// Adds to a row.
-fn add(db: &Database, table: &Numbers, key: u32, amount: u64) {
-    db.run(|tx| {
-        let value = tx.get(table, &key).copied().unwrap_or(0);
-        Ok::<_, ()>(tx.insert(table, key, value + amount))
-    })
-    .expect("no error");
-}
-
-fn pair(read: &impl Read, table: &Numbers) -> (u64, u64) {
-    let first = *read.get(table, &0).expect("it stays");
-    (first, *read.get(table, &1).expect("it stays"))
-}
+pub(crate) use tasks;
 
 /// When nothing is going on, nothing is left over.
 fn check_clean(db: &Database, rows: u64) {

@@ -1,15 +1,67 @@
-//! The anomalies of Kleppmann's Hermitage, stepped by hand on one thread.
+//! The anomalies of Kleppmann's Hermitage, stepped by hand on one thread, on both kinds of table.
 //!
 //! Each test shows its schedule, one line for a step, a column for a transaction. Rows 1 and 2 have the values 10 and 20 at the start.
 //! A transaction that cannot commit any more shows that in its commit only; until then it goes on to see one consistent state.
 
-use mvcc::{Database, Read, Table};
+use mvcc::{AnyTable, Database, Lookup, OrderedTable, Read, Table};
 
-type Numbers = Table<u64, i64>;
+/// A table of either kind.
+trait Numbers: AnyTable<Key = u64, Value = i64> + Lookup<u64> {
+    fn open(db: &Database) -> Self;
+}
 
-fn two_rows() -> (Database, Numbers) {
+impl Numbers for Table<u64, i64> {
+    fn open(db: &Database) -> Self {
+        db.table("numbers").expect("a new table")
+    }
+}
+
+impl Numbers for OrderedTable<u64, i64> {
+    fn open(db: &Database) -> Self {
+        db.ordered_table("numbers").expect("a new table")
+    }
+}
+
+/// Makes each a test on a hashed table and on an ordered one.
+macro_rules! on_both_kinds {
+    ($($test:ident),+ $(,)?) => {
+        mod hashed {
+            $(#[test]
+            fn $test() {
+                super::$test::<mvcc::Table<u64, i64>>();
+            })+
+        }
+
+        mod ordered {
+            $(#[test]
+            fn $test() {
+                super::$test::<mvcc::OrderedTable<u64, i64>>();
+            })+
+        }
+    };
+}
+
+on_both_kinds!(
+    g0_write_cycle,
+    g1a_aborted_read,
+    g1b_intermediate_read,
+    g1c_circular_information_flow,
+    otv_observed_transaction_vanishes,
+    pmp_predicate_many_preceders,
+    pmp_for_writes,
+    p4_lost_update,
+    g_single_read_skew,
+    g_single_in_views_and_snapshots,
+    g_single_with_predicates,
+    g_single_with_a_write,
+    g2_item_write_skew,
+    g2_anti_dependency_cycle,
+    g2_with_a_reader_in_between,
+);
+
+fn two_rows<T: Numbers>() -> (Database, T) {
     let db = Database::new();
-    let table = db.table("numbers").expect("a new table");
+    let table = T::open(&db);
     let tx = db.begin();
     tx.insert(&table, 1, 10);
     tx.insert(&table, 2, 20);
@@ -17,19 +69,23 @@ fn two_rows() -> (Database, Numbers) {
     (db, table)
 }
 
-fn get(read: &impl Read, table: &Numbers, key: u64) -> Option<i64> {
+fn get(read: &impl Read, table: &impl Numbers, key: u64) -> Option<i64> {
     read.get(table, &key).copied()
 }
 
 /// The rows whose values fulfil a predicate, by key.
-fn rows(read: &impl Read, table: &Numbers, predicate: impl Fn(i64) -> bool) -> Vec<(u64, i64)> {
+fn rows(
+    read: &impl Read,
+    table: &impl Numbers,
+    predicate: impl Fn(i64) -> bool,
+) -> Vec<(u64, i64)> {
     let rows = read.iter(table).map(|(key, value)| (*key, *value));
     let mut rows: Vec<_> = rows.filter(|row| predicate(row.1)).collect();
     rows.sort_unstable();
     rows
 }
 
-fn all(db: &Database, table: &Numbers) -> Vec<(u64, i64)> {
+fn all(db: &Database, table: &impl Numbers) -> Vec<(u64, i64)> {
     rows(&db.snapshot(), table, |_| true)
 }
 
@@ -41,9 +97,8 @@ fn all(db: &Database, table: &Numbers) -> Vec<(u64, i64)> {
 ///                 T2: 2 := 22
 ///                 T2: commit
 /// ```
-#[test]
-fn g0_write_cycle() {
-    let (db, table) = two_rows();
+fn g0_write_cycle<T: Numbers>() {
+    let (db, table) = two_rows::<T>();
     let (t1, t2) = (db.begin(), db.begin());
     t1.insert(&table, 1, 11);
     t2.insert(&table, 1, 12);
@@ -63,9 +118,8 @@ fn g0_write_cycle() {
 ///                 T2: 1, 2 are 10, 20
 ///                 T2: commit
 /// ```
-#[test]
-fn g1a_aborted_read() {
-    let (db, table) = two_rows();
+fn g1a_aborted_read<T: Numbers>() {
+    let (db, table) = two_rows::<T>();
     let (t1, t2) = (db.begin(), db.begin());
     t1.insert(&table, 1, 101);
     assert_eq!(rows(&t2, &table, |_| true), [(1, 10), (2, 20)]);
@@ -83,9 +137,8 @@ fn g1a_aborted_read() {
 ///                 T2: 1 is 10
 ///                 T2: commit
 /// ```
-#[test]
-fn g1b_intermediate_read() {
-    let (db, table) = two_rows();
+fn g1b_intermediate_read<T: Numbers>() {
+    let (db, table) = two_rows::<T>();
     let (t1, t2) = (db.begin(), db.begin());
     t1.insert(&table, 1, 101);
     assert_eq!(get(&t2, &table, 1), Some(10));
@@ -104,9 +157,8 @@ fn g1b_intermediate_read() {
 /// T1: commit
 ///                 T2: commit fails
 /// ```
-#[test]
-fn g1c_circular_information_flow() {
-    let (db, table) = two_rows();
+fn g1c_circular_information_flow<T: Numbers>() {
+    let (db, table) = two_rows::<T>();
     let (t1, t2) = (db.begin(), db.begin());
     t1.insert(&table, 1, 11);
     t2.insert(&table, 2, 22);
@@ -128,9 +180,8 @@ fn g1c_circular_information_flow() {
 ///                                 T3: 2 is 19, 1 is 11
 ///                                 T3: commit
 /// ```
-#[test]
-fn otv_observed_transaction_vanishes() {
-    let (db, table) = two_rows();
+fn otv_observed_transaction_vanishes<T: Numbers>() {
+    let (db, table) = two_rows::<T>();
     let (t1, t2, t3) = (db.begin(), db.begin(), db.begin());
     t1.insert(&table, 1, 11);
     t1.insert(&table, 2, 19);
@@ -153,9 +204,8 @@ fn otv_observed_transaction_vanishes() {
 /// T1: none is divisible by 3
 /// T1: commit
 /// ```
-#[test]
-fn pmp_predicate_many_preceders() {
-    let (db, table) = two_rows();
+fn pmp_predicate_many_preceders<T: Numbers>() {
+    let (db, table) = two_rows::<T>();
     let (t1, t2) = (db.begin(), db.begin());
     assert_eq!(rows(&t1, &table, |value| value == 30), []);
     t2.insert(&table, 3, 30);
@@ -173,9 +223,8 @@ fn pmp_predicate_many_preceders() {
 /// T1: commit
 ///                 T2: commit fails
 /// ```
-#[test]
-fn pmp_for_writes() {
-    let (db, table) = two_rows();
+fn pmp_for_writes<T: Numbers>() {
+    let (db, table) = two_rows::<T>();
     let (t1, t2) = (db.begin(), db.begin());
     for (key, value) in rows(&t1, &table, |_| true) {
         t1.insert(&table, key, value + 10);
@@ -197,9 +246,8 @@ fn pmp_for_writes() {
 /// T1: commit
 ///                 T2: commit fails
 /// ```
-#[test]
-fn p4_lost_update() {
-    let (db, table) = two_rows();
+fn p4_lost_update<T: Numbers>() {
+    let (db, table) = two_rows::<T>();
     let (t1, t2) = (db.begin(), db.begin());
     assert_eq!(get(&t1, &table, 1), Some(10));
     assert_eq!(get(&t2, &table, 1), Some(10));
@@ -218,9 +266,8 @@ fn p4_lost_update() {
 /// T1: 2 is 20
 /// T1: commit
 /// ```
-#[test]
-fn g_single_read_skew() {
-    let (db, table) = two_rows();
+fn g_single_read_skew<T: Numbers>() {
+    let (db, table) = two_rows::<T>();
     let (t1, t2) = (db.begin(), db.begin());
     assert_eq!(get(&t1, &table, 1), Some(10));
     assert_eq!(get(&t2, &table, 1), Some(10));
@@ -240,9 +287,8 @@ fn g_single_read_skew() {
 ///                 T2: commit
 /// V: 2 is 20
 /// ```
-#[test]
-fn g_single_in_views_and_snapshots() {
-    fn check(read: &impl Read, db: &Database, table: &Numbers, new: i64) {
+fn g_single_in_views_and_snapshots<T: Numbers>() {
+    fn check(read: &impl Read, db: &Database, table: &impl Numbers, new: i64) {
         let first = get(read, table, 1);
         let t2 = db.begin();
         t2.insert(table, 1, new);
@@ -250,7 +296,7 @@ fn g_single_in_views_and_snapshots() {
         t2.commit().expect("it has read nothing");
         assert_eq!(get(read, table, 2), first.map(|first| first + 10));
     }
-    let (db, table) = two_rows();
+    let (db, table) = two_rows::<T>();
     db.view(|view| check(view, &db, &table, 12));
     check(&db.snapshot(), &db, &table, 14);
 }
@@ -263,9 +309,8 @@ fn g_single_in_views_and_snapshots() {
 /// T1: 3 := 30
 /// T1: commit fails
 /// ```
-#[test]
-fn g_single_with_predicates() {
-    let (db, table) = two_rows();
+fn g_single_with_predicates<T: Numbers>() {
+    let (db, table) = two_rows::<T>();
     let (t1, t2) = (db.begin(), db.begin());
     assert_eq!(
         rows(&t1, &table, |value| value % 5 == 0),
@@ -289,9 +334,8 @@ fn g_single_with_predicates() {
 /// T1: 2 := 21
 /// T1: commit fails
 /// ```
-#[test]
-fn g_single_with_a_write() {
-    let (db, table) = two_rows();
+fn g_single_with_a_write<T: Numbers>() {
+    let (db, table) = two_rows::<T>();
     let (t1, t2) = (db.begin(), db.begin());
     assert_eq!(get(&t1, &table, 1), Some(10));
     t2.insert(&table, 1, 12);
@@ -310,9 +354,8 @@ fn g_single_with_a_write() {
 /// T1: commit
 ///                 T2: commit fails
 /// ```
-#[test]
-fn g2_item_write_skew() {
-    let (db, table) = two_rows();
+fn g2_item_write_skew<T: Numbers>() {
+    let (db, table) = two_rows::<T>();
     let (t1, t2) = (db.begin(), db.begin());
     for tx in [&t1, &t2] {
         assert_eq!(get(tx, &table, 1), Some(10));
@@ -333,9 +376,8 @@ fn g2_item_write_skew() {
 /// T1: commit
 ///                 T2: commit fails
 /// ```
-#[test]
-fn g2_anti_dependency_cycle() {
-    let (db, table) = two_rows();
+fn g2_anti_dependency_cycle<T: Numbers>() {
+    let (db, table) = two_rows::<T>();
     let (t1, t2) = (db.begin(), db.begin());
     for tx in [&t1, &t2] {
         assert_eq!(rows(tx, &table, |value| value % 3 == 0), []);
@@ -359,9 +401,8 @@ fn g2_anti_dependency_cycle() {
 /// T1: 1 := 0
 /// T1: commit fails
 /// ```
-#[test]
-fn g2_with_a_reader_in_between() {
-    let (db, table) = two_rows();
+fn g2_with_a_reader_in_between<T: Numbers>() {
+    let (db, table) = two_rows::<T>();
     let (t1, t2) = (db.begin(), db.begin());
     assert_eq!(rows(&t1, &table, |_| true), [(1, 10), (2, 20)]);
     assert!(t2.update(&table, &2, |value| value + 5));

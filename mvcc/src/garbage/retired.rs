@@ -3,7 +3,7 @@
 use super::{BATCH, PATIENCE};
 use crate::index::Replaced;
 use crate::shared::Horizon;
-use crate::sync::bug;
+use crate::sync::{SMALL, bug};
 use crate::table::{DeadTuple, TableCore};
 use crate::tuple::{Order, Tuple};
 use crate::version::{OwnedVersion, Version};
@@ -13,7 +13,7 @@ use std::ptr::NonNull;
 /// Entries disposed of between two times that the queue is locked.
 const PORTION: usize = 64;
 /// Entries that a commit looks at again whose snapshot has gone. There may be as many as the database has rows.
-const AGAIN: usize = if cfg!(any(test, shuttle)) { 4 } else { 1024 };
+const AGAIN: usize = if SMALL { 4 } else { 1024 };
 
 /// How much a collection does.
 #[derive(Clone, Copy, PartialEq, Eq)]

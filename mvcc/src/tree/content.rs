@@ -1,7 +1,7 @@
 //! What a node holds: sorted entries, and where the neighbours are.
 
 use super::{CAPACITY, Node, Split};
-use crate::sync::{AtomicUsize, Ordering};
+use crate::sync::{AtomicUsize, Ordering, bug, ordering};
 use crate::tuple::Tuple;
 use std::cell::UnsafeCell;
 use std::cmp::Ordering as Order;
@@ -88,7 +88,7 @@ impl<K> Content<K> {
     #[inline]
     pub(super) fn len(&self) -> usize {
         // Acquire: pairs with `append`.
-        self.len.load(Ordering::Acquire)
+        self.len.load(ordering!(Acquire, len))
     }
 
     pub(super) fn len_word(&self) -> &AtomicUsize {
@@ -153,7 +153,9 @@ impl<K> Content<K> {
     /// The neighbour to go on with, if the place is not in this node.
     #[inline]
     pub(super) fn beyond(&self, order: impl Fn(&K) -> Order) -> Option<NonNull<Node<K>>> {
-        let moved = self.merged || self.high.as_ref().is_some_and(|high| order(high).is_le());
+        let is_left = |high: &K| !bug!("split-overlooked") && order(high).is_le();
+        let moved =
+            self.merged && !bug!("merge-overlooked") || self.high.as_ref().is_some_and(is_left);
         if moved { self.right } else { None }
     }
 
@@ -222,7 +224,7 @@ impl<K: Clone> Content<K> {
             (*self.entries[len].get()).write(tuple.cast());
         }
         // Release: who sees the length sees the entry.
-        self.len.store(len + 1, Ordering::Release);
+        self.len.store(len + 1, ordering!(Release, append));
     }
 
     fn push(&mut self, key: &K, entry: NonNull<()>) {

@@ -4,7 +4,7 @@ use super::content::Content;
 use super::{Node, Tree, TreeKey};
 use crate::protected::Protected;
 use crate::range::Direction;
-use crate::sync::{AtomicPtr, AtomicUsize, Ordering, Wait};
+use crate::sync::{AtomicPtr, AtomicUsize, Ordering, Wait, bug};
 use crate::tuple::Tuple;
 use std::cmp::Ordering as Order;
 use std::ptr::NonNull;
@@ -51,7 +51,7 @@ impl NodeRead {
     /// Keeps what a walk in this direction has found up to the tuple at a position.
     pub(crate) fn cut(&mut self, direction: Direction, position: usize) {
         match direction {
-            Direction::Up => self.to = self.from + position + 1,
+            Direction::Up => self.to = self.from + position + usize::from(!bug!("range-cut-short")),
             Direction::Down => self.from += position,
         }
     }

@@ -39,6 +39,7 @@ pub enum Access {
 thread_local! {
     static NEXT: Cell<Access> = const { Cell::new(Access::Local) };
     static QUIET: Cell<bool> = const { Cell::new(false) };
+    static EXHAUSTIVE: Cell<bool> = const { Cell::new(false) };
 }
 
 /// What the task that has just handed over to the scheduler is about to do.
@@ -51,6 +52,17 @@ pub fn take() -> Access {
 /// For what surrounds the tasks that are to be explored, and happens in one order.
 pub fn set_quiet(quiet: bool) {
     QUIET.set(quiet);
+}
+
+/// Whether all schedules are to be explored, rather than some. Then nobody gives up after a few turns of waiting: how many there have been is
+/// nothing that such a search tells apart.
+pub fn set_exhaustive(exhaustive: bool) {
+    EXHAUSTIVE.set(exhaustive);
+}
+
+/// What [`set_exhaustive`] has said.
+pub fn is_exhaustive() -> bool {
+    EXHAUSTIVE.get()
 }
 
 /// Lets others go first.

@@ -4,7 +4,7 @@ use crate::execute::Threads;
 use mvcc_shuttle as library;
 use shuttle::sync::Barrier;
 use shuttle::thread;
-use shuttle_announce::{AtomicBool, set_quiet};
+use shuttle_announce::{AtomicBool, set_exhaustive, set_quiet};
 use std::sync::atomic::Ordering;
 
 #[allow(clippy::duplicate_mod, reason = "that is the point")]
@@ -31,6 +31,7 @@ impl ExploredThreads {
     /// For a program of so many threads.
     pub fn new(count: usize) -> Self {
         set_quiet(true);
+        set_exhaustive(true);
         Self {
             together: Barrier::new(count),
             ends: (0..count).map(|_| AtomicBool::default()).collect(),

@@ -1,11 +1,14 @@
 //! User code that panics, and transactions that are not ended in the usual way.
 
-use super::{World, add, check_clean, numbers, tasks, write};
+use super::{STAYS, World, add, check_clean, numbers, tasks, write};
+use mvcc_shuttle::{Database, Lookup, Table};
+use shuttle::rand::{Rng, thread_rng};
 use shuttle::thread;
 use std::cmp::Ordering;
+use std::hash::{Hash, Hasher};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 
 /// Unwinds without the panic hook, which would take it for the scenario's failure.
 fn bail() -> ! {
@@ -20,7 +23,7 @@ pub(super) fn panic_in_a_closure(world: World) {
         move || {
             let caught = catch_unwind(AssertUnwindSafe(|| {
                 a.0.run(|tx| -> Result<(), ()> {
-                    let value = *tx.get(&a.1, &0).expect("it stays");
+                    let value = *tx.get(&a.1, &0).expect(STAYS);
                     tx.insert(&a.1, 0, value + 100);
                     tx.insert(&a.1, 5, 5);
                     bail()
@@ -42,11 +45,23 @@ pub(super) fn panic_in_a_closure(world: World) {
     check_clean(&db, 1);
 }
 
-/// A key whose comparison panics when it is told to.
+/// A key whose hashing and comparing panics at some call, if its fuse is lit.
 #[derive(Clone)]
 struct Touchy {
     key: u32,
-    armed: Arc<AtomicBool>,
+    fuse: Arc<AtomicUsize>,
+}
+
+impl Touchy {
+    fn call(&self) {
+        let left = self.fuse.load(SeqCst);
+        if left > 0 {
+            self.fuse.store(left - 1, SeqCst);
+            if left == 1 {
+                bail()
+            }
+        }
+    }
 }
 
 impl PartialEq for Touchy {
@@ -65,56 +80,72 @@ impl PartialOrd for Touchy {
 
 impl Ord for Touchy {
     fn cmp(&self, other: &Self) -> Ordering {
-        if self.armed.load(SeqCst) {
-            bail()
-        }
+        self.call();
         self.key.cmp(&other.key)
     }
 }
 
-/// Comparing keys panics: in a scan, in an insert, in a commit that has to walk through its range again.
-pub(super) fn panic_in_ord(world: World) {
+impl Hash for Touchy {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.call();
+        // Few hashes, so that keys are compared.
+        (self.key % 4).hash(state);
+    }
+}
+
+/// One call of the keys' code panics: in a look-up, an insert, a removal, a scan, a commit that has to walk through its range
+/// again, a collection. Nothing stays locked, and nothing is left over.
+fn survives_a_panic<T>(db: &Database, table: &T)
+where
+    T: Lookup<Touchy, Key = Touchy, Value = u64>,
+{
     let bystander = thread::spawn(thread::yield_now);
-    let db = world.database();
-    let armed = Arc::new(AtomicBool::new(false));
+    let fuse = Arc::new(AtomicUsize::new(0));
     let key = |key| Touchy {
         key,
-        armed: armed.clone(),
+        fuse: fuse.clone(),
     };
-    let table = db.ordered_table::<Touchy, u64>("touchy").expect("new");
     let put = |number: u32| {
-        db.run(|tx| Ok::<_, ()>(tx.insert(&table, key(number), 1)))
+        db.run(|tx| Ok::<_, ()>(tx.insert(table, key(number), 1)))
             .expect("no error");
     };
     (0..5).for_each(|number| put(number * 10));
-    for step in 0..3 {
-        let caught = catch_unwind(AssertUnwindSafe(|| {
-            let tx = db.begin();
-            tx.insert(&table, key(10), 9);
-            if step > 0 {
-                assert_eq!(tx.range(&table, key(5)..key(35)).count(), 3);
-            }
-            if step > 1 {
-                // The range has to be walked through again at the commit.
-                put(36 + step);
-            }
-            armed.store(true, SeqCst);
-            match step {
-                0 => tx.range(&table, key(5)..key(35)).count(),
-                1 => tx.get(&table, &key(10)).map_or(0, |_| 1),
-                _ => tx.commit().map_or(0, |_| 1),
-            }
-        }));
-        armed.store(false, SeqCst);
-        assert!(caught.is_err(), "step {step} compares keys");
-        // Nothing is locked: all rows can be read and written.
+    // It only writes, so only a lock can be in its way.
+    let probe = db.begin();
+    probe.insert(table, key(10), 1);
+    fuse.store(thread_rng().gen_range(1..CALLS), SeqCst);
+    let caught = catch_unwind(AssertUnwindSafe(|| {
         let tx = db.begin();
-        assert_eq!(tx.get(&table, &key(10)), Some(&1));
-        tx.insert(&table, key(10), 1);
-        assert!(tx.commit().is_ok(), "a row is still locked");
-    }
-    check_clean(&db, 6);
+        tx.insert(table, key(10), 2);
+        tx.insert(table, key(15), 2);
+        tx.remove(table, &key(20));
+        tx.iter(table).for_each(drop);
+        put(36);
+        assert_eq!(tx.get(table, &key(15)), Some(&2));
+        let _ = tx.commit();
+        db.collect();
+    }));
+    let left = fuse.swap(0, SeqCst);
+    assert_eq!(caught.is_err(), left == 0, "the panic comes out");
+    assert!(probe.commit().is_ok(), "a row is still locked");
+    let rows = db.view(|view| view.iter(table).count());
+    check_clean(db, rows as u64);
     bystander.join().expect("it does nothing");
+}
+
+/// More calls of the keys' code than a run makes.
+const CALLS: usize = 128;
+
+pub(super) fn panic_in_ord(world: World) {
+    let db = world.database();
+    let table = db.ordered_table("touchy").expect("new");
+    survives_a_panic(&db, &table);
+}
+
+pub(super) fn panic_in_hash_and_eq(world: World) {
+    let db = world.database();
+    let table: Table<_, _> = db.table("touchy").expect("new");
+    survives_a_panic(&db, &table);
 }
 
 struct Bomb(Arc<AtomicBool>);
@@ -127,7 +158,7 @@ impl Drop for Bomb {
     }
 }
 
-/// Dropping an overwritten value panics, which happens when it is collected.
+/// Dropping an overwritten value panics, which happens when it is collected; then one that was never committed.
 pub(super) fn panic_in_drop(world: World) {
     let bystander = thread::spawn(thread::yield_now);
     let db = world.database();
@@ -143,14 +174,24 @@ pub(super) fn panic_in_drop(world: World) {
         written.is_ok()
     };
     assert!(put(0) && put(1));
+    // It keeps garbage together.
+    let old = db.snapshot();
+    assert!((0..4).all(|round| put(round % 2)));
+    drop(old);
     armed.store(true, SeqCst);
-    let mut panics = 0;
-    for round in 0..6 {
-        panics += u32::from(!put(round % 2));
-    }
-    panics += u32::from(catch_unwind(AssertUnwindSafe(|| db.collect())).is_err());
-    assert_eq!(panics, 1, "the first value that is dropped panics");
+    let collected = catch_unwind(AssertUnwindSafe(|| db.collect()));
+    assert!(collected.is_err(), "the first value that is dropped panics");
     assert!(put(0) && put(1), "a row is still locked");
+    armed.store(true, SeqCst);
+    let aborted = catch_unwind(AssertUnwindSafe(|| {
+        let tx = db.begin();
+        tx.insert(&table, 2, Bomb(armed.clone()));
+        tx.abort();
+    }));
+    assert!(
+        aborted.is_err(),
+        "a buffered value is dropped with its transaction"
+    );
     check_clean(&db, 2);
     bystander.join().expect("it does nothing");
 }

@@ -1,6 +1,6 @@
 //! Real time: who can know of a commit sees it.
 
-use super::{World, numbers, pair, tasks, write};
+use super::{STAYS, World, numbers, pair, tasks, write};
 use shuttle::sync::Mutex;
 use shuttle::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::Arc;
@@ -61,8 +61,8 @@ pub(super) fn hand_over_of_disjoint_keys(world: World) {
             let seen = pair(&c.0.snapshot(), &c.1);
             assert_ne!(seen, (0, 1), "the second commit without the first");
             let seen = c.0.view(|view| {
-                let second = *view.get(&c.1, &1).expect("it stays");
-                (*view.get(&c.1, &0).expect("it stays"), second)
+                let second = *view.get(&c.1, &1).expect(STAYS);
+                (*view.get(&c.1, &0).expect(STAYS), second)
             });
             assert_ne!(seen, (0, 1), "the second commit without the first");
         },
@@ -105,7 +105,7 @@ pub(super) fn timestamps_order_commits(world: World) {
         move || {
             for _ in 0..2 {
                 let tx = db.begin();
-                let value = *tx.get(&table, &0).expect("it stays") + 1;
+                let value = *tx.get(&table, &0).expect(STAYS) + 1;
                 tx.insert(&table, 0, value);
                 if let Ok(timestamp) = tx.commit() {
                     log.lock().expect("not poisoned").push((value, timestamp));
@@ -118,7 +118,7 @@ pub(super) fn timestamps_order_commits(world: World) {
     let c = seen.clone();
     tasks!(busy(), busy(), move || {
         let snapshot = a.0.snapshot();
-        let value = *snapshot.get(&a.1, &0).expect("it stays");
+        let value = *snapshot.get(&a.1, &0).expect(STAYS);
         *c.lock().expect("not poisoned") = Some((value, snapshot.timestamp()));
     });
     let mut log = b.lock().expect("not poisoned").clone();
@@ -130,6 +130,45 @@ pub(super) fn timestamps_order_commits(world: World) {
     let (value, at) = seen.lock().expect("not poisoned").expect("it was read");
     let below = log.iter().filter(|commit| commit.1 < at).count() as u64;
     assert_eq!(value, below, "a snapshot at {at:?} of {log:?}");
+}
+
+/// The same for reads: a transaction has read what was committed before its timestamp, and nothing else.
+pub(super) fn timestamps_order_reads(world: World) {
+    let (db, table) = numbers(world, &[(0, 0), (1, 0)]);
+    let written = Arc::new(Mutex::new(Vec::new()));
+    let read = Arc::new(Mutex::new(Vec::new()));
+    let (a, b) = (
+        (db.clone(), table.clone(), written.clone()),
+        (db, table, read.clone()),
+    );
+    tasks!(
+        move || {
+            for value in 1..3 {
+                let tx = a.0.begin();
+                tx.insert(&a.1, 0, value);
+                let timestamp = tx.commit().expect("it only writes, and alone");
+                a.2.lock().expect("not poisoned").push(timestamp);
+            }
+        },
+        move || {
+            for _ in 0..2 {
+                let tx = b.0.begin();
+                let seen = *tx.get(&b.1, &0).expect(STAYS);
+                tx.insert(&b.1, 1, seen);
+                if let Ok(timestamp) = tx.commit() {
+                    b.2.lock().expect("not poisoned").push((seen, timestamp));
+                }
+            }
+        },
+    );
+    let written = written.lock().expect("not poisoned");
+    for &(seen, timestamp) in &*read.lock().expect("not poisoned") {
+        let before = written.iter().filter(|&&at| at < timestamp).count();
+        assert_eq!(
+            seen, before as u64,
+            "read at {timestamp:?} of what was written at {written:?}"
+        );
+    }
 }
 
 /// A transaction with a timestamp reads something newer: it moves on, or it is lost, but it sees one state.
@@ -146,7 +185,7 @@ pub(super) fn extension(world: World) {
                 // Takes a timestamp.
                 assert_eq!(tx.get(&b.1, &9), None);
                 let (first, second) = pair(tx, &b.1);
-                let third = *tx.get(&b.1, &2).expect("it stays");
+                let third = *tx.get(&b.1, &2).expect(STAYS);
                 assert_eq!(first, second, "two states");
                 assert!(third >= first, "two states");
                 Ok::<_, ()>(tx.insert(&b.1, 3, first + second))
@@ -181,6 +220,21 @@ pub(super) fn clock_ties(world: World) {
             let after = pair(&c.0.snapshot(), &c.1);
             assert!(before.0 == before.1 && after.0 == after.1, "two states");
             assert!(before <= after, "time went backwards");
+        },
+    );
+}
+
+/// Two rows that are always written together are read from a snapshot, which reads at a timestamp.
+pub(super) fn read_skew_of_a_snapshot(world: World) {
+    let (db, table) = numbers(world, &[(0, 0), (1, 0)]);
+    let (a, b) = ((db.clone(), table.clone()), (db, table));
+    tasks!(
+        move || (1..3).for_each(|i| write(&a.0, &a.1, &[(0, i), (1, i)])),
+        move || {
+            let snapshot = b.0.snapshot();
+            let seen = pair(&snapshot, &b.1);
+            assert_eq!(seen.0, seen.1, "a snapshot of two states");
+            assert_eq!(pair(&snapshot, &b.1), seen, "a snapshot that moved");
         },
     );
 }

@@ -1,0 +1,389 @@
+//! Models of what the orderings must give, for a model checker that tries all that they allow. Each uses the real primitives, with as few threads and steps as
+//! show the matter. They are run by the package that compiles these sources with `cfg(mvcc_loom)`.
+//!
+//! What a model makes is not freed: some hundred bytes for each run.
+
+use crate::clock::{Clock, ClockChoice};
+use crate::index::{Hash, HashIndex};
+use crate::limited::LimitedSnapshots;
+use crate::local::Local;
+use crate::protected::Protected;
+use crate::shared::{Horizon, Shared};
+use crate::sync::{self, Arc, Mutex, freed};
+use crate::tree::Tree;
+use crate::tuple::{KeyedTuple, Tuple, Word};
+use crate::version::{ValueVersion, Version};
+use crate::{Builder, Database, Table};
+use loom::thread::{self, JoinHandle};
+use std::ptr::NonNull;
+
+/// Weakens the ordering of this name from now on; the empty name is none.
+pub fn weaken(name: &'static str) {
+    sync::weaken(name);
+}
+
+/// A tuple that all threads of a model know, with a version from time 1.
+fn tuple() -> &'static Tuple {
+    let tuple = KeyedTuple::boxed(0_u32, 0).into_raw();
+    // SAFETY: never freed.
+    let tuple = unsafe { tuple.as_ref() };
+    install(tuple, 1);
+    tuple
+}
+
+/// Puts a version on top of a tuple, as a commit does, and returns what it superseded.
+fn install(tuple: &Tuple, timestamp: u64) -> Option<NonNull<Version>> {
+    let locked = tuple.lock(u32::MAX).ok().expect("nobody removes it");
+    publish(tuple, locked, timestamp);
+    NonNull::new(locked.newest())
+}
+
+fn publish(tuple: &Tuple, locked: Word, timestamp: u64) {
+    let mut version = ValueVersion::boxed(Some(timestamp));
+    // SAFETY: nobody else has it.
+    let head = unsafe { version.as_mut() };
+    head.timestamp = timestamp;
+    *head.older.get_mut() = locked.newest();
+    freed::made(version);
+    tuple.publish(Word::of(version, false));
+}
+
+/// The timestamp of the version that is visible at a time.
+fn visible(word: Word, at: u64) -> u64 {
+    // SAFETY: no version of a model is freed; but if one is marked so, this panics.
+    let version = unsafe { Version::visible_at(word.newest(), at) };
+    // SAFETY: as above.
+    unsafe { version.as_ref() }.map_or(0, |version| version.timestamp)
+}
+
+fn join(threads: impl IntoIterator<Item = JoinHandle<()>>) {
+    for thread in threads {
+        thread.join().expect("a model ends with its first panic");
+    }
+}
+
+fn shared() -> Arc<Shared> {
+    let clock = Clock::new(ClockChoice::Counter, 0).expect("always there");
+    Arc::new(Shared::new(clock, LimitedSnapshots::default()))
+}
+
+/// The model has its indexes for itself, and frees nothing.
+fn protected() -> Protected<'static> {
+    // SAFETY: see above.
+    unsafe { Protected::open() }
+}
+
+/// Whoever sees a version sees what is in it, and what is below.
+pub fn publish_and_read() {
+    let tuple = tuple();
+    let writer = thread::spawn(move || {
+        install(tuple, 2);
+    });
+    let reader = thread::spawn(move || {
+        let word = tuple.unlocked_word();
+        assert!(matches!(visible(word, 9), 1 | 2));
+        assert_eq!(visible(word, 2), 1);
+    });
+    join([writer, reader]);
+}
+
+/// The holder of a lock has it to itself, and sees what the one before has left.
+pub fn lock_word() {
+    let tuple = tuple();
+    let add = move || {
+        let locked = tuple.lock(u32::MAX).ok().expect("nobody removes it");
+        publish(tuple, locked, visible(locked, 9) + 1);
+    };
+    join([thread::spawn(add), thread::spawn(add)]);
+    assert_eq!(visible(tuple.word(), 9), 3, "an update was lost");
+}
+
+/// Two rows that a commit writes are read without a timestamp: who finds the first one unchanged after the second has both of one state.
+pub fn two_rows_together() {
+    let rows = [tuple(), tuple()];
+    let writer = thread::spawn(move || {
+        let locked = rows.map(|row| row.lock(u32::MAX).ok().expect("nobody removes it"));
+        for (row, locked) in rows.into_iter().zip(locked) {
+            publish(row, locked, 2);
+        }
+    });
+    let reader = thread::spawn(move || {
+        let [first, second] = rows.map(Tuple::unlocked_word);
+        if rows[0].unlocked_word() == first {
+            assert_eq!(visible(first, 9), visible(second, 9), "two states");
+        }
+    });
+    join([writer, reader]);
+}
+
+/// A tuple is held by one who is about to write to it, or removed by another, never both (I6).
+pub fn hold_against_removal() {
+    let tuple = tuple();
+    tuple.release();
+    tuple.expect_removal();
+    let holder = thread::spawn(move || {
+        if tuple.hold() {
+            let locked = tuple.lock(u32::MAX);
+            let locked = locked.ok().expect("a tuple that is held was removed");
+            tuple.publish(locked);
+        }
+    });
+    let remover = thread::spawn(move || {
+        let locked = tuple.lock(u32::MAX).ok().expect("not removed yet");
+        if tuple.forget_removal() {
+            tuple.publish(locked);
+        } else {
+            tuple.bury(locked);
+        }
+    });
+    join([holder, remover]);
+}
+
+/// Whoever finds a tuple dead does not find it in the index any more.
+pub fn removal_and_look_up() {
+    let (index, hash) = (Arc::new(HashIndex::new()), Hash::new(0));
+    let tuple = KeyedTuple::boxed(0_u32, hash.position()).into_raw();
+    let seen = index.inserts(hash.position());
+    assert!(index.insert(hash, tuple, seen).is_ok());
+    // SAFETY: never freed.
+    let head: &'static Tuple = unsafe { tuple.as_ref() };
+    let (removing, looking) = (index.clone(), index);
+    let remover = thread::spawn(move || {
+        let locked = head.lock(u32::MAX).ok().expect("not removed yet");
+        std::mem::forget(removing.remove(NonNull::from(head)));
+        head.bury(locked);
+    });
+    let reader = thread::spawn(move || {
+        if head.unlocked_word().is_dead() {
+            let found = looking.find(hash, protected(), |_| true);
+            assert!(found.is_none(), "a removed tuple is still in its index");
+        }
+    });
+    join([remover, reader]);
+}
+
+/// Versions that were superseded, with the time; as a retire list, but for whoever comes first.
+type Retired = Arc<Mutex<Option<(Superseded, u64)>>>;
+
+struct Superseded(NonNull<Version>);
+
+// SAFETY: a version of a model, whose value is a number.
+unsafe impl Send for Superseded {}
+
+/// Frees what has expired.
+fn collect(shared: &Shared, retired: &Retired) {
+    shared.advance(shared.clock.now(), 0);
+    let horizon = Horizon::scan(shared);
+    let mut retired = retired.lock();
+    if let Some((superseded, _)) = retired.take_if(|(_, at)| *at < horizon.watermark) {
+        freed::free(superseded.0, || ());
+    }
+}
+
+/// A reader that has no timestamp announces itself and reads, one commits, and one collects: nobody reads what is freed (I4).
+fn slot_against_scan(is_collector_apart: bool) {
+    let (shared, tuple, retired) = (shared(), tuple(), Retired::default());
+    let (a, b, c) = (
+        shared.clone(),
+        (shared.clone(), retired.clone()),
+        (shared, retired),
+    );
+    let reader = thread::spawn(move || {
+        let local = Local::of(0, &a);
+        let slot = local.begin();
+        let word = tuple.unlocked_word();
+        visible(word, u64::MAX);
+        local.end(slot);
+    });
+    let writer = thread::spawn(move || {
+        let locked = tuple.lock(u32::MAX).ok().expect("nobody removes it");
+        let timestamp = b.0.clock.now();
+        publish(tuple, locked, timestamp);
+        b.0.advance(timestamp, 0);
+        let superseded =
+            NonNull::new(locked.newest()).map(|version| (Superseded(version), timestamp));
+        *b.1.lock() = superseded;
+        if !is_collector_apart {
+            collect(&b.0, &b.1);
+        }
+    });
+    if is_collector_apart {
+        collect(&c.0, &c.1);
+    }
+    join([reader, writer]);
+}
+
+/// The writer collects what it has superseded itself.
+pub fn slot_against_own_scan() {
+    slot_against_scan(false);
+}
+
+/// A third one collects.
+pub fn slot_against_another_scan() {
+    slot_against_scan(true);
+}
+
+/// Nothing that is read inside the gate is overwritten.
+pub fn gate() {
+    let (shared, tuple) = (shared(), tuple());
+    let outside = shared.clone();
+    let writer = thread::spawn(move || {
+        let locked = tuple.lock(u32::MAX).ok().expect("nobody removes it");
+        if outside.is_closed_to_commits() {
+            tuple.publish(locked);
+        } else {
+            publish(tuple, locked, 2);
+        }
+    });
+    let reader = thread::spawn(move || {
+        let inside = shared.enter();
+        let first = tuple.unlocked_word();
+        assert!(tuple.unlocked_word() == first, "a commit inside the gate");
+        drop(inside);
+    });
+    join([writer, reader]);
+}
+
+/// What was committed inside the gate is read by whoever finds it open again.
+pub fn gate_opens() {
+    let (shared, tuple) = (shared(), tuple());
+    let inside = shared.enter();
+    let outside = shared.clone();
+    let waiter = thread::spawn(move || {
+        if !outside.is_closed_to_commits() {
+            assert_eq!(
+                visible(tuple.unlocked_word(), 9),
+                2,
+                "it is open, but nothing has come"
+            );
+        }
+    });
+    install(tuple, 2);
+    drop(inside);
+    join([waiter]);
+}
+
+/// Adds a key to a tree, however often it has to be tried.
+fn add(tree: &Tree<u32>, key: u32) {
+    let mut tuple = KeyedTuple::boxed(key, 0);
+    loop {
+        let Err(vacancy) = tree.locate(&key, protected()) else {
+            unreachable!("one task adds it")
+        };
+        match tree.add(&vacancy, tuple, protected(), std::mem::forget) {
+            Ok(_) => return,
+            Err(back) => tuple = back,
+        }
+    }
+}
+
+/// Looks a key up, and at its tuple.
+fn has(tree: &Tree<u32>, key: u32) -> bool {
+    let found = tree.find(protected(), |other| other.cmp(&key));
+    found.inspect(|&tuple| freed::check(tuple)).is_some()
+}
+
+/// Two add keys to one node of a tree, by appending to its content and by replacing it. A third one looks both up.
+pub fn tree_node() {
+    let tree = Arc::new(Tree::new());
+    add(&tree, 20);
+    let (a, b) = (tree.clone(), tree.clone());
+    let writers = [
+        thread::spawn(move || add(&a, 10)),
+        thread::spawn(move || add(&b, 30)),
+    ];
+    assert!(has(&tree, 20), "a key that nobody removes");
+    has(&tree, 10);
+    has(&tree, 30);
+    join(writers);
+    assert!(has(&tree, 10) && has(&tree, 30), "a key was lost");
+}
+
+/// A key is added to a hash index that has to grow for it.
+pub fn index_insert() {
+    let index = Arc::new(HashIndex::new());
+    let hashes = [0, 1, 2].map(Hash::new);
+    let put = |index: &HashIndex, hash: Hash| {
+        let tuple = KeyedTuple::boxed(0_u32, hash.position()).into_raw();
+        let seen = index.inserts(hash.position());
+        std::mem::forget(index.insert(hash, tuple, seen).expect("one task inserts"));
+    };
+    put(&index, hashes[0]);
+    let before = index.inserts(hashes[0].position());
+    let (writing, reading) = (index.clone(), index);
+    let writer = thread::spawn(move || {
+        put(&writing, hashes[1]);
+        put(&writing, hashes[2]);
+    });
+    let reader = thread::spawn(move || {
+        let find = |hash| {
+            let found = reading.find(hash, protected(), |_| true);
+            found.inspect(|&tuple| freed::check(tuple)).is_some()
+        };
+        let is_counted = reading.inserts(hashes[0].position()) != before;
+        assert!(find(hashes[0]), "a key that nobody removes");
+        assert!(
+            !is_counted || find(hashes[1]),
+            "it was counted, but is not there"
+        );
+        find(hashes[2]);
+    });
+    join([writer, reader]);
+}
+
+/// A key leaves a hash index, and another one takes its place.
+pub fn index_slot_is_reused() {
+    let index = Arc::new(HashIndex::new());
+    let hash = Hash::new(0);
+    let put = move |index: &HashIndex, key: u32| {
+        let tuple = KeyedTuple::boxed(key, hash.position()).into_raw();
+        let seen = index.inserts(hash.position());
+        std::mem::forget(index.insert(hash, tuple, seen).expect("one task inserts"));
+        tuple
+    };
+    put(&index, 0);
+    let leaving = put(&index, 1);
+    // SAFETY: never freed.
+    let leaving: &'static Tuple = unsafe { leaving.as_ref() };
+    let (writing, reading) = (index.clone(), index);
+    let writer = thread::spawn(move || {
+        std::mem::forget(writing.remove(NonNull::from(leaving)));
+        put(&writing, 2);
+    });
+    let reader = thread::spawn(move || {
+        reading.find(hash, protected(), |tuple| {
+            freed::check(tuple);
+            false
+        });
+    });
+    join([writer, reader]);
+}
+
+fn database() -> (Database, Table<u32, u64>) {
+    let db = Builder::default().clock(ClockChoice::Counter).build();
+    let db = db.expect("always there");
+    let table = db.table("t").expect("new");
+    (db, table)
+}
+
+/// The whole protocol: a transaction writes two rows, a view reads them.
+pub fn commit_and_view() {
+    let (db, table) = database();
+    let write = |db: &Database, table: &Table<u32, u64>, value: u64| {
+        let tx = db.begin();
+        tx.insert(table, 0, value);
+        tx.insert(table, 1, value);
+        tx.commit().is_ok()
+    };
+    assert!(write(&db, &table, 0));
+    let (a, b) = ((db.clone(), table.clone()), (db.clone(), table));
+    let writer = thread::spawn(move || assert!(write(&a.0, &a.1, 1), "nobody is in its way"));
+    let reader = thread::spawn(move || {
+        let seen =
+            b.0.view(|view| [0, 1].map(|key| view.get(&b.1, &key).copied()));
+        assert_eq!(seen[0], seen[1], "two states");
+    });
+    join([writer, reader]);
+    // The last handle goes when all is over: the checker does not know that handles count themselves.
+    drop(db);
+}

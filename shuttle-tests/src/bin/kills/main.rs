@@ -1,0 +1,154 @@
+//! Builds the library with each seeded bug in turn, runs the scenarios against it, and writes down what found it. A bug that survives, or that shows only by a
+//! run that does not end, fails the whole.
+
+mod build;
+mod report;
+mod search;
+
+use clap::Parser;
+use shuttle_tests::bugs::{self, Bug, Subject};
+use shuttle_tests::hunt::{RUNS, explorations};
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::sync::mpsc;
+use std::thread;
+
+/// Finds every seeded bug with the scenarios, and writes the table of what found it.
+#[derive(Parser)]
+#[command(name = "kills")]
+struct Options {
+    /// Schedules for each scenario, world and scheduler
+    #[arg(long, default_value_t = RUNS)]
+    runs: usize,
+    /// Where the table goes; by default to KILLS.md beside the sources, unless only some bugs are named
+    #[arg(long)]
+    output: Option<PathBuf>,
+    /// Only check that the table has a row for each bug that stands in the sources
+    #[arg(long)]
+    check: bool,
+    /// Search for the bug that is built in, from this exploration on, until one finds it
+    #[arg(long, hide = true)]
+    search_from: Option<usize>,
+    /// Only these bugs
+    bugs: Vec<String>,
+}
+
+/// A bug, and the crate that it is in.
+type Seeded = (&'static Subject, &'static Bug);
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    let done = match (options.search_from, options.check) {
+        (Some(from), _) => {
+            search::search_here(from, options.runs);
+            return ExitCode::SUCCESS;
+        }
+        (None, true) => check(),
+        (None, false) => kill(&options),
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn table_path() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("KILLS.md")
+}
+
+/// Whether the table that is there is one of the bugs that are there.
+fn check() -> Result<bool, Box<dyn Error>> {
+    let path = table_path();
+    let table = std::fs::read_to_string(&path)
+        .map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+    let wrong = bugs::check(&table)?;
+    for line in &wrong {
+        println!("{line}");
+    }
+    Ok(wrong.is_empty())
+}
+
+/// Builds and searches, at the same time, and reports. True if every bug was found, and none where there is none.
+fn kill(options: &Options) -> Result<bool, Box<dyn Error>> {
+    let unknown = options
+        .bugs
+        .iter()
+        .find(|name| bugs::all().all(|(_, bug)| bug.name != **name));
+    if let Some(name) = unknown {
+        return Err(format!(
+            "there is no seeded bug {name:?}; shuttle-tests/src/bugs.rs lists them"
+        )
+        .into());
+    }
+    let is_chosen = |(_, bug): &Seeded| {
+        options.bugs.is_empty() || options.bugs.iter().any(|name| name == bug.name)
+    };
+    let chosen: Vec<_> = bugs::all().filter(is_chosen).collect();
+    println!(
+        "{} seeded bugs, {} explorations of {} schedules and more",
+        chosen.len(),
+        explorations().count(),
+        options.runs
+    );
+
+    let (built, to_search) = mpsc::sync_channel(1);
+    let to_search = Mutex::new(to_search);
+    let searched = Mutex::new(Vec::new());
+    let searchers = thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    thread::scope(|scope| {
+        for _ in 0..searchers {
+            scope.spawn(|| {
+                loop {
+                    let next = to_search.lock().expect("not poisoned").recv();
+                    let Ok((bug, variant)) = next else { return };
+                    let result = search::Result::of(bug, &variant, options.runs);
+                    println!("{result}");
+                    searched.lock().expect("not poisoned").push(result);
+                }
+            });
+        }
+        // The right variant first: what it fails is no sign of a bug.
+        let build =
+            |bug| build::Variant::build(bug).and_then(|variant| Ok(built.send((bug, variant))?));
+        let done = std::iter::once(None)
+            .chain(chosen.iter().copied().map(Some))
+            .try_for_each(build);
+        drop(built);
+        done
+    })?;
+    let mut results = searched.into_inner().expect("not poisoned");
+    results.sort_by_key(|result| chosen.iter().position(|&bug| Some(bug) == result.bug));
+
+    let output = options
+        .output
+        .clone()
+        .or_else(|| options.bugs.is_empty().then(table_path));
+    if let Some(path) = output {
+        std::fs::write(&path, report::table(&results, options.runs))
+            .map_err(|error| format!("cannot write {}: {error}", path.display()))?;
+        println!("written to {}", path.display());
+    }
+    let failed = results
+        .iter()
+        .filter(|result| !result.is_as_it_should_be())
+        .count();
+    let is_all = options.bugs.is_empty();
+    let idle: Vec<_> = report::idle_scenarios(&results)
+        .filter(|_| is_all)
+        .collect();
+    for name in &idle {
+        println!(
+            "the scenario {name} finds no bug: seed the one that it is there for, or do without it"
+        );
+    }
+    if failed > 0 {
+        println!("{failed} of {} are not as they should be", results.len());
+    }
+    Ok(failed == 0 && idle.is_empty())
+}
