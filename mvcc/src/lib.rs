@@ -27,6 +27,15 @@
 //! - [`Database::on_commit`]: every commit, whole and in order, with the rows that it has changed
 //! - [`Table`]: point access; [`OrderedTable`]: ranges as well; [`Index`] and [`UniqueIndex`]: rows by other keys
 //!
+//! The [`guide`] goes from the first table to hot keys, long reads, async programs, and how this compares with other crates.
+//!
+//! # Features
+//!
+//! - `metrics`: `Database::record_metrics` hands the [statistics](Database::stats) to a recorder of the `metrics` crate
+//! - `tracing`: conflicts, exclusive runs and expired snapshots as events of the `tracing` crate
+//!
+//! None is on by default.
+//!
 //! # Guarantee
 //!
 //! Every transaction is strictly serializable: one total order explains every read and agrees with real time. Even a transaction that
@@ -131,7 +140,10 @@ pub use timestamp::Timestamp;
 pub use transaction::Transaction;
 pub use view::View;
 
+#[doc = include_str!("../guide.md")]
+pub mod guide {}
+
 /// The README's example is a test as well.
 #[cfg(doctest)]
-#[doc = include_str!("../../README.md")]
+#[doc = include_str!("../README.md")]
 struct Readme;

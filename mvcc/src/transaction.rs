@@ -50,7 +50,30 @@ use std::rc::Rc;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// It belongs to its thread, so it cannot be sent to another one, nor held across an `.await` in a future that may move:
+/// It belongs to its thread, so it cannot be sent to another one. The database can:
+///
+/// ```
+/// # let db = mvcc::Database::new();
+/// # let table = db.table::<u64, u64>("t").unwrap();
+/// std::thread::spawn(move || {
+///     let tx = db.begin();
+///     tx.insert(&table, 1, 1);
+///     tx.commit().unwrap();
+/// });
+/// ```
+/// ```compile_fail,E0277
+/// # let db = mvcc::Database::new();
+/// # let table = db.table::<u64, u64>("t").unwrap();
+/// std::thread::scope(|scope| {
+///     let tx = db.begin();
+///     scope.spawn(move || {
+///         tx.insert(&table, 1, 1);
+///         tx.commit().unwrap();
+///     });
+/// });
+/// ```
+///
+/// Nor can it be held across an `.await` in a future that may move to another thread:
 ///
 /// ```
 /// # fn spawn(_task: impl Future<Output = ()> + Send) {}

@@ -1,5 +1,5 @@
 //! What the compiler refuses, and what it says. After a change of the compiler, `TRYBUILD=overwrite cargo test --test misuse` records the messages anew;
-//! read the difference before you commit it.
+//! read the difference before you commit it. For types that may not be sent, it names their innermost parts, so for these there are assertions instead.
 
 use mvcc::{Database, OrderedTable, Savepoint, Snapshot, Table, Transaction, View};
 use static_assertions::{assert_impl_all, assert_not_impl_any};

@@ -11,6 +11,7 @@
 mod bounds;
 mod clock;
 mod commit;
+mod extras;
 mod garbage;
 mod insert;
 mod read;
@@ -31,6 +32,8 @@ criterion_group!(
         read::scans,
         insert::new_keys,
         commit::updates,
+        extras::updates,
+        extras::one_row,
         garbage::collecting
 );
 criterion_main!(parts);
