@@ -332,6 +332,8 @@ impl Drop for Local {
             self.shared.reservations.give_back(place);
         }
         self.worker.pool.clear();
+        // Its lists are handed on with what still waits in them, but without the room that they once needed.
+        self.worker.garbage.lock().shrink();
         self.shared.leave(self.worker.clone());
     }
 }

@@ -1,9 +1,10 @@
 //! Reservations: transactions that are known to collide take turns, instead of running side by side until all but one have lost.
 //!
-//! A reservation is advice. It is what those who reserve tell each other, and nobody else looks at it: neither commits nor readers. That a transaction is
-//! serializable is up to its commit, as ever, so a reservation may be given up, or not be waited for, without harm. That keeps it free of deadlocks: a thread
-//! that has a reservation waits for no other one, nor does the transaction that others' commits wait for; and whoever waits does so for a limited time, since
-//! the one who has the reservation may have been forgotten, or be waiting for something else.
+//! A reservation is advice. It is what those who reserve tell each other, and nobody else looks at it: neither commits nor
+//! readers. That a transaction is serializable is up to its commit, as ever, so a reservation may be given up, or not be waited
+//! for, without harm. That keeps it free of deadlocks: a thread that has a reservation waits for no other one, nor does the
+//! transaction that others' commits wait for; and whoever waits does so for a limited time, since the one who has the reservation
+//! may have been forgotten, or be waiting for something else.
 
 use crate::slots::SlotRef;
 use crate::sync::{Condvar, Mutex, SCHEDULED, bug};
@@ -37,7 +38,8 @@ struct Shard {
 
 impl Reservations {
     fn shard(&self, place: Place) -> &Shard {
-        // Tuples are next to each other every 32 bytes or more. Addresses differ from run to run, and where schedules are replayed nothing must.
+        // Tuples are next to each other every 32 bytes or more. Addresses differ from run to run, and where schedules are
+        // replayed nothing must.
         let shard = if SCHEDULED { 0 } else { place >> 5 };
         &self.0[shard % SHARDS]
     }
@@ -66,15 +68,18 @@ impl Reservations {
 }
 
 impl Transaction<'_> {
-    /// The value of a key that many transactions are known to write, after waiting until none of the others that have reserved it is left.
+    /// The value of a key that many transactions are known to write, after waiting until none of the others that have reserved it
+    /// is left.
     ///
-    /// Transactions that all begin by reserving the same key run one after the other, so that none of them loses because of it. Use it where
-    /// [`Stats::conflicts`](crate::Stats::conflicts) is a good part of the commits and a transaction does much between its read and its commit; for the hottest
-    /// key, before anything else is read. It costs about a hundred nanoseconds, and short transactions are faster without. The reservation ends with the transaction.
+    /// Transactions that all begin by reserving the same key run one after the other, so that none of them loses because of it.
+    /// Use it where [`Stats::conflicts`](crate::Stats::conflicts) is a good part of the commits and a transaction does much
+    /// between its read and its commit; for the hottest key, before anything else is read. It costs about a hundred nanoseconds,
+    /// and short transactions are faster without. The reservation ends with the transaction.
     ///
-    /// It is advice among those who reserve: others read and write the key as if nothing were, and what is read here is checked by the commit like any other
-    /// read. A thread waits for its first reservation only, and takes further ones if they are free, so there are no deadlocks; and it waits ten
-    /// milliseconds at most. The keys that a table does not have are reserved together.
+    /// It is advice among those who reserve: others read and write the key as if nothing were, and what is read here is checked
+    /// by the commit like any other read. A thread waits for its first reservation only, and takes further ones if they are free,
+    /// so there are no deadlocks; and it waits ten milliseconds at most. The keys that a table does not have are reserved
+    /// together.
     ///
     /// # Panics
     /// If the table belongs to another database.

@@ -63,7 +63,8 @@ impl Database {
         stats
     }
 
-    /// The commits that failed, by table and cause: those pairs that there were, in no particular order. They add up to [`Stats::conflicts`].
+    /// The commits that failed, by table and cause: those pairs that there were, in no particular order. They add up to
+    /// [`Stats::conflicts`].
     ///
     /// ```
     /// use mvcc::ConflictCause;
@@ -128,7 +129,8 @@ pub struct ConflictCount {
 pub struct Stats {
     /// Read-write transactions that committed since the database was made.
     pub commits: u64,
-    /// Commits that failed because of a concurrent transaction; `run` has retried its own. [`Database::conflicts`] tells them by table and cause.
+    /// Commits that failed because of a concurrent transaction; `run` has retried its own. [`Database::conflicts`] tells them by
+    /// table and cause.
     pub conflicts: u64,
     /// Closures that `run` and `run_with` have run again after a conflict.
     pub retries: u64,
@@ -146,12 +148,13 @@ pub struct Stats {
     pub live_tuples: u64,
     /// Versions in the chains of all tuples, superseded ones and tombstones included.
     pub live_versions: u64,
-    /// The bytes of these tuples and versions: keys and values without what they point to, and without indexes, what is retired, and the allocator's own.
+    /// The bytes of these tuples and versions: keys and values without what they point to, and without indexes, what is retired,
+    /// and the allocator's own.
     pub live_bytes: u64,
     /// Superseded versions and removed keys that are not freed yet, and replaced parts of indexes.
     pub retired: u64,
-    /// How far the watermark is behind the clock. What was overwritten before the watermark is seen by nobody. It is raised when somebody collects garbage, so it
-    /// gets old in a database that is quiet.
+    /// How far the watermark is behind the clock. What was overwritten before the watermark is seen by nobody. It is raised when
+    /// somebody collects garbage, so it gets old in a database that is quiet.
     pub watermark_age: Age,
 }
 
@@ -169,7 +172,8 @@ pub struct Stats {
 pub struct Age {
     /// In ticks of the database's [clock](crate::Clock).
     pub ticks: u64,
-    /// In time, by the clock's mean rate since the database was made. `None` if the clock has no rate: the shared counter counts its readings.
+    /// In time, by the clock's mean rate since the database was made. `None` if the clock has no rate: the shared counter counts
+    /// its readings.
     pub duration: Option<Duration>,
 }
 

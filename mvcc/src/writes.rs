@@ -181,6 +181,7 @@ impl Writes {
         version: NewVersion,
         held: bool,
     ) {
+        debug_assert!(!self.sorted, "nothing is written to after a commit began");
         let position = self.entries.len();
         self.entries.push(Write {
             table,
@@ -203,8 +204,10 @@ impl Writes {
 
     /// The entries in the order in which all transactions lock.
     pub(crate) fn sort(&mut self) -> &mut [Write] {
-        self.entries.sort_unstable_by_key(|write| write.order);
-        self.sorted = true;
+        if !self.sorted {
+            self.entries.sort_unstable_by_key(|write| write.order);
+            self.sorted = true;
+        }
         &mut self.entries
     }
 

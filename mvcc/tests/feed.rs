@@ -166,7 +166,10 @@ fn a_full_queue_holds_writers_back() {
                 written.fetch_add(1, Relaxed);
             }
         });
-        std::thread::sleep(Duration::from_millis(50));
+        while written.load(Relaxed) < 2 {
+            std::thread::yield_now();
+        }
+        std::thread::sleep(Duration::from_millis(20));
         assert_eq!(written.load(Relaxed), 2, "the third has to wait");
         for i in 0..100 {
             let commit = feed.recv();

@@ -37,7 +37,7 @@ fn the_oldest_snapshot_is_told_with_its_age_and_where_it_was_opened() {
     assert_eq!(oldest.timestamp, first.timestamp());
     assert!(oldest.age.ticks > 0);
     if let Some(age) = oldest.age.duration {
-        assert!(age >= Duration::from_millis(19), "{age:?}");
+        assert!(age >= Duration::from_millis(10), "{age:?}");
         assert!(age < Duration::from_mins(1), "{age:?}");
     }
     let opened_at = oldest.opened_at.map(|at| (at.file(), at.line()));
@@ -46,7 +46,6 @@ fn the_oldest_snapshot_is_told_with_its_age_and_where_it_was_opened() {
     drop(first);
     let next = db.stats().oldest_snapshot.expect("there is one");
     assert_eq!(next.timestamp, second.timestamp());
-    assert!(next.age.ticks < oldest.age.ticks || next.age.duration < oldest.age.duration);
     drop(second);
     assert_eq!(db.stats().oldest_snapshot, None);
 }

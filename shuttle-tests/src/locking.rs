@@ -1,5 +1,6 @@
 //! `tplock` under the scheduler: its scenarios, its seeded bugs, and what finds these.
 
+use crate::bugs::Bug;
 use crate::explore::programs::sample_locking;
 use crate::explore::{Choice, PORTFOLIO, explore};
 use crate::program::{Program, Shape};
@@ -10,18 +11,10 @@ mod scenarios;
 
 pub use scenarios::SCENARIOS;
 
-/// A seeded bug: a wrong variant of a line of `tplock`, which stands in its sources as `bug!("name")`, where the right line stands.
-#[derive(Clone, Copy, Debug)]
-pub struct Bug {
-    /// Its name.
-    pub name: &'static str,
-    /// What it breaks.
-    pub breaks: &'static str,
-}
-
 macro_rules! bugs {
     ($($name:literal: $breaks:literal,)+) => {
-        /// All of them.
+        /// The seeded bugs: wrong variants of lines of `tplock`, which stand in its sources as `bug!("name")`, where the right line stands. Nothing
+        /// is built for them: a thread chooses what it explores.
         pub const BUGS: &[Bug] = &[$(Bug { name: $name, breaks: $breaks },)+];
     };
 }
@@ -66,6 +59,13 @@ pub struct Effort {
     /// Schedules of each under each scheduler.
     pub program_runs: usize,
 }
+
+/// What finds each of the bugs.
+pub const EFFORT: Effort = Effort {
+    scenario_runs: 500,
+    programs: 1000,
+    program_runs: 25,
+};
 
 /// A failure.
 #[derive(Clone, Debug)]

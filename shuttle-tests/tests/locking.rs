@@ -9,7 +9,7 @@ use shuttle_tests::execute::{StdThreads, Subject, execute_all};
 use shuttle_tests::explore::programs::{judge, record_locking, sample_locking};
 use shuttle_tests::explore::{PORTFOLIO, run};
 use shuttle_tests::history::Outcome;
-use shuttle_tests::locking::{BUGS, Effort, hunt, program};
+use shuttle_tests::locking::{BUGS, EFFORT, Effort, hunt, program};
 use shuttle_tests::program::{Program, Shape};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -69,13 +69,8 @@ fn every_scenario_keeps_its_promise_under_every_scheduler() {
 /// Prints what has found each.
 #[test]
 fn every_seeded_bug_is_found() {
-    let effort = Effort {
-        scenario_runs: 500,
-        programs: 1000,
-        program_runs: 25,
-    };
     for bug in BUGS {
-        let found = hunt(Some(bug), &effort);
+        let found = hunt(Some(bug), &EFFORT);
         let found = found.unwrap_or_else(|| panic!("nothing finds {}: {}", bug.name, bug.breaks));
         println!("{}: {}: {found}", bug.name, bug.breaks);
     }

@@ -1,6 +1,6 @@
 //! The experiments of the vMVCC paper (Chang et al., OSDI 2023), scaled to the machine, and one that it does not have.
 //!
-//! Each gives a [`Chapter`]: what was measured, as CSV and JSON, and figures. [`write`] makes files and a report of them.
+//! Each gives a [`Chapter`]: what was measured, as CSV and JSON, and figures. [`write()`] makes files and a report of them.
 
 mod chapter;
 mod contender;

@@ -14,8 +14,9 @@ use std::time::Instant;
 /// What happens when a [`Feed`](crate::Feed)'s queue is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Overflow {
-    /// Whoever has committed waits until there is room (after the commit; it holds nobody else up). Each thread can be one commit ahead, so there may be as many
-    /// more in the queue as there are threads. The thread that receives does not wait, nor does a transaction that others' commits wait for.
+    /// Whoever has committed waits until there is room, or that commit is delivered (after the commit; it holds nobody else up). Each
+    /// thread can be one commit ahead, so there may be as many more in the queue as there are threads. The thread that receives does
+    /// not wait, nor does a transaction that others' commits wait for.
     ///
     /// What a thread waits for so must not wait for that thread: do not hold a lock during a transaction that the receiver needs.
     Wait,
@@ -137,7 +138,8 @@ impl<'s> Announced<'s> {
         }
     }
 
-    /// Takes the announcement of a commit at this timestamp back, and waits where a feed is full. `inside`: others wait for this thread, so it does not wait.
+    /// Takes the announcement of a commit at this timestamp back, and waits where a feed is full. `inside`: others wait for this
+    /// thread, so it does not wait.
     pub(crate) fn finish(self, timestamp: u64, inside: bool) {
         let shared = self.shared;
         let is_nested = self.outer != NONE;
@@ -301,7 +303,8 @@ impl FeedCore {
         self.arrived.notify_all();
     }
 
-    /// Whoever has committed at this timestamp waits, but no longer than until that commit is delivered: what comes after it may fill the queue as well.
+    /// Whoever has committed at this timestamp waits, but no longer than until that commit is delivered: what comes after it may
+    /// fill the queue as well.
     fn wait_for_room(&self, timestamp: u64) {
         if self.overflow == Overflow::DropOldest {
             return;

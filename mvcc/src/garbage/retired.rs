@@ -170,7 +170,7 @@ impl Garbage {
     }
 
     /// Gives back room that is not used.
-    pub(super) fn shrink(&mut self) {
+    pub(crate) fn shrink(&mut self) {
         self.queue.shrink_to_fit();
         self.unlinked.shrink_to_fit();
     }

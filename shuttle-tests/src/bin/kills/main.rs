@@ -8,6 +8,7 @@ mod search;
 use clap::Parser;
 use shuttle_tests::bugs::{self, Bug, Subject};
 use shuttle_tests::hunt::{RUNS, explorations};
+use shuttle_tests::locking::{BUGS, EFFORT, Find, hunt};
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -79,23 +80,24 @@ fn check() -> Result<bool, Box<dyn Error>> {
 
 /// Builds and searches, at the same time, and reports. True if every bug was found, and none where there is none.
 fn kill(options: &Options) -> Result<bool, Box<dyn Error>> {
+    let known = || bugs::all().map(|(_, bug)| bug).chain(BUGS);
     let unknown = options
         .bugs
         .iter()
-        .find(|name| bugs::all().all(|(_, bug)| bug.name != **name));
+        .find(|name| known().all(|bug| bug.name != **name));
     if let Some(name) = unknown {
         return Err(format!(
-            "there is no seeded bug {name:?}; shuttle-tests/src/bugs.rs lists them"
+            "there is no seeded bug {name:?}; shuttle-tests/src/bugs.rs and locking.rs list them"
         )
         .into());
     }
-    let is_chosen = |(_, bug): &Seeded| {
-        options.bugs.is_empty() || options.bugs.iter().any(|name| name == bug.name)
-    };
-    let chosen: Vec<_> = bugs::all().filter(is_chosen).collect();
+    let is_chosen =
+        |bug: &Bug| options.bugs.is_empty() || options.bugs.iter().any(|name| name == bug.name);
+    let chosen: Vec<_> = bugs::all().filter(|(_, bug)| is_chosen(bug)).collect();
+    let locking: Vec<_> = BUGS.iter().filter(|bug| is_chosen(bug)).collect();
     println!(
         "{} seeded bugs, {} explorations of {} schedules and more",
-        chosen.len(),
+        chosen.len() + locking.len(),
         explorations().count(),
         options.runs
     );
@@ -119,7 +121,9 @@ fn kill(options: &Options) -> Result<bool, Box<dyn Error>> {
         // The right variant first: what it fails is no sign of a bug.
         let build =
             |bug| build::Variant::build(bug).and_then(|variant| Ok(built.send((bug, variant))?));
-        let done = std::iter::once(None)
+        let right = (!chosen.is_empty()).then_some(None);
+        let done = right
+            .into_iter()
             .chain(chosen.iter().copied().map(Some))
             .try_for_each(build);
         drop(built);
@@ -128,12 +132,16 @@ fn kill(options: &Options) -> Result<bool, Box<dyn Error>> {
     let mut results = searched.into_inner().expect("not poisoned");
     results.sort_by_key(|result| chosen.iter().position(|&bug| Some(bug) == result.bug));
 
+    let is_all = options.bugs.is_empty();
+    let locking: Vec<_> = locking.into_iter().map(kill_locking).collect();
     let output = options
         .output
         .clone()
         .or_else(|| options.bugs.is_empty().then(table_path));
     if let Some(path) = output {
-        std::fs::write(&path, report::table(&results, options.runs, options.all))
+        let mut table = report::table(&results, options.runs, options.all);
+        table += &report::locking(&locking);
+        std::fs::write(&path, table)
             .map_err(|error| format!("cannot write {}: {error}", path.display()))?;
         println!("written to {}", path.display());
     }
@@ -141,7 +149,7 @@ fn kill(options: &Options) -> Result<bool, Box<dyn Error>> {
         .iter()
         .filter(|result| !result.is_as_it_should_be())
         .count();
-    let is_complete = options.all && options.bugs.is_empty();
+    let is_complete = options.all && is_all;
     let idle: Vec<_> = report::idle_scenarios(&results)
         .filter(|_| is_complete)
         .collect();
@@ -153,5 +161,19 @@ fn kill(options: &Options) -> Result<bool, Box<dyn Error>> {
     if failed > 0 {
         println!("{failed} of {} are not as they should be", results.len());
     }
-    Ok(failed == 0 && idle.is_empty())
+    let survives = locking.iter().any(|(_, found)| found.is_none());
+    Ok(failed == 0 && idle.is_empty() && !survives)
+}
+
+/// Searches `tplock` with a bug.
+fn kill_locking(bug: &'static Bug) -> (&'static Bug, Option<Find>) {
+    let found = hunt(Some(bug), &EFFORT);
+    match &found {
+        Some(find) => println!(
+            "{:26} found by {} in {} schedules",
+            bug.name, find.what, find.runs
+        ),
+        None => println!("{:26} SURVIVES", bug.name),
+    }
+    (bug, found)
 }

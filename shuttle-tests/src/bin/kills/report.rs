@@ -1,8 +1,10 @@
 //! The table.
 
 use crate::search::Result;
+use shuttle_tests::bugs::Bug;
 use shuttle_tests::explore::{Choice, PORTFOLIO};
 use shuttle_tests::hunt::{Find, SEED};
+use shuttle_tests::locking::{self, EFFORT};
 use shuttle_tests::scenarios::{SCENARIOS, Scenario};
 use std::fmt::Write;
 
@@ -55,6 +57,42 @@ that found the bug by a wrong result, how many schedules that took, and what it 
     if all {
         by_scheduler(&mut text, results);
         by_scenario(&mut text, results);
+    }
+    text
+}
+
+/// What finds the bugs of `tplock`.
+pub(crate) fn locking(results: &[(&Bug, Option<locking::Find>)]) -> String {
+    let mut text = format!(
+        "
+## Two-phase locking
+
+The same for `tplock`, whose bugs are switched on where they are searched for: the first of its scenarios ({} schedules with each scheduler) or of {} random programs ({} schedules)
+that fails. A deadlock is a wrong result here: wait-die has none.
+
+| bug | what it breaks | scenario or program | scheduler | schedules | failing assertion |
+| --- | --- | --- | --- | --: | --- |
+",
+        EFFORT.scenario_runs, EFFORT.programs, EFFORT.program_runs
+    );
+    for (bug, found) in results {
+        let _ = match found {
+            Some(find) => writeln!(
+                text,
+                "| `{}` | {} | {} | {} | {} | {} |",
+                bug.name,
+                bug.breaks,
+                find.what,
+                find.choice,
+                find.runs,
+                assertion(&find.failure)
+            ),
+            None => writeln!(
+                text,
+                "| `{}` | {} | **survives** | | | |",
+                bug.name, bug.breaks
+            ),
+        };
     }
     text
 }
