@@ -96,7 +96,8 @@ fn a_conflict_leaves_nothing_locked_and_nothing_installed() {
 fn a_commit_is_later_than_the_clock_before_and_earlier_than_the_clock_after() {
     let (db, table) = database();
     let shared = &db.inner().shared;
-    let tx = writer(&db, &table, &[1]);
+    // A new key: nothing is superseded, which this way nobody would collect.
+    let tx = writer(&db, &table, &[9]);
     let before = shared.clock.now();
     // SAFETY: the transaction's slot is open.
     let committed = tx
