@@ -350,6 +350,12 @@ impl Horizon {
             .copied()
             .filter(|&timestamp| timestamp < to + u64::from(!bug!("bound-snapshot-ignored")))
     }
+
+    /// The last snapshot that sees what was there until `to`.
+    pub(crate) fn last_up_to(&self, to: u64) -> Option<u64> {
+        let until = self.snapshots.partition_point(|&snapshot| snapshot <= to);
+        self.snapshots[..until].last().copied()
+    }
 }
 
 #[cfg(test)]
@@ -393,5 +399,9 @@ mod tests {
         assert_eq!(horizon.first_to_see(9, 100), Some(10));
         assert_eq!(horizon.first_to_see(20, 29), None);
         assert_eq!(horizon.first_to_see(30, 99), None);
+        assert_eq!(
+            [9, 10, 29, 99].map(|to| horizon.last_up_to(to)),
+            [None, Some(10), Some(20), Some(30)]
+        );
     }
 }

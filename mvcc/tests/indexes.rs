@@ -303,22 +303,23 @@ fn rows_may_have_no_key_or_several() {
 
 #[test]
 fn a_panic_in_a_key_function_leaves_the_transaction_as_it_was() {
+    static ARMED: AtomicBool = AtomicBool::new(false);
+
     let db = Database::new();
     let numbers: Table<u64, u64> = db.table("numbers").expect("new");
     let by_value = db
         .index(&numbers, "by_value", |_, value| [*value])
         .expect("new");
-    let armed: &'static AtomicBool = Box::leak(Box::default());
     let touchy = |_: &u64, value: &u64| {
-        assert!(!armed.load(Relaxed), "armed");
+        assert!(!ARMED.load(Relaxed), "armed");
         [*value]
     };
     db.index(&numbers, "touchy", touchy).expect("new");
     let tx = db.begin();
     tx.insert(&numbers, 1, 10);
-    armed.store(true, Relaxed);
+    ARMED.store(true, Relaxed);
     let caught = catch_unwind(AssertUnwindSafe(|| tx.insert(&numbers, 1, 20)));
-    armed.store(false, Relaxed);
+    ARMED.store(false, Relaxed);
     assert!(caught.is_err());
     assert_eq!(by_value.rows(&tx, &20).count(), 0);
     assert_eq!(by_value.rows(&tx, &10).count(), 1);

@@ -7,7 +7,6 @@ use crate::shared::StillWatermark;
 use crate::sync::{Ordering, Wait, bug};
 use crate::table::Removal;
 use crate::tuple::Word;
-use std::ptr::NonNull;
 
 /// What a tuple that was to be removed holds.
 enum Found {
@@ -106,8 +105,6 @@ impl Work<'_> {
     }
 
     /// What there is in a tuple that we have locked, and whose word was this.
-    ///
-    /// While the watermark stands still, what was superseded by a version above it is freed only when it is unlinked, and that takes the lock.
     fn find(&self, word: Word, still: &StillWatermark<'_>) -> Found {
         // SAFETY: the newest version of a tuple that we have locked.
         let Some(newest) = (unsafe { word.newest().as_ref() }) else {
@@ -127,19 +124,16 @@ impl Work<'_> {
                 timestamp,
             });
         }
-        let older = NonNull::new(newest.older.load(Ordering::Acquire));
-        match older.filter(|_| !bug!("removed-though-seen")) {
+        if newest.older.load(Ordering::Acquire).is_null() || bug!("removed-though-seen") {
             // All that the snapshots see here is that there is nothing.
-            None => Found::Nothing,
-            Some(older) => {
-                // SAFETY: see above.
-                let from = unsafe { older.as_ref() }.timestamp;
-                let snapshot = self.horizon.first_to_see(from, timestamp).unwrap_or(0);
-                Found::Old(Until {
-                    snapshot,
-                    timestamp,
-                })
-            }
+            return Found::Nothing;
         }
+        // That version must not be looked at. If the one that superseded it was unlinked from between the two, it may have expired since, and is freed
+        // without being unlinked, as nobody reads that far any more. If any snapshot sees it, the latest one does.
+        let snapshot = self.horizon.last_up_to(timestamp).unwrap_or(0);
+        Found::Old(Until {
+            snapshot,
+            timestamp,
+        })
     }
 }
