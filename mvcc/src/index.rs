@@ -9,6 +9,7 @@
 //! key's first bucket to one that does not overflow has passed every bucket where an insert that came before can have put the
 //! key; one that it missed came after some load of the probe (I7).
 
+use crate::prefetch::{prefetch, prefetch_newest};
 use crate::protected::Protected;
 use crate::sync::{
     AtomicPtr, AtomicU64, AtomicUsize, Mutex, Ordering, SMALL, bug, freed, ordering,
@@ -151,19 +152,6 @@ struct Writer {
 
 /// Lookups that are brought under way together: their cache misses overlap. A processor has some 16 misses under way at a time.
 pub(crate) const WARM: usize = 16;
-
-/// Asks for the cache line at an address, which need not be valid.
-#[inline]
-fn prefetch<T>(at: *const T) {
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: a hint; it reads nothing.
-    unsafe {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        _mm_prefetch::<_MM_HINT_T0>(at.cast());
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = at;
-}
 
 /// A view of one array.
 #[derive(Clone, Copy)]
@@ -422,12 +410,7 @@ impl HashIndex {
                 tuples.push(tuple);
             }
         }
-        for tuple in tuples {
-            let newest = tuple.word().newest();
-            prefetch(newest);
-            // The next cache line: most of a small value.
-            prefetch(newest.wrapping_byte_add(64));
-        }
+        tuples.into_iter().for_each(prefetch_newest);
     }
 
     /// The insert counter of a key's shard, to be read before the key is looked up.

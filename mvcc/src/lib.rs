@@ -100,6 +100,7 @@ mod metrics;
 #[doc(hidden)]
 pub mod models;
 mod peek;
+mod prefetch;
 mod protected;
 mod range;
 mod read;

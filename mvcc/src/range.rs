@@ -1,6 +1,7 @@
 //! Ranges of ordered tables: reading them from both ends, and telling at the commit whether one would read the same.
 
 use crate::conflict::ConflictCause;
+use crate::prefetch::prefetch_newest;
 use crate::protected::Protected;
 use crate::read::RangeReader;
 use crate::sync::SMALL;
@@ -8,9 +9,10 @@ use crate::table::{OrderedTable, TableCore, key_of};
 use crate::tree::{NodeRead, Tree, TreeKey, Walked};
 use crate::tuple::Tuple;
 use std::cmp::Ordering as Order;
-use std::collections::VecDeque;
+use std::marker::PhantomData;
 use std::ops::Bound;
 use std::ptr::NonNull;
+use std::vec;
 
 /// From which end a range is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +29,7 @@ const LARGEST_BATCH: usize = if SMALL { 4 } else { 64 };
 
 /// Some rows of a range.
 pub struct Rows<'r, K, V> {
-    found: VecDeque<Row<'r, K, V>>,
+    found: Vec<Row<'r, K, V>>,
     /// The key of the last tuple that was looked at, if there may be more beyond.
     last: Option<K>,
     /// What the reader calls this read.
@@ -35,9 +37,10 @@ pub struct Rows<'r, K, V> {
 }
 
 struct Row<'r, K, V> {
+    /// Of a table with keys `K`. It has a value that the reader sees, so it stays as long as the reader.
     tuple: NonNull<Tuple>,
-    key: &'r K,
     value: &'r V,
+    key: PhantomData<&'r K>,
 }
 
 impl<'r, K, V> Rows<'r, K, V> {
@@ -48,27 +51,34 @@ impl<'r, K, V> Rows<'r, K, V> {
         read: Option<usize>,
         mut value_of: impl FnMut(NonNull<Tuple>) -> Option<&'r V>,
     ) -> Self {
-        let row = |&tuple: &NonNull<Tuple>| {
-            value_of(tuple).map(|value| Row {
+        walked.tuples().for_each(|tuple| {
+            // SAFETY: found by a protected reader, who still is.
+            prefetch_newest(unsafe { tuple.as_ref() });
+        });
+        let mut found = Vec::with_capacity(walked.len());
+        walked.tuples().for_each(|tuple| {
+            found.extend(value_of(tuple).map(|value| Row {
                 tuple,
-                // SAFETY: of the table; a tuple with a value that the reader sees stays as long as the reader.
-                key: unsafe { key_of(tuple) },
                 value,
-            })
-        };
-        Self {
-            found: walked.tuples.iter().filter_map(row).collect(),
-            last,
-            read,
-        }
+                key: PhantomData,
+            }));
+        });
+        Self { found, last, read }
+    }
+}
+
+impl<'r, K, V> Row<'r, K, V> {
+    fn parts(&self) -> (&'r K, &'r V) {
+        // SAFETY: see the field.
+        (unsafe { key_of(self.tuple) }, self.value)
     }
 }
 
 /// The key of the last tuple of a walk, unless there is nothing beyond. For those who are still protected as they were during the walk.
 pub(crate) fn last_key<K: Clone>(walked: &Walked) -> Option<K> {
-    let last = walked.tuples.last().filter(|_| !walked.is_complete);
+    let last = walked.last().filter(|_| !walked.is_complete);
     // SAFETY: found in a tree of such keys, and the caller is protected.
-    last.map(|&tuple| unsafe { key_of::<K>(tuple) }.clone())
+    last.map(|tuple| unsafe { key_of::<K>(tuple) }.clone())
 }
 
 /// Walks through the keys between two bounds.
@@ -108,7 +118,7 @@ pub(crate) struct RangeRows<'r, R: RangeReader, K: TreeKey, V> {
 
 /// Rows that were read from one end, ascending.
 struct End<'r, K, V> {
-    rows: VecDeque<Row<'r, K, V>>,
+    rows: vec::IntoIter<Row<'r, K, V>>,
     read: Option<usize>,
     /// The last row that this end has handed out of these.
     last: Option<NonNull<Tuple>>,
@@ -119,7 +129,7 @@ struct End<'r, K, V> {
 impl<K, V> Default for End<'_, K, V> {
     fn default() -> Self {
         Self {
-            rows: VecDeque::new(),
+            rows: Vec::new().into_iter(),
             read: None,
             last: None,
             is_shared: false,
@@ -144,12 +154,13 @@ impl<'r, R: RangeReader, K: TreeKey, V> RangeRows<'r, R, K, V> {
     }
 
     /// Reads on at one end until there is a row, or nothing more.
+    #[cold]
     fn fetch(&mut self, direction: Direction) {
         let end = match direction {
             Direction::Up => &mut self.front,
             Direction::Down => &mut self.back,
         };
-        while end.rows.is_empty()
+        while end.rows.len() == 0
             && let Some((start, stop)) = self.bounds.take()
         {
             // SAFETY: the table's types.
@@ -163,10 +174,10 @@ impl<'r, R: RangeReader, K: TreeKey, V> RangeRows<'r, R, K, V> {
                 Direction::Down => (start, Bound::Excluded(last)),
             });
             if direction == Direction::Down {
-                rows.found.make_contiguous().reverse();
+                rows.found.reverse();
             }
             *end = End {
-                rows: rows.found,
+                rows: rows.found.into_iter(),
                 read: rows.read,
                 last: None,
                 is_shared: false,
@@ -178,30 +189,36 @@ impl<'r, R: RangeReader, K: TreeKey, V> RangeRows<'r, R, K, V> {
 impl<'r, R: RangeReader, K: TreeKey, V> Iterator for RangeRows<'r, R, K, V> {
     type Item = (&'r K, &'r V);
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        self.fetch(Direction::Up);
-        let row = if let Some(row) = self.front.rows.pop_front() {
+        if self.front.rows.len() == 0 {
+            self.fetch(Direction::Up);
+        }
+        let row = if let Some(row) = self.front.rows.next() {
             self.front.last = Some(row.tuple);
             row
         } else {
             self.back.is_shared = true;
-            self.back.rows.pop_front()?
+            self.back.rows.next()?
         };
-        Some((row.key, row.value))
+        Some(row.parts())
     }
 }
 
 impl<R: RangeReader, K: TreeKey, V> DoubleEndedIterator for RangeRows<'_, R, K, V> {
+    #[inline]
     fn next_back(&mut self) -> Option<Self::Item> {
-        self.fetch(Direction::Down);
-        let row = if let Some(row) = self.back.rows.pop_back() {
+        if self.back.rows.len() == 0 {
+            self.fetch(Direction::Down);
+        }
+        let row = if let Some(row) = self.back.rows.next_back() {
             self.back.last = Some(row.tuple);
             row
         } else {
             self.front.is_shared = true;
-            self.front.rows.pop_back()?
+            self.front.rows.next_back()?
         };
-        Some((row.key, row.value))
+        Some(row.parts())
     }
 }
 
@@ -215,7 +232,7 @@ impl<R: RangeReader, K: TreeKey, V> Drop for RangeRows<'_, R, K, V> {
         for (end, direction) in ends {
             if let (Some(read), Some(last)) = (end.read, end.last)
                 && !end.is_shared
-                && !end.rows.is_empty()
+                && end.rows.len() > 0
             {
                 // SAFETY: the table's key type.
                 unsafe { self.reader.stop_range::<K>(read, direction, last) };

@@ -759,7 +759,7 @@ where
             usize::MAX,
             protected,
         );
-        let same = walked.tuples.iter().all(|&tuple| Some(tuple) == found);
+        let same = walked.tuples().all(|tuple| Some(tuple) == found);
         let cause = ConflictCause::AbsentKeyAppeared;
         let read = RangeRead::new(&self.core, Direction::Up, walked.nodes, bounds, cause);
         same.then_some(Absence::Range(read))

@@ -682,6 +682,7 @@ impl RangeReader for Transaction<'_> {
         let read = RangeRead::new(table, direction, nodes, bounds, ConflictCause::RangeChanged);
         let mut footprint = self.footprint.borrow_mut();
         let number = footprint.ranges.len();
+        // Before its rows are read: that may move the timestamp on, if what was read so far is unchanged.
         footprint.ranges.push(read);
         Rows::new(&walked, last, Some(number), |tuple| {
             let seen = self.read(&mut footprint, table, tuple)?;

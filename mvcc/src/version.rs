@@ -46,6 +46,7 @@ impl Version {
     ///
     /// # Safety
     /// The caller's slot protects `timestamp`, and it is pinned: then every version that this passes is allocated (I4, I5).
+    #[inline]
     pub(crate) unsafe fn visible_at(newest: *mut Version, timestamp: u64) -> *mut Version {
         let mut version = newest;
         // SAFETY: `newest` was the tuple's newest version when a pinned and protected reader loaded it, and each step

@@ -3,6 +3,7 @@
 use super::*;
 use crate::protected::Protected;
 use crate::{Database, OrderedTable};
+use std::collections::VecDeque;
 
 struct Subject {
     db: Database,
@@ -35,9 +36,10 @@ impl Subject {
             limit,
             protected(),
         );
+        let tuples = walked.tuples().collect();
         let cause = ConflictCause::RangeChanged;
         let read = RangeRead::new(&self.table.core, direction, walked.nodes, bounds, cause);
-        (read, walked.tuples)
+        (read, tuples)
     }
 }
 

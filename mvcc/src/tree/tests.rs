@@ -76,12 +76,12 @@ impl<K: TreeKey + Debug> Subject<K> {
             .iter()
             .map(|node| node.tuples().len())
             .sum::<usize>();
-        assert_eq!(nodes, walked.tuples.len());
-        let key = |&tuple: &NonNull<Tuple>| {
+        assert_eq!(nodes, walked.len());
+        let key = |tuple: NonNull<Tuple>| {
             // SAFETY: a tuple of the tree, and nothing is freed before the end.
             unsafe { key_of::<K>(tuple) }.clone()
         };
-        walked.tuples.iter().map(key).collect()
+        walked.tuples().map(key).collect()
     }
 
     fn up(&self, start: &K, end: &K, limit: usize) -> Walked {
@@ -162,7 +162,7 @@ fn check<K: TreeKey + Debug>(steps: Vec<Step>, key: impl Fn(u16) -> K) {
                 let count = expected.len().min(limit);
                 assert_eq!(Subject::<K>::keys(&walked), expected[..count]);
                 assert!(!walked.is_complete || count == expected.len());
-                assert!(walked.is_complete || walked.tuples.len() == limit);
+                assert!(walked.is_complete || walked.len() == limit);
                 assert!(walked.nodes.iter().all(NodeRead::is_unchanged));
             }
             Step::Down(start, end, limit) => {
@@ -173,7 +173,7 @@ fn check<K: TreeKey + Debug>(steps: Vec<Step>, key: impl Fn(u16) -> K) {
                 let count = expected.len().min(limit);
                 assert_eq!(Subject::<K>::keys(&walked), expected[..count]);
                 assert!(!walked.is_complete || count == expected.len());
-                assert!(walked.is_complete || walked.tuples.len() == limit);
+                assert!(walked.is_complete || walked.len() == limit);
             }
         }
     }
@@ -241,7 +241,7 @@ fn a_walk_tells_whether_its_part_of_the_tree_has_changed() {
     subject.insert(&15);
     assert!(!unchanged(&walked), "a key between them");
     let empty = subject.up(&50, &60, 9);
-    assert!(empty.tuples.is_empty() && empty.is_complete && unchanged(&empty));
+    assert!(empty.len() == 0 && empty.is_complete && unchanged(&empty));
     subject.insert(&55);
     assert!(!unchanged(&empty), "a key where there was none");
 }

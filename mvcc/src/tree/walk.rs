@@ -2,6 +2,7 @@
 
 use super::content::Content;
 use super::{Node, Tree, TreeKey};
+use crate::prefetch::prefetch;
 use crate::protected::Protected;
 use crate::range::Direction;
 use crate::sync::{AtomicPtr, AtomicUsize, Ordering, Wait, bug};
@@ -66,12 +67,12 @@ impl NodeRead {
 }
 
 /// What a walk has found.
-#[derive(Default)]
 pub(crate) struct Walked {
+    direction: Direction,
     /// In the order of the walk.
     pub(crate) nodes: Vec<NodeRead>,
-    /// The tuples in the order of the walk.
-    pub(crate) tuples: Vec<NonNull<Tuple>>,
+    /// How many tuples there are in them.
+    len: usize,
     /// Whether there is nothing more in the range.
     pub(crate) is_complete: bool,
 }
@@ -86,20 +87,27 @@ impl<K: TreeKey> Tree<K> {
         end: impl Fn(&K) -> Order,
         limit: usize,
     ) -> Walked {
-        let mut walked = Walked::default();
+        let mut walked = Walked::new(Direction::Up);
         let (mut node, mut content) = self.descend(0, protected, &start);
         // The keys below are done with.
         let mut low: Option<&K> = None;
         loop {
             let len = content.len();
-            let side = |key: &K| match low {
-                Some(low) if key >= low => Order::Greater,
-                Some(_) => Order::Less,
-                None => start(key),
+            if let Some(right) = content.right() {
+                prefetch(right.as_ptr());
+            }
+            let from = match low {
+                None => bound(content, len, &start),
+                // As a rule, all of the next leaf is to the right of the last one.
+                Some(low) if len > 0 && content.key(0) < low => bound(content, len, side_of(low)),
+                Some(_) => 0,
             };
-            let from = bound(content, len, side);
-            let to = bound(content, len, &end).max(from);
-            let taken = (to - from).min(limit - walked.tuples.len());
+            let to = match content.high() {
+                // So are all of its keys.
+                Some(high) if end(high).is_lt() => len,
+                _ => bound(content, len, &end).max(from),
+            };
+            let taken = (to - from).min(limit - walked.len);
             walked.take(node, content, len, from, from + taken);
             if from + taken < to {
                 return walked;
@@ -109,7 +117,7 @@ impl<K: TreeKey> Tree<K> {
                 walked.is_complete = true;
                 return walked;
             };
-            if walked.tuples.len() == limit {
+            if walked.len == limit {
                 return walked;
             }
             low = Some(high);
@@ -138,28 +146,18 @@ impl<K: TreeKey> Tree<K> {
         end: impl Fn(&K) -> Order,
         limit: usize,
     ) -> Walked {
-        let mut walked = Walked::default();
+        let mut walked = Walked::new(Direction::Down);
         let (mut node, mut content, mut low) = self.descend_from(protected, &end);
         let mut high: Option<&K> = None;
         loop {
             let len = content.len();
             let to = match high {
-                Some(high) => bound(content, len, |key| {
-                    if key < high {
-                        Order::Less
-                    } else {
-                        Order::Greater
-                    }
-                }),
+                Some(high) => bound(content, len, side_of(high)),
                 None => bound(content, len, &end),
             };
             let from = bound(content, len, &start).min(to);
-            let taken = (to - from).min(limit - walked.tuples.len());
+            let taken = (to - from).min(limit - walked.len);
             walked.take(node, content, len, to - taken, to);
-            if taken > 0 {
-                let count = walked.tuples.len();
-                walked.tuples[count - taken..].reverse();
-            }
             if to - taken > from {
                 return walked;
             }
@@ -167,17 +165,11 @@ impl<K: TreeKey> Tree<K> {
                 walked.is_complete = true;
                 return walked;
             };
-            if walked.tuples.len() == limit {
+            if walked.len == limit {
                 return walked;
             }
             high = Some(next);
-            (node, content, low) = self.descend_from(protected, |key| {
-                if key < next {
-                    Order::Less
-                } else {
-                    Order::Greater
-                }
-            });
+            (node, content, low) = self.descend_from(protected, side_of(next));
         }
     }
 
@@ -214,6 +206,15 @@ impl<K: TreeKey> Tree<K> {
 }
 
 impl Walked {
+    fn new(direction: Direction) -> Self {
+        Self {
+            direction,
+            nodes: Vec::new(),
+            len: 0,
+            is_complete: false,
+        }
+    }
+
     fn take<K>(
         &mut self,
         node: &Node<K>,
@@ -222,8 +223,49 @@ impl Walked {
         from: usize,
         to: usize,
     ) {
-        self.nodes.push(NodeRead::new(node, content, len, from, to));
-        self.tuples.extend((from..to).map(|at| content.tuple(at)));
+        let read = NodeRead::new(node, content, len, from, to);
+        for tuple in read.tuples() {
+            prefetch(tuple.as_ptr());
+        }
+        self.len += to - from;
+        self.nodes.push(read);
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// The tuples in the order of the walk. For those who are still protected as they were during the walk.
+    pub(crate) fn tuples(&self) -> impl Iterator<Item = NonNull<Tuple>> {
+        self.nodes.iter().flat_map(|node| {
+            let tuples = node.tuples();
+            (0..tuples.len()).map(|at| match self.direction {
+                Direction::Up => tuples[at],
+                Direction::Down => tuples[tuples.len() - 1 - at],
+            })
+        })
+    }
+
+    /// The last of them.
+    pub(crate) fn last(&self) -> Option<NonNull<Tuple>> {
+        let mut parts = self.nodes.iter().rev().map(NodeRead::tuples);
+        let last = parts.find(|tuples| !tuples.is_empty())?;
+        match self.direction {
+            Direction::Up => last.last(),
+            Direction::Down => last.first(),
+        }
+        .copied()
+    }
+}
+
+/// On which side of a bound a key is that is itself to the right of it.
+fn side_of<K: Ord>(low: &K) -> impl Fn(&K) -> Order {
+    move |key| {
+        if key < low {
+            Order::Less
+        } else {
+            Order::Greater
+        }
     }
 }
 
