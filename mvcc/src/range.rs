@@ -24,7 +24,7 @@ pub enum Direction {
 }
 
 /// Tuples read at a time: few at first, since many ranges are left after a row or two; then more.
-const FIRST_BATCH: usize = if SMALL { 1 } else { 4 };
+const FIRST_BATCH: usize = if SMALL { 1 } else { 8 };
 const LARGEST_BATCH: usize = if SMALL { 4 } else { 64 };
 
 /// Some rows of a range.
@@ -168,7 +168,7 @@ impl<'r, R: RangeReader, K: TreeKey, V> RangeRows<'r, R, K, V> {
                 self.reader
                     .read_range(self.table, (&start, &stop), direction, self.batch)
             };
-            self.batch = (4 * self.batch).min(LARGEST_BATCH);
+            self.batch = (8 * self.batch).min(LARGEST_BATCH);
             self.bounds = rows.last.map(|last| match direction {
                 Direction::Up => (Bound::Excluded(last), stop),
                 Direction::Down => (start, Bound::Excluded(last)),
