@@ -110,6 +110,8 @@ const MVCC: &[Bug] = bugs! {
     "node-unchecked": "a tree node is replaced although it has changed since it was read",
     "split-overlooked": "who comes to a node that was split does not follow its link to the right",
     "merge-overlooked": "who comes to a node that was merged away does not follow its link to the left",
+    "walk-begins-anew": "a walk that comes to a merged leaf takes the rows again that it has from there",
+    "walk-beyond-its-end": "a walk takes all of a leaf that has neighbours to the right",
     // Snapshots with a limit.
     "expired-while-read": "a snapshot expires while it is read",
     "expired-after-its-slot": "the slot of a snapshot that expires is given up before its reads are refused",

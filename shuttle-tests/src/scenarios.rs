@@ -101,7 +101,7 @@ scenarios! {
         phantom_in_a_hashed_table in CLOCKS, limited_range in ONE, own_writes_under_a_scan in ONE,
         counted_range in CLOCKS;
     nodes:
-        scans_beside_splits_and_merges in ONE, inserts_beside_a_merge * 4 in ONE;
+        scans_beside_splits_and_merges in ONE, scans_beside_a_merge in ONE, inserts_beside_a_merge * 4 in ONE;
     begin:
         snapshot_begins_beside_collection in CLOCKS, view_beside_collection in CLOCKS, view_against_watermark * 10 in CLOCKS,
         snapshot_against_watermark * 10 in CLOCKS;

@@ -99,12 +99,14 @@ impl<K: TreeKey> Tree<K> {
             let from = match low {
                 None => bound(content, len, &start),
                 // As a rule, all of the next leaf is to the right of the last one.
-                Some(low) if len > 0 && content.key(0) < low => bound(content, len, side_of(low)),
+                Some(low) if len > 0 && content.key(0) < low && !bug!("walk-begins-anew") => {
+                    bound(content, len, side_of(low))
+                }
                 Some(_) => 0,
             };
             let to = match content.high() {
                 // So are all of its keys.
-                Some(high) if end(high).is_lt() => len,
+                Some(high) if end(high).is_lt() || bug!("walk-beyond-its-end") => len,
                 _ => bound(content, len, &end).max(from),
             };
             let taken = (to - from).min(limit - walked.len);

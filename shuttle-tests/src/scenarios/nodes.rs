@@ -24,6 +24,9 @@ pub(super) fn scans_beside_splits_and_merges(world: World) {
                 let stayed: Vec<_> = seen.iter().filter(|key| *key % 10 == 0).collect();
                 assert_eq!(stayed.len(), 6, "{seen:?}");
                 assert!(seen.is_sorted_by(|left, right| left < right), "{seen:?}");
+                let within: Vec<_> = snapshot.range(&b.1, 10..=20).map(|(key, _)| *key).collect();
+                let expected = seen.iter().filter(|key| (10..=20).contains(*key));
+                assert!(within.iter().eq(expected), "{within:?} of {seen:?}");
                 let down: Vec<_> = snapshot
                     .range(&b.1, ..)
                     .rev()
@@ -33,6 +36,29 @@ pub(super) fn scans_beside_splits_and_merges(world: World) {
                     seen.iter().rev().eq(&down),
                     "{seen:?} upwards, {down:?} downwards"
                 );
+            }
+        },
+    );
+}
+
+/// A scan finds a row once that its leaf has while the next leaf is merged into that.
+pub(super) fn scans_beside_a_merge(world: World) {
+    // The leaves have 0 to 30, and 40 to 50.
+    let (db, table) = rows(world, (0..6).map(|i| i * 10));
+    for key in [10, 20, 30, 40] {
+        delete(&db, &table, key);
+    }
+    db.collect();
+    let (a, b) = ((db.clone(), table.clone()), (db, table));
+    tasks!(
+        move || {
+            delete(&a.0, &a.1, 50);
+            a.0.collect();
+        },
+        move || {
+            for _ in 0..3 {
+                let seen = b.0.view(|view| keys(view, &b.1));
+                assert!(seen == [0] || seen == [0, 50], "{seen:?}");
             }
         },
     );
