@@ -35,10 +35,6 @@ const SETTLING: u32 = if SCHEDULED { 1 } else { 3 };
 const COLLECTING_PINS: u32 = if SCHEDULED { 1 } else { 3 * 128 };
 /// Turns that [`flush`] waits for threads that are pinned: some 64 µs of spinning, then giving the processor away.
 const FLUSH_TURNS: u32 = if SCHEDULED { 2 } else { 1024 };
-/// Versions kept for recycling, for each table: what two collections bring in.
-const ENOUGH: usize = 2 * BATCH;
-/// The same if snapshots are kept for long, so that most versions leave the middle of their chains and come in bursts, when the epoch moves on.
-const ENOUGH_PASSED: usize = 2 * PATIENCE;
 
 /// Collects a worker's garbage as far as the live transactions allow. Runs the `Drop` of keys and values; no lock is held then.
 pub(crate) fn collect(local: &Local, worker: &Worker, horizon: &Horizon, effort: Effort) {
@@ -72,6 +68,7 @@ pub(crate) fn collect(local: &Local, worker: &Worker, horizon: &Horizon, effort:
     for unlinked in unlinked {
         defer(local.shared(), &guard, 1, move || drop(unlinked));
     }
+    worker.pool.ebb();
 }
 
 /// Retires what has just left an index.
@@ -144,7 +141,7 @@ impl<'w> Work<'w> {
             let bytes: i64 = cleared.iter().map(|(_, version)| version.bytes()).sum();
             let count = i64::try_from(cleared.len()).expect("fewer than 2^63");
             self.local.worker().count_versions(-count, -bytes);
-            self.local.worker().pool.put(cleared, ENOUGH);
+            self.local.worker().pool.put(cleared);
         }
     }
 
@@ -214,7 +211,7 @@ impl Drop for Work<'_> {
                     version.clear();
                 }
             }
-            worker.pool.put(passed, ENOUGH_PASSED);
+            worker.pool.put(passed);
         };
         if bug!("middle-recycled-at-once") {
             return recycle();
