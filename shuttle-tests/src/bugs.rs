@@ -98,6 +98,7 @@ const MVCC: &[Bug] = bugs! {
     // Tuples and indexes.
     "held-is-removed": "a tuple is removed that a transaction is about to write to (I6)",
     "removed-though-seen": "a tuple is removed though a snapshot sees a value below its tombstone (I6)",
+    "removal-looks-below": "a removal looks at the version below its tombstone, which may be freed (I4)",
     "removal-forgotten": "a removal that has to wait is not looked at again (I6)",
     "given-up-in-two-steps": "giving up a hold and seeing to the removal are two steps (I6)",
     "dead-not-marked": "a removed tuple is not marked as dead (I6)",
