@@ -256,11 +256,16 @@ macro_rules! inherent_reads {
         ) -> impl Iterator<Item = Option<&'r T::Value>> {
             self.check(table.core());
             keys.chunks($crate::index::WARM).flat_map(move |keys| {
-                let hashes = keys.iter().map_while(|key| table.hash(key));
-                let hashes: arrayvec::ArrayVec<_, { $crate::index::WARM }> = hashes.collect();
-                self.protected_for(|protected| table.core().index.warm(&hashes, protected));
+                self.warm(table, keys);
                 keys.iter().map(move |key| self.get(table, key))
             })
+        }
+
+        /// Brings what a lookup of so many keys is going to read towards the processor; `WARM` of them at most.
+        fn warm<'k, T: Lookup<Q>, Q: 'k>(&self, table: &T, keys: impl IntoIterator<Item = &'k Q>) {
+            let hashes = keys.into_iter().map_while(|key| table.hash(key));
+            let hashes: arrayvec::ArrayVec<_, { $crate::index::WARM }> = hashes.collect();
+            self.protected_for(|protected| table.core().index.warm(&hashes, protected));
         }
 
         /// Whether a key has a value.

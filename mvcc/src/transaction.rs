@@ -5,6 +5,7 @@ use crate::conflict::{Conflict, ConflictCause, Lost};
 use crate::database::Inner;
 use crate::feed::Announced;
 use crate::garbage;
+use crate::index::WARM;
 use crate::local::Local;
 use crate::protected::Protected;
 use crate::range::{Direction, RangeRead, Rows, last_key, walk};
@@ -206,6 +207,40 @@ impl<'db> Transaction<'db> {
             return self.insert_indexed(table, key, value);
         }
         self.put(table, key, value);
+    }
+
+    /// Gives many keys values, in the order of the rows: [`insert`](Self::insert) for each.
+    ///
+    /// In a [`Table`](crate::Table), the lookups of several keys wait for memory at the same time, as in [`get_many`](Self::get_many).
+    ///
+    /// # Panics
+    /// As [`insert`](Self::insert); the rows before the one that it is about are inserted.
+    ///
+    /// ```
+    /// let db = mvcc::Database::new();
+    /// let squares = db.table::<u64, u64>("squares")?;
+    /// db.run(|tx| Ok::<_, ()>(tx.insert_many(&squares, (0..100).map(|n| (n, n * n))))).unwrap();
+    /// assert_eq!(db.view(|view| view.get(&squares, &12).copied()), Some(144));
+    /// # Ok::<(), mvcc::TableError>(())
+    /// ```
+    pub fn insert_many<T: Lookup<K, Key = K>, K>(
+        &self,
+        table: &T,
+        rows: impl IntoIterator<Item = (K, T::Value)>,
+    ) {
+        self.check(table.core());
+        let mut rows = rows.into_iter();
+        let mut some = Vec::new();
+        loop {
+            some.extend(rows.by_ref().take(WARM));
+            if some.is_empty() {
+                return;
+            }
+            self.warm(table, some.iter().map(|(key, _)| key));
+            for (key, value) in some.drain(..) {
+                self.insert(table, key, value);
+            }
+        }
     }
 
     /// Buffers a row.

@@ -107,6 +107,17 @@ pub trait Write<E: Engine>: Read<E> {
     /// Inserts or overwrites a row.
     fn insert<K: Key, V: Row>(&self, table: &E::Table<K, V>, key: K, row: V);
 
+    /// The same for many rows, which an engine may look up at the same time.
+    fn insert_many<K: Key, V: Row>(
+        &self,
+        table: &E::Table<K, V>,
+        rows: impl IntoIterator<Item = (K, V)>,
+    ) {
+        for (key, row) in rows {
+            self.insert(table, key, row);
+        }
+    }
+
     /// Removes a row.
     fn remove<K: Key, V: Row>(&self, table: &E::Table<K, V>, key: &K);
 
@@ -202,6 +213,14 @@ impl<R: mvcc::Read> Read<mvcc::Database> for R {
 impl Write<mvcc::Database> for mvcc::Transaction<'_> {
     fn insert<K: Key, V: Row>(&self, table: &mvcc::Table<K, V>, key: K, row: V) {
         self.insert(table, key, row);
+    }
+
+    fn insert_many<K: Key, V: Row>(
+        &self,
+        table: &mvcc::Table<K, V>,
+        rows: impl IntoIterator<Item = (K, V)>,
+    ) {
+        self.insert_many(table, rows);
     }
 
     fn remove<K: Key, V: Row>(&self, table: &mvcc::Table<K, V>, key: &K) {

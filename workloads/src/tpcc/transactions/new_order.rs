@@ -143,10 +143,18 @@ impl NewOrder {
         let items = tx.get_many(&tables.item, &items);
         let stocks = tx.get_many(&tables.stock, &stocks);
         let mut lines = Vec::with_capacity(self.lines.len());
+        let mut rows = Vec::with_capacity(self.lines.len());
         for (((number, line), item), stock) in (1..).zip(&self.lines).zip(items).zip(stocks) {
-            let item = item.ok_or(UnusedItem)?;
+            // An unused item is the last one: what comes before it is done all the same.
+            let Some(item) = item else { break };
             let stock = stock.expect("all warehouses stock all items").clone();
-            lines.push(self.order_line(tx, tables, (order, number), line, (item, stock)));
+            let (row, output) = self.order_line(tx, tables, line, (item, stock));
+            rows.push((key::line_of(order_key, number), row));
+            lines.push(output);
+        }
+        tx.insert_many(&tables.line, rows);
+        if lines.len() < self.lines.len() {
+            return Err(UnusedItem);
         }
 
         let sum: i64 = lines.iter().map(|line| line.amount).sum();
@@ -166,10 +174,9 @@ impl NewOrder {
         &self,
         tx: &E::Transaction<'_>,
         tables: &Tables<E>,
-        (order, number): (u32, u8),
         line: &Line,
         (item, mut stock): (&Item, Stock),
-    ) -> OrderedLine {
+    ) -> (OrderLine, OrderedLine) {
         take(
             &mut stock,
             line.quantity,
@@ -191,11 +198,9 @@ impl NewOrder {
             amount,
             brand: item.data.contains(ORIGINAL) && stock.details.data.contains(ORIGINAL),
         };
-        let line_key = key::line(self.warehouse, self.district, order, number);
-        tx.insert(&tables.line, line_key, row);
         let stock_key = key::stock(line.supply_warehouse, line.item);
         tx.insert(&tables.stock, stock_key, stock);
-        output
+        (row, output)
     }
 }
 
