@@ -110,6 +110,8 @@ const MVCC: &[Bug] = bugs! {
     "node-unchecked": "a tree node is replaced although it has changed since it was read",
     "split-overlooked": "who comes to a node that was split does not follow its link to the right",
     "merge-overlooked": "who comes to a node that was merged away does not follow its link to the left",
+    "collapse-overlooked": "who comes from a root that has collapsed to a lower level takes that for the one looked for",
+    "split-root-collapses": "a root gives way to its only child although it has been split",
     // Snapshots with a limit.
     "expired-while-read": "a snapshot expires while it is read",
     "expired-after-its-slot": "the slot of a snapshot that expires is given up before its reads are refused",

@@ -298,7 +298,11 @@ fn walks_find_every_multiple_of(step: u32) {
     for key in &stays {
         subject.insert(key);
     }
-    let rounds = if cfg!(debug_assertions) { 2_000 } else { 20_000 };
+    let rounds = if cfg!(debug_assertions) {
+        2_000
+    } else {
+        20_000
+    };
     let stop = std::sync::atomic::AtomicBool::new(false);
     std::thread::scope(|scope| {
         for first in [1, 5] {
