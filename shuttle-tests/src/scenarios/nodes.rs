@@ -70,11 +70,16 @@ fn thinned(world: World, leaves: u32, left: &[u32]) -> (Database, Rows) {
     let all = || (0..4 * leaves).map(|i| i * 10);
     let done = db.run(|tx| Ok::<_, ()>(all().for_each(|key| tx.insert(&table, key, key.into()))));
     done.expect("no error");
-    let gone = all().filter(|key| !left.contains(key));
-    let done = db.run(|tx| Ok::<_, ()>(gone.clone().for_each(|key| tx.remove(&table, &key))));
-    done.expect("no error");
+    let gone: Vec<_> = all().filter(|key| !left.contains(key)).collect();
+    delete_all(&db, &table, &gone);
     db.collect();
     (db, table)
+}
+
+/// Removes rows in one transaction.
+fn delete_all(db: &Database, table: &Rows, keys: &[u32]) {
+    let done = db.run(|tx| Ok::<_, ()>(keys.iter().for_each(|key| tx.remove(table, key))));
+    done.expect("no error");
 }
 
 /// A tree is emptied down to its leaves, and grows again beside that. One task removes rows, from the last to the first, one adds rows behind them, and
@@ -156,8 +161,6 @@ pub(super) fn split_beside_a_collapse(world: World) {
     },);
     let left = [0, 120, 125, 130, 140, 150, 160];
     assert_eq!(db.view(|view| keys(view, &table)), left);
-    for key in left {
-        delete(&db, &table, key);
-    }
+    delete_all(&db, &table, &left);
     check_clean(&db, 0);
 }
