@@ -328,8 +328,9 @@ impl Footprint {
         // A dead one was without a value for longer than this transaction lives.
         word.is_dead()
             || (!word.is_locked() || self.writes.contains(tuple))
-                // SAFETY: the newest version of its tuple; our slot is open.
-                && unsafe { word.newest().as_ref() }.is_none_or(|newest| like(word, newest))
+                && NonNull::new(word.newest())
+                    // SAFETY: the newest version of its tuple; our slot is open.
+                    .is_none_or(|newest| like(word, unsafe { Version::head(newest) }))
     }
 }
 

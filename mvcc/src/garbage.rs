@@ -243,8 +243,8 @@ unsafe fn unlink(tuple: NonNull<Tuple>, versions: impl Iterator<Item = NonNull<V
         let above = unsafe { Version::directly_above(from, version.as_ptr()) };
         from = above.as_ptr();
         // SAFETY: as above.
-        let (version, above) = unsafe { (version.as_ref(), above.as_ref()) };
-        let older = version.older.load(Ordering::Acquire);
+        let (version, above) = unsafe { (Version::head(version), Version::head(above)) };
+        let older = version.older();
         // Release: pairs with the acquire loads of a walk. One writer at a time: we hold the tuple's lock.
         above.older.store(older, Ordering::Release);
     }

@@ -141,7 +141,7 @@ impl Reads {
                 // had a value, so its tuple is not removed meanwhile.
                 let above = unsafe { Version::directly_above(newest, read.version) };
                 // SAFETY: as above.
-                unsafe { above.as_ref() }.timestamp
+                unsafe { Version::head(above) }.timestamp
             })
         });
         let smallest = overwriters.fold(limit, u64::min);

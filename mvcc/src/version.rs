@@ -15,7 +15,8 @@ pub(crate) struct Version {
     pub(crate) timestamp: u64,
     /// The version that this one replaced. It changes only when a version between the two is unlinked.
     ///
-    /// It may dangle once `timestamp` is below the watermark: nobody goes past such a version (I4).
+    /// It may dangle once `timestamp`, or that of a version which was unlinked from between the two, is below the watermark: nobody goes past this
+    /// one any more (I4).
     pub(crate) older: AtomicPtr<Version>,
 }
 
@@ -42,23 +43,43 @@ impl<V> ValueVersion<V> {
 }
 
 impl Version {
+    /// The head of a version that is in a chain. All who read one get it here, so that the tests hear of it if it was freed.
+    ///
+    /// # Safety
+    /// The version is allocated for `'v`.
+    #[inline]
+    pub(crate) unsafe fn head<'v>(version: NonNull<Self>) -> &'v Self {
+        freed::check(version);
+        // SAFETY: the caller's promise.
+        unsafe { version.as_ref() }
+    }
+
+    /// The version that this one replaced, as far as it is still there.
+    #[inline]
+    pub(crate) fn older(&self) -> *mut Self {
+        // Acquire: pairs with the release store that unlinks a middle version.
+        let older = self.older.load(Ordering::Acquire);
+        // The scheduler may have run others before the load.
+        freed::check(NonNull::from(self));
+        older
+    }
+
     /// The version visible at `timestamp` in the chain that starts at `newest`: the newest that is older than it.
     ///
     /// # Safety
     /// The caller's slot protects `timestamp`, and it is pinned: then every version that this passes is allocated (I4, I5).
     pub(crate) unsafe fn visible_at(newest: *mut Version, timestamp: u64) -> *mut Version {
         let mut version = newest;
-        // SAFETY: `newest` was the tuple's newest version when a pinned and protected reader loaded it, and each step
-        // leaves a version that is not below `timestamp`, hence not below the watermark: its successor is allocated.
-        while let Some(head) = unsafe { version.as_ref() } {
-            freed::check(NonNull::from(head));
+        while let Some(at) = NonNull::new(version) {
+            // SAFETY: `newest` was the tuple's newest version when a pinned and protected reader loaded it, and each step
+            // leaves a version that is not below `timestamp`, hence not below the watermark: its successor is allocated.
+            let head = unsafe { Self::head(at) };
             if head.timestamp < timestamp
                 || bug!("visible-at-its-timestamp") && head.timestamp == timestamp
             {
                 break;
             }
-            // Acquire: pairs with the release store that unlinks a middle version.
-            version = head.older.load(Ordering::Acquire);
+            version = head.older();
         }
         version
     }
@@ -74,9 +95,8 @@ impl Version {
         let mut version = newest;
         loop {
             let above = NonNull::new(version).expect("a version that was read stays in its chain");
-            freed::check(above);
             // SAFETY: all versions above one that a live transaction has read are allocated.
-            version = unsafe { above.as_ref() }.older.load(Ordering::Acquire);
+            version = unsafe { Self::head(above) }.older();
             if version == below || bug!("last-overwriter-counts") {
                 return above;
             }

@@ -1,6 +1,7 @@
 //! The seeded bugs: wrong variants of single lines, each to be found by the scenarios. They stand in the sources as `bug!("name")`, where the right line
 //! stands, and are built in by a `cfg` of their crate, which this workspace sets from an environment variable.
 
+use crate::locking;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
@@ -98,6 +99,7 @@ const MVCC: &[Bug] = bugs! {
     // Tuples and indexes.
     "held-is-removed": "a tuple is removed that a transaction is about to write to (I6)",
     "removed-though-seen": "a tuple is removed though a snapshot sees a value below its tombstone (I6)",
+    "removal-looks-below": "a removal looks at the version below its tombstone, which may be freed (I4)",
     "removal-forgotten": "a removal that has to wait is not looked at again (I6)",
     "given-up-in-two-steps": "giving up a hold and seeing to the removal are two steps (I6)",
     "dead-not-marked": "a removed tuple is not marked as dead (I6)",
@@ -130,13 +132,10 @@ const MVCC: &[Bug] = bugs! {
 };
 
 /// The names that stand in the sources of a crate.
-///
-/// # Errors
-/// If the sources cannot be read.
-pub fn in_sources(subject: &Subject) -> io::Result<BTreeSet<String>> {
+fn in_sources(crate_name: &str) -> io::Result<BTreeSet<String>> {
     let mut names = BTreeSet::new();
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let mut directories = vec![workspace.join(subject.name).join("src")];
+    let mut directories = vec![workspace.join(crate_name).join("src")];
     while let Some(directory) = directories.pop() {
         for entry in fs::read_dir(directory)? {
             let path: PathBuf = entry?.path();
@@ -157,27 +156,27 @@ pub fn in_sources(subject: &Subject) -> io::Result<BTreeSet<String>> {
 /// # Errors
 /// If the sources cannot be read.
 pub fn check(table: &str) -> io::Result<Vec<String>> {
-    let mut wrong = Vec::new();
-    for subject in SUBJECTS {
-        let sources = in_sources(subject)?;
-        let listed: BTreeSet<_> = subject.bugs.iter().map(|bug| bug.name.to_owned()).collect();
-        let crate_name = subject.name;
+    let (mut wrong, mut all) = (Vec::new(), BTreeSet::new());
+    let subjects = SUBJECTS.iter().map(|it| (it.name, it.bugs, "bugs.rs"));
+    for (crate_name, bugs, list) in subjects.chain([("tplock", locking::BUGS, "locking.rs")]) {
+        let sources = in_sources(crate_name)?;
+        let listed: BTreeSet<_> = bugs.iter().map(|bug| bug.name.to_owned()).collect();
         let unlisted = sources.difference(&listed);
         wrong.extend(unlisted.map(|name| {
             format!(
-                "{name} stands in the sources of {crate_name}, but not in shuttle-tests/src/bugs.rs"
+                "{name} stands in the sources of {crate_name}, but not in shuttle-tests/src/{list}"
             )
         }));
         let gone = listed.difference(&sources);
         wrong.extend(gone.map(|name| {
-            format!("{name} is in shuttle-tests/src/bugs.rs, but stands nowhere in the sources of {crate_name}")
+            format!("{name} is in shuttle-tests/src/{list}, but stands nowhere in the sources of {crate_name}")
         }));
+        all.extend(bugs.iter().map(|bug| bug.name));
     }
     let rows: BTreeSet<_> = rows(table).collect();
-    let listed: BTreeSet<_> = all().map(|(_, bug)| bug.name).collect();
-    let unproved = listed.difference(&rows);
+    let unproved = all.difference(&rows);
     wrong.extend(unproved.map(|name| format!("{name} has no row in shuttle-tests/KILLS.md")));
-    let unknown = rows.difference(&listed);
+    let unknown = rows.difference(&all);
     wrong.extend(
         unknown.map(|name| {
             format!("{name} has a row in shuttle-tests/KILLS.md, but is no seeded bug")
@@ -186,9 +185,14 @@ pub fn check(table: &str) -> io::Result<Vec<String>> {
     Ok(wrong)
 }
 
-/// The bugs that a kill table has a row for: it is the first of the tables.
-pub fn rows(table: &str) -> impl Iterator<Item = &str> {
-    let first = table.split("\n## ").next().unwrap_or_default();
-    let rows = first.lines().filter_map(|line| line.strip_prefix("| `"));
-    rows.filter_map(|row| Some(row.split_once('`')?.0))
+/// The heading of `tplock`'s kill table.
+pub const LOCKING: &str = "Two-phase locking";
+
+/// The bugs that a kill table has a row for: in the first of its sections, or in that of `tplock`.
+fn rows(table: &str) -> impl Iterator<Item = &str> {
+    let mut sections = table.split("\n## ");
+    let first = sections.next();
+    let locking = sections.filter(|section| section.starts_with(LOCKING));
+    let lines = first.into_iter().chain(locking).flat_map(str::lines);
+    lines.filter_map(|line| Some(line.strip_prefix("| `")?.split_once('`')?.0))
 }

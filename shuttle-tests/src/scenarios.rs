@@ -112,8 +112,8 @@ scenarios! {
         reuse_of_a_place_in_the_index in ONE, neighbours_come_and_go in ONE, threads_come_and_go in ONE, everything_is_collected in CLOCKS,
         collectors_collide in ONE, ordered_removal in CLOCKS, tombstone_that_comes_back in CLOCKS;
     memory:
-        versions_in_the_middle in CLOCKS, removal_under_a_snapshot in CLOCKS, removed_again_and_again in CLOCKS, given_up_side_by_side in ONE,
-        limited_snapshot_expires in CLOCKS, limited_snapshot_is_dropped in ONE;
+        versions_in_the_middle in CLOCKS, removal_under_a_snapshot in CLOCKS, removal_above_a_freed_version * 4 in CLOCKS,
+        removed_again_and_again in CLOCKS, given_up_side_by_side in ONE, limited_snapshot_expires in CLOCKS, limited_snapshot_is_dropped in ONE;
     time:
         hand_over in ALL, hand_over_of_disjoint_keys in ALL, commit_then_snapshot in ALL, timestamps_order_commits in ALL,
         timestamps_order_reads in ALL, read_skew_of_a_snapshot in CLOCKS, extension in CLOCKS, clock_ties in ALL;

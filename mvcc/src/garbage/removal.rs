@@ -4,9 +4,11 @@ use super::retired::Until;
 use super::{Retired, Unlinked, Work, unlinked};
 use crate::protected::Protected;
 use crate::shared::StillWatermark;
-use crate::sync::{Ordering, Wait, bug};
+use crate::sync::{Wait, bug};
 use crate::table::Removal;
 use crate::tuple::Word;
+use crate::version::Version;
+use std::ptr::NonNull;
 
 /// What a tuple that was to be removed holds.
 enum Found {
@@ -106,10 +108,11 @@ impl Work<'_> {
 
     /// What there is in a tuple that we have locked, and whose word was this.
     fn find(&self, word: Word, still: &StillWatermark<'_>) -> Found {
-        // SAFETY: the newest version of a tuple that we have locked.
-        let Some(newest) = (unsafe { word.newest().as_ref() }) else {
+        let Some(newest) = NonNull::new(word.newest()) else {
             return Found::Nothing;
         };
+        // SAFETY: the newest version of a tuple that we have locked.
+        let newest = unsafe { Version::head(newest) };
         let timestamp = newest.timestamp;
         if !word.is_tombstone() {
             return Found::Value;
@@ -124,13 +127,21 @@ impl Work<'_> {
                 timestamp,
             });
         }
-        if newest.older.load(Ordering::Acquire).is_null() || bug!("removed-though-seen") {
+        let older = NonNull::new(newest.older());
+        let Some(older) = older.filter(|_| !bug!("removed-though-seen")) else {
             // All that the snapshots see here is that there is nothing.
             return Found::Nothing;
-        }
+        };
         // That version must not be looked at. If the one that superseded it was unlinked from between the two, it may have expired since, and is freed
         // without being unlinked, as nobody reads that far any more. If any snapshot sees it, the latest one does.
-        let snapshot = self.horizon.last_up_to(timestamp).unwrap_or(0);
+        let snapshot = if bug!("removal-looks-below") {
+            // SAFETY: there is no reason why it should be allocated.
+            let from = unsafe { Version::head(older) }.timestamp;
+            self.horizon.first_to_see(from, timestamp)
+        } else {
+            self.horizon.last_up_to(timestamp)
+        };
+        let snapshot = snapshot.unwrap_or(0);
         Found::Old(Until {
             snapshot,
             timestamp,

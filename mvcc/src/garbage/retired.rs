@@ -239,7 +239,7 @@ impl Retired {
             return None;
         }
         // SAFETY: the entry owns it.
-        let from = unsafe { version.as_ref() }.timestamp;
+        let from = unsafe { Version::head(version) }.timestamp;
         horizon.first_to_see(from, self.timestamp)
     }
 

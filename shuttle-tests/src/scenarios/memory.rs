@@ -65,6 +65,25 @@ pub(super) fn removal_under_a_snapshot(world: World) {
     check_clean(&db, 1);
 }
 
+/// A key is removed whose first version a snapshot sees, and its second one is unlinked, so that its tombstone stands above the first. If the snapshot ends
+/// then, a collection frees that one without unlinking it, provided that it looked at the coarse clock before the removal: had it done so later,
+/// the tombstone too would be below its watermark.
+pub(super) fn removal_above_a_freed_version(world: World) {
+    let (db, table) = numbers(world, &[(0, 0)]);
+    let old = db.snapshot();
+    write(&db, &table, &[(0, 1)]);
+    let (a, b) = (db.clone(), (db.clone(), table));
+    tasks!(
+        move || a.collect(),
+        move || {
+            remove(&b.0, &b.1, 0);
+            b.0.collect();
+        },
+        move || drop(old),
+    );
+    check_clean(&db, 0);
+}
+
 /// A key is removed, comes back and is removed again, by two tasks, while snapshots come and go.
 pub(super) fn removed_again_and_again(world: World) {
     let (db, table) = numbers(world, &[(0, 0)]);

@@ -1,7 +1,7 @@
 //! The table.
 
 use crate::search::Result;
-use shuttle_tests::bugs::Bug;
+use shuttle_tests::bugs::{Bug, LOCKING};
 use shuttle_tests::explore::{Choice, PORTFOLIO};
 use shuttle_tests::hunt::{Find, SEED};
 use shuttle_tests::locking::{self, EFFORT};
@@ -65,7 +65,7 @@ that found the bug by a wrong result, how many schedules that took, and what it 
 pub(crate) fn locking(results: &[(&Bug, Option<locking::Find>)]) -> String {
     let mut text = format!(
         "
-## Two-phase locking
+## {LOCKING}
 
 The same for `tplock`, whose bugs are switched on where they are searched for: the first of its scenarios ({} schedules with each scheduler) or of {} random programs ({} schedules)
 that fails. A deadlock is a wrong result here: wait-die has none.
