@@ -54,10 +54,11 @@ impl<K: TreeKey> Tree<K> {
             return false;
         }
         let content = Content::root(level, old, &split.separator, split.right);
-        let new = Box::new(Node::new(content));
-        let is_root = self.replace_root(old, NonNull::from(&*new));
-        if is_root {
-            Box::leak(new);
+        let new = NonNull::from(Box::leak(Box::new(Node::new(content))));
+        let is_root = self.replace_root(old, new);
+        if !is_root {
+            // SAFETY: just made, and nobody has seen it.
+            drop(unsafe { Box::from_raw(new.as_ptr()) });
         }
         is_root
     }
