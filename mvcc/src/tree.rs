@@ -6,7 +6,7 @@
 //!
 //! A split replaces the content by its lower half, with a link to a new right neighbour, and only then tells the level above. Whoever comes to a
 //! node that its key has left follows the links to the right. A merge empties the right one of two neighbours under one parent; what is left there
-//! points to the left one.
+//! points to the left one. A root that has only one child left gives way to it; what is left there points down to the child.
 #![allow(
     clippy::unnecessary_box_returns,
     reason = "a content is made where it is to stay: it has a kilobyte"
@@ -14,6 +14,7 @@
 
 mod content;
 mod merge;
+mod root;
 mod walk;
 
 pub(crate) use walk::{NodeRead, Walked};
@@ -134,13 +135,8 @@ impl<K: TreeKey> Tree<K> {
         }
     }
 
-    fn root<'p>(&self, _protected: Protected<'p>) -> &'p Node<K> {
-        // Acquire: pairs with `grow`. SAFETY: a root is never removed, only put below a new one.
-        unsafe { &*self.root.load(Ordering::Acquire) }
-    }
-
     /// The node of a level where a place in the order of keys is found; `order` compares a key with that place, and where it says equal, the
-    /// place is to the right of the key.
+    /// place is to the right of the key. A node below that level if the root is there, or has come there.
     #[inline]
     fn descend<'p>(
         &self,
@@ -154,13 +150,24 @@ impl<K: TreeKey> Tree<K> {
             if let Some(next) = content.beyond(&order) {
                 // SAFETY: linked from a content that we may use.
                 node = unsafe { next.as_ref() };
-            } else if content.level() == level {
+            } else if content.level() <= level {
                 return (node, content);
             } else {
                 // SAFETY: as above.
                 node = unsafe { content.child(&order).as_ref() };
             }
         }
+    }
+
+    /// The same for a level above the leaves: `None` if the root is below it, or was collapsed when we had come to it.
+    fn descend_to<'p>(
+        &self,
+        level: u32,
+        protected: Protected<'p>,
+        order: impl Fn(&K) -> Order,
+    ) -> Option<(&'p Node<K>, &'p Content<K>)> {
+        let found = self.descend(level, protected, order);
+        (found.1.level() == level || bug!("collapse-overlooked")).then_some(found)
     }
 
     /// The tuple of a key; `order` compares a key with it.
@@ -264,7 +271,9 @@ impl<K: TreeKey> Tree<K> {
                 }
                 continue;
             }
-            let (node, content) = self.descend(level, protected, order);
+            let Some((node, content)) = self.descend_to(level, protected, order) else {
+                continue;
+            };
             let len = content.len();
             let (new, upper) = content.with_child(len, &split.separator, split.right);
             if Self::swap(node, content, len, new, unlinked) {
@@ -274,26 +283,6 @@ impl<K: TreeKey> Tree<K> {
                 return;
             }
         }
-    }
-
-    /// Puts a new root above the old one, which is the leftmost node of its level and stays so.
-    fn grow(&self, level: u32, split: &Split<K>, protected: Protected<'_>) -> bool {
-        let old = self.root(protected);
-        if old.content(protected).level() + 1 != level {
-            return false;
-        }
-        let content = Content::root(level, NonNull::from(old), &split.separator, split.right);
-        let new = Box::into_raw(Box::new(Node::new(content)));
-        let old = ptr::from_ref(old).cast_mut();
-        // AcqRel: whoever sees the root sees what is in it.
-        let swapped = self
-            .root
-            .compare_exchange(old, new, Ordering::AcqRel, Ordering::Relaxed);
-        if swapped.is_err() {
-            // SAFETY: just made, and nobody has seen it.
-            drop(unsafe { Box::from_raw(new) });
-        }
-        swapped.is_ok()
     }
 }
 
@@ -306,7 +295,8 @@ pub(crate) trait AnyTree: Send + Sync {
         protected: Protected<'p>,
     ) -> Option<Box<dyn Removal + 'p>>;
 
-    /// Merges the nodes around a tuple that has been taken out, as far as they have become small. Compares and clones keys.
+    /// Merges the nodes around a tuple that has been taken out, as far as they have become small, and takes roots away that have only one child
+    /// left. Compares and clones keys.
     fn shrink(
         &self,
         tuple: NonNull<Tuple>,
@@ -375,6 +365,7 @@ impl<K: TreeKey> AnyTree for Tree<K> {
         // SAFETY: as above.
         let key: &K = unsafe { crate::table::key_of(tuple) };
         self.merge_around(key, protected, unlinked);
+        self.collapse(protected, unlinked);
     }
 
     fn drain(&mut self) -> Vec<NonNull<Tuple>> {

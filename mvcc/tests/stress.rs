@@ -100,3 +100,44 @@ fn old_snapshots_stay_as_they_were() {
         assert_clean(&db, rows);
     }
 }
+
+/// The index of an ordered table is emptied and grows again, all the way up and down, beside those who use it.
+#[test]
+fn an_ordered_table_is_emptied_again_and_again() {
+    const STAYS: u64 = 500;
+    for db in databases() {
+        let table = db.ordered_table::<u64, String>("t").expect("new");
+        db.run(|tx| Ok::<_, ()>(tx.insert(&table, STAYS, STAYS.to_string())))
+            .expect("no error");
+        let end = deadline();
+        let come_and_go = |keys: std::ops::Range<u64>| {
+            let keys: Vec<_> = keys.collect();
+            while Instant::now() < end {
+                for keys in keys.chunks(8) {
+                    db.run(|tx| {
+                        let put = |&key: &u64| tx.insert(&table, key, key.to_string());
+                        Ok::<_, ()>(keys.iter().for_each(put))
+                    })
+                    .expect("no error");
+                }
+                for keys in keys.chunks(8) {
+                    db.run(|tx| Ok::<_, ()>(keys.iter().for_each(|key| tx.remove(&table, key))))
+                        .expect("no error");
+                }
+            }
+        };
+        std::thread::scope(|scope| {
+            scope.spawn(|| come_and_go(0..STAYS));
+            scope.spawn(|| come_and_go(STAYS + 1..2 * STAYS));
+            while Instant::now() < end {
+                let snapshot = db.snapshot();
+                assert_eq!(snapshot.get(&table, &STAYS), Some(&STAYS.to_string()));
+                let up: Vec<_> = snapshot.iter(&table).collect();
+                assert!(up.is_sorted() && up.iter().any(|(key, _)| **key == STAYS));
+                assert!(up.iter().all(|(key, value)| key.to_string() == **value));
+                assert!(snapshot.range(&table, ..).rev().eq(up.into_iter().rev()));
+            }
+        });
+        assert_clean(&db, 1);
+    }
+}

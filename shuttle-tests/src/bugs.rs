@@ -114,6 +114,8 @@ const MVCC: &[Bug] = bugs! {
     "merge-overlooked": "who comes to a node that was merged away does not follow its link to the left",
     "walk-begins-anew": "a walk that comes to a merged leaf takes the rows again that it has from there",
     "walk-beyond-its-end": "a walk takes all of a leaf that has neighbours to the right",
+    "collapse-overlooked": "who comes from a root that has collapsed to a lower level takes that for the one looked for",
+    "split-root-collapses": "a root gives way to its only child although it has been split",
     // Snapshots with a limit.
     "expired-while-read": "a snapshot expires while it is read",
     "expired-after-its-slot": "the slot of a snapshot that expires is given up before its reads are refused",

@@ -101,7 +101,8 @@ scenarios! {
         phantom_in_a_hashed_table in CLOCKS, limited_range in ONE, own_writes_under_a_scan in ONE,
         counted_range in CLOCKS;
     nodes:
-        scans_beside_splits_and_merges in ONE, scans_beside_a_merge in ONE, inserts_beside_a_merge * 4 in ONE;
+        scans_beside_splits_and_merges in ONE, scans_beside_a_merge in ONE, inserts_beside_a_merge * 4 in ONE,
+        root_beside_inserts_and_reads in ONE, roots_beside_inserts_and_reads in ONE, removals_beside_a_collapse * 4 in ONE, split_beside_a_collapse * 20 in ONE;
     begin:
         snapshot_begins_beside_collection in CLOCKS, view_beside_collection in CLOCKS, view_against_watermark * 10 in CLOCKS,
         snapshot_against_watermark * 10 in CLOCKS;

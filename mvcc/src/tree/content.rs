@@ -20,7 +20,7 @@ pub(super) struct Content<K> {
     /// Keys from here on are in `right` or beyond. None in the last node of a level.
     high: Option<K>,
     right: Option<NonNull<Node<K>>>,
-    /// Whether all that was here is in the left neighbour now, which `right` points to.
+    /// Whether all that was here is in another node now, which `right` points to: the left neighbour, or the child if this was a root.
     merged: bool,
     first: Option<NonNull<Node<K>>>,
     /// Set below `len`; see [`Content::keeps_keys`].
@@ -73,11 +73,11 @@ impl<K> Content<K> {
         }
     }
 
-    /// What is left of a node that was merged into its left neighbour.
-    pub(super) fn merged_into(level: u32, left: NonNull<Node<K>>) -> Box<Self> {
+    /// What is left of a node that was merged into its left neighbour, or of a root whose child has taken its place.
+    pub(super) fn merged_into(level: u32, node: NonNull<Node<K>>) -> Box<Self> {
         let mut content = Self::empty(level);
         content.merged = true;
-        content.right = Some(left);
+        content.right = Some(node);
         content
     }
 
@@ -105,6 +105,12 @@ impl<K> Content<K> {
 
     pub(super) fn first(&self) -> Option<NonNull<Node<K>>> {
         self.first
+    }
+
+    /// The child of a node that has no other one, and no right neighbour.
+    pub(super) fn only_child(&self) -> Option<NonNull<Node<K>>> {
+        let is_last = self.right.is_none() || bug!("split-root-collapses");
+        self.first.filter(|_| is_last && self.len() == 0)
     }
 
     pub(super) fn is_merged(&self) -> bool {
@@ -345,6 +351,7 @@ impl<K: Clone> Content<K> {
     where
         K: Ord,
     {
+        assert!(self.level > 0, "a leaf has no children");
         let position = match self.find(len, |key| key.cmp(separator)) {
             Ok(equal) => equal + 1,
             Err(less) => less,

@@ -31,8 +31,8 @@ impl<K: TreeKey> Tree<K> {
     ) {
         let top = self.root(protected).content(protected).level();
         for level in 0..top {
-            let (_, content) = self.descend(level, protected, |other| other.cmp(key));
-            if content.len() > SMALL {
+            let found = self.descend_to(level, protected, |other| other.cmp(key));
+            if found.is_none_or(|(_, content)| content.len() > SMALL) {
                 return;
             }
             if self.merge_level(level, key, protected, unlinked) {
@@ -69,7 +69,10 @@ impl<K: TreeKey> Tree<K> {
         protected: Protected<'_>,
         unlinked: &mut dyn FnMut(Unlinked),
     ) -> Merge {
-        let (parent, above) = self.descend(level + 1, protected, |other| other.cmp(key));
+        let found = self.descend_to(level + 1, protected, |other| other.cmp(key));
+        let Some((parent, above)) = found else {
+            return Merge::None;
+        };
         let len = above.len();
         let number = above.child_number(|other| other.cmp(key));
         // With the right neighbour, or with the left one.

@@ -84,6 +84,11 @@ impl<K: TreeKey + Debug> Subject<K> {
         walked.tuples().map(key).collect()
     }
 
+    /// Levels above the leaves.
+    fn height(&self) -> u32 {
+        self.tree.root(protected()).content(protected()).level()
+    }
+
     fn up(&self, start: &K, end: &K, limit: usize) -> Walked {
         self.tree
             .walk_up(protected(), side(start), side(end), limit)
@@ -187,6 +192,10 @@ fn check<K: TreeKey + Debug>(steps: Vec<Step>, key: impl Fn(u16) -> K) {
         let found = subject.tree.find(protected(), |other| other.cmp(&key));
         assert_eq!(found.is_some(), model.contains(&key));
     }
+    for key in &model {
+        assert!(subject.remove(key));
+    }
+    assert_eq!(subject.height(), 0, "emptied");
 }
 
 proptest! {
@@ -205,7 +214,7 @@ proptest! {
 
 /// Neighbours under different parents cannot be merged; once the parents have been, they can.
 #[test]
-fn an_emptied_tree_keeps_one_leaf() {
+fn an_emptied_tree_is_one_leaf() {
     let leaves = |subject: &Subject<u32>| {
         let walked =
             subject
@@ -219,11 +228,13 @@ fn an_emptied_tree_keeps_one_leaf() {
         for key in 0..1_009u32 {
             assert!(subject.insert(&key));
         }
-        assert!(leaves(&subject) >= 250);
+        assert!(leaves(&subject) >= 250 && subject.height() >= 4);
         for i in 1..=1_009 {
             assert!(subject.remove(&(i * step % 1_009)));
         }
         assert_eq!(leaves(&subject), 1, "removed in steps of {step}");
+        assert_eq!(subject.height(), 0, "removed in steps of {step}");
+        assert!(subject.insert(&7) && subject.remove(&7));
     }
 }
 
@@ -246,14 +257,52 @@ fn a_walk_tells_whether_its_part_of_the_tree_has_changed() {
     assert!(!unchanged(&empty), "a key where there was none");
 }
 
+/// A tree that has been high, and low again, is no worse for it.
+#[test]
+fn a_tree_grows_and_shrinks_again_and_again() {
+    let subject = Subject::new();
+    let mut model = BTreeSet::new();
+    let mut random = fastrand::Rng::with_seed(7);
+    for round in 0..40 {
+        for _ in 0..300 {
+            let key = random.u32(..1_000);
+            assert_eq!(subject.insert(&key), model.insert(key));
+        }
+        assert!(subject.height() >= 2, "round {round}");
+        let mut keys: Vec<_> = model.iter().copied().collect();
+        random.shuffle(&mut keys);
+        for key in keys.split_off(round % 3) {
+            assert!(subject.remove(&key) && model.remove(&key));
+        }
+        let all = Subject::<u32>::keys(&subject.up(&0, &1_000, usize::MAX));
+        assert!(all.iter().eq(&model), "{all:?} against {model:?}");
+        assert!(subject.height() == 0 || !model.is_empty(), "round {round}");
+    }
+}
+
 /// Keys that are there throughout are found once and in order by every walk, whatever happens to those between them.
 #[test]
 fn walks_beside_inserts_and_removals_find_every_key_that_stays() {
+    walks_find_every_multiple_of(10);
+}
+
+/// The same where the tree is so small in between that it comes down to its leaves.
+#[test]
+fn walks_beside_a_root_that_comes_and_goes_find_every_key_that_stays() {
+    walks_find_every_multiple_of(200);
+}
+
+fn walks_find_every_multiple_of(step: u32) {
     let subject = Subject::new();
-    for key in (0..400u32).step_by(10) {
-        subject.insert(&key);
+    let stays: Vec<_> = (0..400).filter(|key| key % step == 0).collect();
+    for key in &stays {
+        subject.insert(key);
     }
-    let rounds = if cfg!(debug_assertions) { 100 } else { 400 };
+    let rounds = if cfg!(debug_assertions) {
+        2_000
+    } else {
+        20_000
+    };
     let stop = std::sync::atomic::AtomicBool::new(false);
     std::thread::scope(|scope| {
         for first in [1, 5] {
@@ -263,15 +312,13 @@ fn walks_beside_inserts_and_removals_find_every_key_that_stays() {
                 while !stop.load(std::sync::atomic::Ordering::Relaxed) {
                     // Runs that fill nodes and empty them again.
                     let start = random.u32(..40) * 10;
-                    for key in start..(start + 40).min(400) {
-                        if key % 10 != 0 && key % 2 == first % 2 {
-                            subject.insert(&key);
-                        }
+                    let keys = (start..(start + 40).min(400))
+                        .filter(|key| key % step != 0 && key % 2 == first % 2);
+                    for key in keys.clone() {
+                        subject.insert(&key);
                     }
-                    for key in start..(start + 40).min(400) {
-                        if key % 10 != 0 && key % 2 == first % 2 {
-                            subject.remove(&key);
-                        }
+                    for key in keys {
+                        subject.remove(&key);
                     }
                 }
             });
@@ -288,9 +335,9 @@ fn walks_beside_inserts_and_removals_find_every_key_that_stays() {
                 walked.is_sorted_by(|left, right| left < right),
                 "{walked:?}"
             );
-            let stayed = walked.iter().filter(|key| *key % 10 == 0).count();
-            assert_eq!(stayed, 40, "{walked:?}");
-            let key = round % 40 * 10;
+            let stayed = walked.iter().filter(|key| *key % step == 0);
+            assert!(stayed.eq(&stays), "{walked:?}");
+            let key = stays[round % stays.len()];
             assert!(
                 subject
                     .tree

@@ -187,7 +187,7 @@ impl<K: TreeKey> Tree<K> {
         loop {
             let content = node.content(protected);
             let next = if content.is_merged() {
-                // The left neighbour begins further down, we do not know where. The merge has only to tell the parent.
+                // The left neighbour begins further down, we do not know where. The merge has only to tell the parent. What was the root is so no more.
                 wait.turn();
                 low = None;
                 NonNull::from(self.root(protected))

@@ -8,9 +8,9 @@ use crate::library::{Read, Table, assert_clean, databases, each_reader};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-/// How long each test goes on; `STRESS_MS` overrides it for a longer search.
+/// How long each test goes on; `MVCC_STRESS_MS` overrides it for a longer search.
 pub(crate) fn deadline() -> Instant {
-    let given = std::env::var("STRESS_MS").ok();
+    let given = std::env::var("MVCC_STRESS_MS").ok();
     let millis = given.map_or(400, |ms| ms.parse().expect("a number of milliseconds"));
     Instant::now() + Duration::from_millis(millis)
 }

@@ -1,7 +1,8 @@
-//! The nodes of the ordered index, split and merged beside those who use it.
+//! The nodes of the ordered index, split and merged, and its root, which comes and goes, beside those who use it.
 
-use super::rows::{delete, keys, put, rows};
-use super::{World, tasks};
+use super::library::Database;
+use super::rows::{Rows, delete, keys, put, rows};
+use super::{World, check_clean, tasks};
 
 /// A scan finds every row that stays, in order and once, while nodes are split and merged beside it.
 pub(super) fn scans_beside_splits_and_merges(world: World) {
@@ -87,4 +88,105 @@ pub(super) fn inserts_beside_a_merge(world: World) {
         [0, 5, 45],
         "a committed insert is gone"
     );
+}
+
+/// Rows in leaves of four, `0..40`, `40..80` and so on; then only some are left. A leaf with one row is not merged with another one that has any.
+fn thinned(world: World, leaves: u32, left: &[u32]) -> (Database, Rows) {
+    let (db, table) = rows(world, []);
+    let all = || (0..4 * leaves).map(|i| i * 10);
+    let done = db.run(|tx| Ok::<_, ()>(all().for_each(|key| tx.insert(&table, key, key.into()))));
+    done.expect("no error");
+    let gone: Vec<_> = all().filter(|key| !left.contains(key)).collect();
+    delete_all(&db, &table, &gone);
+    db.collect();
+    (db, table)
+}
+
+/// Removes rows in one transaction.
+fn delete_all(db: &Database, table: &Rows, keys: &[u32]) {
+    let done = db.run(|tx| Ok::<_, ()>(keys.iter().for_each(|key| tx.remove(table, key))));
+    done.expect("no error");
+}
+
+/// A tree is emptied down to its leaves, and grows again beside that. One task removes rows, from the last to the first, one adds rows behind them, and
+/// one finds what there is.
+fn emptied_beside_inserts_and_reads(world: World, leaves: u32) {
+    let old: Vec<_> = (0..leaves).map(|leaf| leaf * 40).collect();
+    let (db, table) = thinned(world, leaves, &old);
+    let new = [500, 501, 502, 503, 504];
+    let (a, b, c) = (
+        (db.clone(), table.clone()),
+        (db.clone(), table.clone()),
+        (db.clone(), table.clone()),
+    );
+    let there = old.clone();
+    tasks!(
+        move || {
+            for key in old.into_iter().rev() {
+                delete(&a.0, &a.1, key);
+            }
+            a.0.collect();
+        },
+        move || {
+            for key in new {
+                put(&b.0, &b.1, key);
+            }
+        },
+        move || {
+            let snapshot = c.0.snapshot();
+            let found = |key: &u32| snapshot.get(&c.1, key).is_some();
+            let mut expected: Vec<_> = there.into_iter().take_while(found).collect();
+            expected.extend(new.into_iter().take_while(found));
+            let up = keys(&snapshot, &c.1);
+            assert_eq!(up, expected, "by range and by key");
+            let rows = snapshot.range(&c.1, ..).rev();
+            let down: Vec<_> = rows.map(|(key, _)| *key).collect();
+            assert!(
+                up.iter().rev().eq(&down),
+                "{up:?} upwards, {down:?} downwards"
+            );
+        },
+    );
+    assert_eq!(db.view(|view| keys(view, &table)), new, "when all is done");
+    check_clean(&db, 5);
+}
+
+/// A tree of two levels is emptied.
+pub(super) fn root_beside_inserts_and_reads(world: World) {
+    emptied_beside_inserts_and_reads(world, 2);
+}
+
+/// A tree of three levels is.
+pub(super) fn roots_beside_inserts_and_reads(world: World) {
+    emptied_beside_inserts_and_reads(world, 6);
+}
+
+/// Of two who remove rows, and both merge, one takes the root away.
+pub(super) fn removals_beside_a_collapse(world: World) {
+    let (db, table) = thinned(world, 2, &[0, 10, 40]);
+    let remove = |key: u32| {
+        let (db, table) = (db.clone(), table.clone());
+        move || {
+            delete(&db, &table, key);
+            db.collect();
+        }
+    };
+    tasks!(remove(0), remove(10));
+    assert_eq!(db.view(|view| keys(view, &table)), [40]);
+    check_clean(&db, 1);
+}
+
+/// The root is split, and merges leave only one child in its left half before another root is put above the two.
+pub(super) fn split_beside_a_collapse(world: World) {
+    let (db, table) = thinned(world, 5, &[0, 40, 80, 120, 130, 140, 150, 160]);
+    let (a, b) = ((db.clone(), table.clone()), (db.clone(), table.clone()));
+    tasks!(move || put(&a.0, &a.1, 125), move || {
+        delete(&b.0, &b.1, 40);
+        delete(&b.0, &b.1, 80);
+        b.0.collect();
+    },);
+    let left = [0, 120, 125, 130, 140, 150, 160];
+    assert_eq!(db.view(|view| keys(view, &table)), left);
+    delete_all(&db, &table, &left);
+    check_clean(&db, 0);
 }
