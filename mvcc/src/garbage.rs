@@ -28,7 +28,7 @@ pub(crate) use retired::{Effort, Garbage, Retired, Unlinked};
 /// A collection scans every slot: it should find this many entries to pay for that.
 const BATCH: usize = if SMALL { 2 } else { 32 };
 /// Entries that wait in the queue before those between two snapshots are unlinked, which costs a lock each.
-const PATIENCE: usize = if SMALL { 4 } else { 256 };
+const PATIENCE: usize = if SMALL { 4 } else { 64 };
 /// Rounds of [`settle`]: in the first one, what threads that have ended leave becomes garbage.
 const SETTLING: u32 = if SCHEDULED { 1 } else { 3 };
 /// Pins that make the epoch collect three times: it does so every 128 pins.
@@ -55,9 +55,10 @@ pub(crate) fn collect(local: &Local, worker: &Worker, horizon: &Horizon, effort:
     let mut garbage = worker.garbage.lock();
     garbage.take_unseen(horizon, effort, &mut work.entries);
     drop(garbage);
-    // Tuple by tuple.
-    work.entries
-        .sort_unstable_by_key(|entry| (entry.order(), entry.timestamp));
+    // Tuple by tuple, and by timestamp: in one number, since comparing that takes no branch.
+    let place = |entry: &Retired| (entry.order() as u128) << 64 | u128::from(entry.timestamp);
+    work.entries.sort_unstable_by_key(place);
+    work.passed.reserve(work.entries.len());
     // One pin for all of them.
     let guard = local.pin();
     while !work.entries.is_empty() {

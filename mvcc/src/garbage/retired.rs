@@ -134,12 +134,6 @@ impl Garbage {
             Effort::All => (0, usize::MAX),
         };
         let mut again = Vec::new();
-        if self.queue.len() > patience {
-            let closed = self
-                .queue
-                .partition_point(|entry| entry.timestamp < horizon.open);
-            again.extend(self.queue.drain(..closed));
-        }
         // Those that wait for transactions come last, for they may have to be put by again.
         for (snapshot, entries) in self.seen.iter_mut().rev() {
             if horizon.snapshots.binary_search(snapshot).is_err() {
@@ -149,8 +143,14 @@ impl Garbage {
             }
         }
         self.seen.retain(|_, entries| !entries.is_empty());
-        taken.reserve(again.len());
-        for entry in again {
+        let closed = if self.queue.len() > patience {
+            self.queue
+                .partition_point(|entry| entry.timestamp < horizon.open)
+        } else {
+            0
+        };
+        taken.reserve(closed + again.len());
+        for entry in self.queue.drain(..closed).chain(again) {
             match entry.seen_by(horizon) {
                 Some(snapshot) => self.seen.entry(snapshot).or_default().push(entry),
                 None => taken.push(entry),
