@@ -452,3 +452,25 @@ fn many_keys_are_read_as_one_after_the_other() {
         [Some(&4)]
     );
 }
+
+#[test]
+fn many_inserts_are_one_after_the_other() {
+    let (db, table) = numbers(&[(3, -3)]);
+    let ordered = db.ordered_table::<u64, i64>("o").expect("new");
+    // More than are looked up at a time; the last row of a key counts, and what was there is overwritten.
+    let rows = || (0..100).map(|key| (key % 50, i64::try_from(key).expect("small")));
+    db.run(|tx| {
+        tx.insert_many(&table, rows());
+        tx.insert_many(&table, []);
+        tx.insert_many(&ordered, rows());
+        assert_eq!(tx.get(&table, &7), Some(&57), "own writes are seen");
+        Ok::<_, ()>(())
+    })
+    .expect("no error");
+    let snapshot = db.snapshot();
+    let expected: Vec<_> = (0..50).zip(50..).collect();
+    let mut found: Vec<_> = snapshot.iter(&table).map(|(k, v)| (*k, *v)).collect();
+    found.sort_unstable();
+    assert_eq!(found, expected);
+    assert!(snapshot.iter(&ordered).map(|(k, v)| (*k, *v)).eq(expected));
+}

@@ -113,7 +113,7 @@ scenarios! {
         collectors_collide in ONE, ordered_removal in CLOCKS, tombstone_that_comes_back in CLOCKS;
     memory:
         versions_in_the_middle in CLOCKS, removal_under_a_snapshot in CLOCKS, removal_above_a_freed_version * 4 in CLOCKS,
-        removed_again_and_again in CLOCKS, given_up_side_by_side in ONE, limited_snapshot_expires in CLOCKS, limited_snapshot_is_dropped in ONE;
+        removed_again_and_again in CLOCKS, given_up_side_by_side in ONE, limited_snapshot_expires * 8 in CLOCKS, limited_snapshot_is_dropped in ONE;
     time:
         hand_over in ALL, hand_over_of_disjoint_keys in ALL, commit_then_snapshot in ALL, timestamps_order_commits in ALL,
         timestamps_order_reads in ALL, read_skew_of_a_snapshot in CLOCKS, extension in CLOCKS, clock_ties in ALL;
