@@ -48,8 +48,9 @@ impl Both {
 
 /// A version, and what remembers that a snapshot sees it.
 const SEEN: i64 = 120 + 64;
-/// What a thread's lists and pool of garbage may hold: versions for recycling, and for each table some 300 that wait, with their entries.
-const WAITING: i64 = (1 << 20) + 2 * 300 * (120 + 64);
+/// What a thread's lists and pool of garbage hold of both tables, where no other thread brings about a burst: 512 versions for recycling, some 300 that wait, and their
+/// entries.
+const WAITING: i64 = 2 * (512 + 300) * (120 + 64);
 
 fn a_long_snapshot_costs_what_it_sees() {
     let updates: u64 = if cfg!(debug_assertions) { 100 } else { 5_000 };

@@ -1,3 +1,4 @@
+use super::walk::side_of;
 use super::*;
 use crate::table::key_of;
 use crate::tuple::KeyedTuple;
@@ -91,23 +92,12 @@ impl<K: TreeKey + Debug> Subject<K> {
 
     fn up(&self, start: &K, end: &K, limit: usize) -> Walked {
         self.tree
-            .walk_up(protected(), side(start), side(end), limit)
+            .walk_up(protected(), side_of(start), side_of(end), limit)
     }
 
     fn down(&self, start: &K, end: &K, limit: usize) -> Walked {
         self.tree
-            .walk_down(protected(), side(start), side(end), limit)
-    }
-}
-
-/// The bound directly below a key.
-fn side<K: Ord>(bound: &K) -> impl Fn(&K) -> Order {
-    move |key| {
-        if key < bound {
-            Order::Less
-        } else {
-            Order::Greater
-        }
+            .walk_down(protected(), side_of(start), side_of(end), limit)
     }
 }
 

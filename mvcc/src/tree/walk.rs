@@ -260,10 +260,10 @@ impl Walked {
     }
 }
 
-/// On which side of a bound a key is that is itself to the right of it.
-fn side_of<K: Ord>(low: &K) -> impl Fn(&K) -> Order {
+/// On which side of the place directly to the left of a key another one is.
+pub(super) fn side_of<K: Ord>(bound: &K) -> impl Fn(&K) -> Order {
     move |key| {
-        if key < low {
+        if key < bound {
             Order::Less
         } else {
             Order::Greater
