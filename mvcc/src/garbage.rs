@@ -55,14 +55,11 @@ pub(crate) fn collect(local: &Local, worker: &Worker, horizon: &Horizon, effort:
     let mut garbage = worker.garbage.lock();
     garbage.take_unseen(horizon, effort, &mut work.entries);
     drop(garbage);
-    // Tuple by tuple, and by timestamp: in one number, since comparing that takes no branch.
-    let place = |entry: &Retired| (entry.order() as u128) << 64 | u128::from(entry.timestamp);
-    work.entries.sort_unstable_by_key(place);
-    work.passed.reserve(work.entries.len());
     // One pin for all of them.
     let guard = local.pin();
+    work.unlink_all();
     while !work.entries.is_empty() {
-        work.unlink_last();
+        work.dispose_last();
     }
     drop(work);
     let unlinked = worker.garbage.lock().take_unlinked(horizon);
@@ -146,46 +143,44 @@ impl<'w> Work<'w> {
         }
     }
 
-    /// Takes versions that no snapshot sees out of their tuple's chain, in one walk along it: those of the last entries, all of one tuple and in
-    /// ascending order of timestamps.
-    fn unlink_last(&mut self) {
-        let Some(last) = self.entries.last() else {
+    /// Takes the entries' versions, which no snapshot sees, out of their tuples' chains, in one walk along each chain. Leaves what has
+    /// expired meanwhile, and removals: they come after the versions, for which they may have waited.
+    fn unlink_all(&mut self) {
+        if self.entries.is_empty() {
             return;
-        };
-        let tuple = last.tuple;
-        let others = |entry: &Retired| entry.tuple != tuple;
-        let first = self.entries.iter().rposition(others).map_or(0, |at| at + 1);
+        }
+        // Tuple by tuple, and by timestamp: in one number, since comparing that takes no branch.
+        let place = |entry: &Retired| (entry.order() as u128) << 64 | u128::from(entry.timestamp);
+        self.entries.sort_unstable_by_key(place);
+        self.passed.reserve(self.entries.len());
         // While we have this, the watermark stands still. As long as an entry's timestamp is not below it, the tuple has a version that
-        // is not either, so it is not removed; and no version above the entry's is freed, for its successor is younger still.
+        // is not either, so it is not removed; and no version above the entry's is freed, for its successor is younger still. And nobody else
+        // unlinks anything, so no tuple has to be locked: a commit adds to the upper end of a chain only.
         let still = self.local.shared().hold_watermark();
         let watermark = still.watermark();
-        let expired = self.entries[first..].partition_point(|entry| entry.timestamp < watermark);
-        let closed = first + expired;
-        let versions = self.entries[closed..].iter().rev();
-        // SAFETY: see above; the entries own the versions.
-        unsafe { unlink(tuple, versions.filter_map(|entry| entry.version)) };
-        drop(still);
-        let unlinked = self.passed.len();
-        let mut removal = None;
-        for entry in self.entries.drain(closed..) {
-            if entry.version.is_none() {
-                removal = Some(entry);
-                continue;
+        let is_linked =
+            |entry: &Retired| entry.version.is_some() && entry.timestamp >= watermark;
+        let mut walk = None;
+        for entry in self.entries.iter().rev().filter(|entry| is_linked(entry)) {
+            if let Some(version) = entry.version {
+                // SAFETY: see above; the entry owns the version.
+                walk = Some(unsafe { unlink(entry.tuple, version, walk) });
             }
-            let bytes = entry.version_bytes();
-            self.local.worker().count_versions(-1, -bytes);
+        }
+        drop(still);
+        let unlinked = self.entries.extract_if(.., |entry| is_linked(entry));
+        let mut bytes = 0;
+        for entry in unlinked {
+            bytes += entry.version_bytes();
             let table = entry.table_id();
             let version = entry.into_version();
             self.passed.extend(version.map(|version| (table, version)));
         }
-        // After the versions: it may have waited for them. A tuple has one such entry at most.
-        self.entries.extend(removal);
+        let count = i64::try_from(self.passed.len()).expect("fewer than 2^63");
+        self.local.worker().count_versions(-count, -bytes);
         // Nobody sees their values, though somebody may pass.
-        for (_, version) in &mut self.passed[unlinked..] {
+        for (_, version) in &mut self.passed {
             version.clear();
-        }
-        while self.entries.len() > first {
-            self.dispose_last();
         }
     }
 }
@@ -221,32 +216,27 @@ impl Drop for Work<'_> {
     }
 }
 
-/// Takes versions, from young to old, out of their tuple's chain.
+/// How far a walk along a tuple's chain has come.
+type Walk = (NonNull<Tuple>, *mut Version);
+
+/// Takes a version out of its tuple's chain. `walk`: where the one before left off. If that was the same tuple, its version was younger.
 ///
 /// # Safety
-/// The tuple is not removed from its index and no version above these is freed meanwhile. They were superseded, and only the caller unlinks them.
-unsafe fn unlink(tuple: NonNull<Tuple>, versions: impl Iterator<Item = NonNull<Version>>) {
-    let mut versions = versions.peekable();
-    if versions.peek().is_none() {
-        return;
-    }
-    // SAFETY: the caller's promise.
-    let tuple = unsafe { tuple.as_ref() };
-    let Ok(word) = tuple.lock(u32::MAX) else {
-        unreachable!("a tuple with a version above the watermark is not removed")
+/// The tuple is not removed from its index, no version above this one is freed, and nobody else unlinks any, since `walk` began. The version was superseded.
+unsafe fn unlink(tuple: NonNull<Tuple>, version: NonNull<Version>, walk: Option<Walk>) -> Walk {
+    let from = match walk {
+        Some((same, from)) if same == tuple => from,
+        // SAFETY: the caller's promise.
+        _ => unsafe { tuple.as_ref() }.word().newest(),
     };
-    let mut from = word.newest();
-    for version in versions {
-        // SAFETY: it was superseded and is still linked, and those above it stay.
-        let above = unsafe { Version::directly_above(from, version.as_ptr()) };
-        from = above.as_ptr();
-        // SAFETY: as above.
-        let (version, above) = unsafe { (Version::head(version), Version::head(above)) };
-        let older = version.older();
-        // Release: pairs with the acquire loads of a walk. One writer at a time: we hold the tuple's lock.
-        above.older.store(older, Ordering::Release);
-    }
-    tuple.publish(word);
+    // SAFETY: it was superseded and is still linked, and those above it stay.
+    let above = unsafe { Version::directly_above(from, version.as_ptr()) };
+    // SAFETY: as above.
+    let (head, head_above) = unsafe { (Version::head(version), Version::head(above)) };
+    let older = head.older();
+    // Release: pairs with the acquire loads of a walk.
+    head_above.older.store(older, Ordering::Release);
+    (tuple, above.as_ptr())
 }
 
 /// Collects this thread's own garbage after a commit, and a neighbour's: so what a thread leaves behind that runs no
