@@ -29,6 +29,8 @@ pub(crate) use retired::{Effort, Garbage, Retired, Unlinked};
 const BATCH: usize = if SMALL { 2 } else { 32 };
 /// Entries that wait in the queue before those between two snapshots are unlinked, which costs a lock each.
 const PATIENCE: usize = if SMALL { 4 } else { 64 };
+/// Entries that are unlinked tuple by tuple: as many as can be numbered in what an address leaves of a word.
+const MANY: usize = if SMALL { 4 } else { 1 << 16 };
 /// Rounds of [`settle`]: in the first one, what threads that have ended leave becomes garbage.
 const SETTLING: u32 = if SCHEDULED { 1 } else { 3 };
 /// Pins that make the epoch collect three times: it does so every 128 pins.
@@ -149,22 +151,33 @@ impl<'w> Work<'w> {
         if self.entries.is_empty() {
             return;
         }
-        // Tuple by tuple, and by timestamp: in one number, since comparing that takes no branch.
-        let place = |entry: &Retired| (entry.order() as u128) << 64 | u128::from(entry.timestamp);
-        self.entries.sort_unstable_by_key(place);
+        // By timestamp, as they are already if all come from the queue.
+        self.entries.sort_unstable_by_key(|entry| entry.timestamp);
         self.passed.reserve(self.entries.len());
         // While we have this, the watermark stands still. As long as an entry's timestamp is not below it, the tuple has a version that
         // is not either, so it is not removed; and no version above the entry's is freed, for its successor is younger still. And nobody else
         // unlinks anything, so no tuple has to be locked: a commit adds to the upper end of a chain only.
         let still = self.local.shared().hold_watermark();
         let watermark = still.watermark();
-        let is_linked =
-            |entry: &Retired| entry.version.is_some() && entry.timestamp >= watermark;
-        let mut walk = None;
-        for entry in self.entries.iter().rev().filter(|entry| is_linked(entry)) {
-            if let Some(version) = entry.version {
-                // SAFETY: see above; the entry owns the version.
-                walk = Some(unsafe { unlink(entry.tuple, version, walk) });
+        let is_linked = |entry: &Retired| entry.version.is_some() && entry.timestamp >= watermark;
+        let mut places = Vec::with_capacity(self.entries.len().min(MANY));
+        for entries in self.entries.chunks(MANY).rev() {
+            // Tuple by tuple, and the young before the old. Should two tuples share what is left of an address, that takes some more walks.
+            let place = |(at, entry): (usize, &Retired)| entry.order() >> 3 << MANY.ilog2() | at;
+            let linked = entries
+                .iter()
+                .enumerate()
+                .filter(|(_, entry)| is_linked(entry));
+            places.clear();
+            places.extend(linked.map(place));
+            places.sort_unstable();
+            let mut walk = None;
+            for place in places.iter().rev() {
+                let entry = &entries[place % MANY];
+                if let Some(version) = entry.version {
+                    // SAFETY: see above; the entry owns the version.
+                    walk = Some(unsafe { unlink(entry.tuple, version, walk) });
+                }
             }
         }
         drop(still);
