@@ -17,11 +17,12 @@ mod retired;
 
 use crate::local::Local;
 use crate::shared::{Horizon, Shared, Worker};
-use crate::sync::{Ordering, SCHEDULED, SMALL, Wait, bug, fence};
+use crate::sync::{Ordering, SCHEDULED, SMALL, Wait, bug, fence, pause};
 use crate::tuple::Tuple;
 use crate::version::{OwnedVersion, Version};
 use crossbeam_epoch::Guard;
 use std::ptr::NonNull;
+use std::time::Duration;
 
 pub(crate) use retired::{Effort, Garbage, Retired, Unlinked};
 
@@ -31,6 +32,8 @@ const BATCH: usize = if SMALL { 2 } else { 32 };
 const PATIENCE: usize = if SMALL { 4 } else { 64 };
 /// Entries that are unlinked tuple by tuple: as many as can be numbered in what an address leaves of a word.
 const MANY: usize = if SMALL { 4 } else { 1 << 16 };
+/// How long a commit pauses at most that finds that too much piles up. Until it wakes up again, its processor is another thread's.
+const PAUSE: Duration = Duration::from_micros(100);
 /// Rounds of [`settle`]: in the first one, what threads that have ended leave becomes garbage.
 const SETTLING: u32 = if SCHEDULED { 1 } else { 3 };
 /// Pins that make the epoch collect three times: it does so every 128 pins.
@@ -260,8 +263,15 @@ pub(crate) fn collect_some(local: &Local) {
     if let Some(neighbour) = local.shared().neighbour() {
         collect(local, &neighbour, &horizon, Effort::Some);
     }
-    if local.shared().deferred.load(Ordering::Relaxed) > 0 {
+    let deferred = local.shared().deferred.load(Ordering::Relaxed);
+    if deferred > 0 {
         local.pin().flush();
+    }
+    // A few milliseconds of commits wait for a transaction that is open, or for a thread that is pinned: as a rule, that has been preempted. A processor that
+    // has nothing to do fetches it. Should it be a long transaction on purpose, there are only a few pauses, for each is for twice as much as
+    // the one before.
+    if local.worker().garbage.lock().piles_up(deferred) && !local.is_inside() {
+        pause(PAUSE);
     }
 }
 

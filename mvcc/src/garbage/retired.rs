@@ -15,6 +15,9 @@ const PORTION: usize = 64;
 /// Entries that a commit looks at again whose snapshot has gone. There may be as many as the database has rows.
 const AGAIN: usize = if SMALL { 4 } else { 1024 };
 
+/// Entries of which so many wait for no snapshot only if some thread does not go on.
+const PILE: usize = if SMALL { 16 } else { 2048 };
+
 /// How much a collection does.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Effort {
@@ -69,6 +72,8 @@ pub(crate) struct Garbage {
     seen: BTreeMap<u64, Vec<Retired>>,
     /// The number of entries, but for those that wait for a snapshot, at which the next collection pays.
     enough: usize,
+    /// The number of entries at which too much waits, once some did.
+    pile: usize,
 }
 
 impl Garbage {
@@ -107,6 +112,16 @@ impl Garbage {
             self.shrink();
         }
         taken.into_iter().map(|(_, unlinked)| unlinked)
+    }
+
+    /// Whether twice as much waits as the last time that this was true, since little did. So many are deferred.
+    pub(super) fn piles_up(&mut self, deferred: usize) -> bool {
+        let waiting = self.queue.len() + self.unlinked.len() + deferred;
+        let too_much = waiting >= self.pile.max(PILE);
+        if too_much || waiting < PILE {
+            self.pile = if too_much { 2 * waiting } else { 0 };
+        }
+        too_much
     }
 
     /// Takes up to a portion of what nobody can reach any more.
