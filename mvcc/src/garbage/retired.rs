@@ -15,8 +15,8 @@ const PORTION: usize = 64;
 /// Entries that a commit looks at again whose snapshot has gone. There may be as many as the database has rows.
 const AGAIN: usize = if SMALL { 4 } else { 1024 };
 
-/// Entries of which so many wait for no snapshot only if some thread does not go on.
-const PILE: usize = if SMALL { 16 } else { 2048 };
+/// Bytes of versions that hardly wait for anything but a thread that does not go on: some milliseconds of updates of large rows.
+const PILE: i64 = if SMALL { 256 } else { 2 << 20 };
 
 /// How much a collection does.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -72,8 +72,8 @@ pub(crate) struct Garbage {
     seen: BTreeMap<u64, Vec<Retired>>,
     /// The number of entries, but for those that wait for a snapshot, at which the next collection pays.
     enough: usize,
-    /// The number of entries at which too much waits, once some did.
-    pile: usize,
+    /// The bytes that are too much to wait.
+    pile: i64,
 }
 
 impl Garbage {
@@ -114,12 +114,20 @@ impl Garbage {
         taken.into_iter().map(|(_, unlinked)| unlinked)
     }
 
-    /// Whether twice as much waits as the last time that this was true, since little did. So many are deferred.
+    /// Whether so much waits, beside what is deferred, that some thread seems not to go on; and then, not before it is twice as much.
     pub(super) fn piles_up(&mut self, deferred: usize) -> bool {
-        let waiting = self.queue.len() + self.unlinked.len() + deferred;
-        let too_much = waiting >= self.pile.max(PILE);
-        if too_much || waiting < PILE {
-            self.pile = if too_much { 2 * waiting } else { 0 };
+        let Some(last) = self.queue.back() else {
+            return false;
+        };
+        let waiting = i64::try_from(self.queue.len() + deferred).expect("fewer than 2^63");
+        // Most will be of the same kind.
+        let bytes = waiting * last.version_bytes();
+        if bytes < PILE {
+            self.pile = PILE;
+        }
+        let too_much = bytes >= self.pile.max(PILE);
+        if too_much {
+            self.pile = 2 * bytes;
         }
         too_much
     }
