@@ -447,6 +447,7 @@ impl Drop for Inner {
         }
         self.shared.closed.store(true, Ordering::Relaxed);
         garbage::flush(&local);
+        self.shared.spare.clear();
         drop(local);
         Local::forget(self.id);
         // Runs user code: last.

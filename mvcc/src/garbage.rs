@@ -71,7 +71,6 @@ pub(crate) fn collect(local: &Local, worker: &Worker, horizon: &Horizon, effort:
     for unlinked in unlinked {
         defer(local.shared(), &guard, 1, move || drop(unlinked));
     }
-    worker.pool.ebb();
 }
 
 /// Retires what has just left an index.
@@ -263,6 +262,7 @@ pub(crate) fn collect_some(local: &Local) {
     if let Some(neighbour) = local.shared().neighbour() {
         collect(local, &neighbour, &horizon, Effort::Some);
     }
+    local.shared().spare.ebb();
     let deferred = local.shared().deferred.load(Ordering::Relaxed);
     if deferred > 0 {
         local.pin().flush();
@@ -293,6 +293,7 @@ pub(crate) fn collect_all(local: &Local) {
         worker.pool.clear();
         worker.garbage.lock().shrink();
     }
+    shared.spare.clear();
 }
 
 /// Frees what waits for the epoch, as far as nobody is pinned.

@@ -1,19 +1,22 @@
 //! The memory of collected versions, kept for new ones.
 //!
 //! A thread has a few versions at hand, and takes more from its worker's pool, which it fills when it collects garbage. Garbage comes in bursts where a transaction
-//! was preempted, beside which nothing that it may see is collected; so a pool takes a burst, and lets it ebb away. A thread that has stopped
-//! running transactions keeps nothing but what it has at hand when [`Database::collect`](crate::Database::collect) has emptied the pools. A thread that ends
-//! frees both.
+//! was preempted, beside which nothing that it may see is collected; so what a pool has no room for goes to a spare stock that all share, and ebbs away when it was of
+//! no use for long. [`Database::collect`](crate::Database::collect) empties all of them: a thread that has stopped running transactions then keeps nothing but what it has at hand. A
+//! thread that ends frees that, and its pool.
 
-use crate::sync::{AtomicBool, Mutex, Ordering, SMALL, freed};
+use crate::sync::{Arc, AtomicBool, Mutex, Ordering, SMALL, freed};
 use crate::version::OwnedVersion;
 
 /// Versions of a table that a thread takes from the pool at once: locking it is paid for by so many writes.
 const AT_HAND: usize = if SMALL { 2 } else { 16 };
-/// Versions of a table that do not ebb away: what two collections bring in.
-const STAYS: usize = if SMALL { 4 } else { 64 };
-/// Bytes of versions that a pool takes. Some milliseconds of updates, which is how long a thread is preempted, are some thousand versions.
-const ROOM: i64 = if SMALL { 256 } else { 1 << 20 };
+/// Bytes of versions that a thread's stock takes: what a few collections bring in.
+const ROOM: i64 = if SMALL { 128 } else { 256 << 10 };
+/// Bytes of versions that the spare stock takes. Some ten milliseconds of updates, for which a thread may be preempted, are some thousand versions for
+/// each of the other threads.
+const SPARE: i64 = if SMALL { 256 } else { 16 << 20 };
+/// Collections after which the spare stock begins to be freed as far as it was of no use meanwhile.
+const EBB: u32 = if SMALL { 4 } else { 1 << 16 };
 
 /// Cleared versions, by table. All of a table's are of its type.
 #[derive(Default)]
@@ -33,9 +36,18 @@ impl Recycled {
     }
 }
 
-/// What a worker's thread may use for new versions.
-#[derive(Default)]
+/// What a worker's thread may use for new versions: its own stock first, then the spare stock, which has what is too much for anybody's own.
+///
+/// An allocator keeps what one thread has allocated for that thread, whoever frees it. So if what is too much were freed, the memory of both would grow
+/// when threads take turns in having too much and too little.
 pub(crate) struct Pool {
+    own: Stock,
+    spare: Arc<Stock>,
+}
+
+/// Versions for recycling.
+#[derive(Default)]
+pub(crate) struct Stock {
     /// A hint that there is something: a load is all that a thread pays that creates one key after the other.
     any: AtomicBool,
     kept: Mutex<Kept>,
@@ -45,49 +57,92 @@ pub(crate) struct Pool {
 struct Kept {
     versions: Recycled,
     bytes: i64,
+    /// The fewest bytes that there were since the last turn of the tide.
+    least: i64,
+    /// What is still to ebb away.
+    idle: i64,
+    collections: u32,
 }
 
 impl Pool {
-    /// Adds versions of several tables, whose values are dropped already, as far as there is room, and frees the rest.
-    pub(crate) fn put(&self, versions: Vec<(usize, OwnedVersion)>) {
-        let mut kept = self.kept.lock();
-        for (table, version) in versions {
-            if kept.bytes + version.bytes() <= ROOM {
-                kept.bytes += version.bytes();
-                freed::set_free(version.as_ptr(), true);
-                kept.versions.of(table).push(version);
-            }
-        }
-        // Relaxed, here and below: what the hint is about is under the lock.
-        self.any.store(true, Ordering::Relaxed);
+    pub(crate) fn new(spare: Arc<Stock>) -> Self {
+        let own = Stock::default();
+        Self { own, spare }
     }
 
-    /// Frees a version of each table that has more than stay.
-    pub(crate) fn ebb(&self) {
-        if !self.any.load(Ordering::Relaxed) {
-            return;
-        }
-        let kept = &mut *self.kept.lock();
-        let ebbing = |versions: &&mut Vec<_>| versions.len() > STAYS;
-        for versions in kept.versions.0.iter_mut().filter(ebbing) {
-            kept.bytes -= versions.pop().map_or(0, |version| version.bytes());
+    /// Adds versions of several tables, whose values are dropped already, as far as there is room, and frees the rest.
+    pub(crate) fn put(&self, mut versions: Vec<(usize, OwnedVersion)>) {
+        self.own.put(&mut versions, ROOM);
+        if !versions.is_empty() {
+            self.spare.put(&mut versions, SPARE);
         }
     }
 
     /// Moves some of a table's versions to `at_hand`, where there are none left.
     #[inline]
     pub(crate) fn take(&self, table: usize, at_hand: &mut Recycled) {
-        if self.any.load(Ordering::Relaxed) {
-            let kept = &mut *self.kept.lock();
-            let versions = kept.versions.of(table);
-            let taken = versions.drain(versions.len().saturating_sub(AT_HAND)..);
-            kept.bytes -= taken
-                .as_slice()
-                .iter()
-                .map(OwnedVersion::bytes)
-                .sum::<i64>();
-            at_hand.of(table).extend(taken);
-            self.any.store(kept.bytes > 0, Ordering::Relaxed);
+        if !self.own.take(table, at_hand) {
+            self.spare.take(table, at_hand);
+        }
+    }
+
+    /// Frees everything of its thread's own.
+    pub(crate) fn clear(&self) {
+        self.own.clear();
+    }
+}
+
+impl Stock {
+    /// Takes versions from the end as far as there is room.
+    fn put(&self, versions: &mut Vec<(usize, OwnedVersion)>, room: i64) {
+        let mut kept = self.kept.lock();
+        while let Some((table, version)) =
+            versions.pop_if(|(_, version)| kept.bytes + version.bytes() <= room)
+        {
+            kept.bytes += version.bytes();
+            freed::set_free(version.as_ptr(), true);
+            kept.versions.of(table).push(version);
+        }
+        // Relaxed, here and below: what the hint is about is under the lock.
+        self.any.store(true, Ordering::Relaxed);
+    }
+
+    /// Moves some of a table's versions to `at_hand`. False: there are none.
+    #[inline]
+    fn take(&self, table: usize, at_hand: &mut Recycled) -> bool {
+        if !self.any.load(Ordering::Relaxed) {
+            return false;
+        }
+        let kept = &mut *self.kept.lock();
+        let versions = kept.versions.of(table);
+        let taken = versions.drain(versions.len().saturating_sub(AT_HAND)..);
+        let bytes = taken.as_slice().iter().map(OwnedVersion::bytes);
+        let bytes: i64 = bytes.sum();
+        at_hand.of(table).extend(taken);
+        kept.lose(bytes);
+        self.any.store(kept.bytes > 0, Ordering::Relaxed);
+        bytes > 0
+    }
+
+    /// After a collection: frees a version if for long enough there were so many that nobody needed it.
+    pub(crate) fn ebb(&self) {
+        if !self.any.load(Ordering::Relaxed) {
+            return;
+        }
+        let Some(mut kept) = self.kept.try_lock() else {
+            return;
+        };
+        kept.collections += 1;
+        if kept.collections == EBB {
+            kept.collections = 0;
+            kept.idle = kept.least;
+            kept.least = kept.bytes;
+        }
+        if kept.idle > 0 {
+            let version = kept.versions.0.iter_mut().find_map(Vec::pop);
+            let bytes = version.map_or(0, |version| version.bytes());
+            kept.idle -= bytes;
+            kept.lose(bytes);
         }
     }
 
@@ -95,5 +150,13 @@ impl Pool {
     pub(crate) fn clear(&self) {
         let kept = std::mem::take(&mut *self.kept.lock());
         drop(kept);
+    }
+}
+
+impl Kept {
+    /// Counts what was taken.
+    fn lose(&mut self, bytes: i64) {
+        self.bytes -= bytes;
+        self.least = self.least.min(self.bytes);
     }
 }

@@ -4,7 +4,7 @@ use crate::clock::Clock;
 use crate::feed::Feeds;
 use crate::garbage::Garbage;
 use crate::limited::LimitedSnapshots;
-use crate::recycled::Pool;
+use crate::recycled::{Pool, Stock};
 use crate::reserve::Reservations;
 use crate::slots::{Bound, Slots};
 use crate::stats::Age;
@@ -28,6 +28,8 @@ pub(crate) struct Shared {
     /// Held while the watermark must not move.
     still: Mutex<()>,
     workers: Mutex<Workers>,
+    /// What is too much for the workers' pools.
+    pub(crate) spare: Arc<Stock>,
     /// Tuples and versions that wait for the epoch.
     pub(crate) deferred: counter::AtomicUsize,
     /// Set when the database is dropped; a thread's cached state is of no more use then.
@@ -46,7 +48,6 @@ pub(crate) struct Shared {
 
 /// A thread's share of the database: written by its thread, read by everyone. Handed on to a later thread when its
 /// thread ends, so that nothing in it is stranded.
-#[derive(Default)]
 pub(crate) struct Worker {
     pub(crate) commits: counter::AtomicU64,
     pub(crate) conflicts: counter::AtomicU64,
@@ -84,6 +85,22 @@ impl Catalog {
 }
 
 impl Worker {
+    fn new(spare: Arc<Stock>) -> Self {
+        Self {
+            commits: counter::AtomicU64::default(),
+            conflicts: counter::AtomicU64::default(),
+            retries: counter::AtomicU64::default(),
+            exclusive_runs: counter::AtomicU64::default(),
+            aborts: counter::AtomicU64::default(),
+            versions: counter::AtomicI64::default(),
+            tuples: counter::AtomicI64::default(),
+            bytes: counter::AtomicI64::default(),
+            garbage: Mutex::default(),
+            pool: Pool::new(spare),
+            announced: AtomicU64::default(),
+        }
+    }
+
     /// Adds to a counter that only this worker's thread writes: a load and a store, no locked instruction.
     pub(crate) fn count(counter: &counter::AtomicU64) {
         counter.store(counter.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
@@ -130,6 +147,7 @@ impl Shared {
             watermark: CachePadded::new(AtomicU64::new(now)),
             still: Mutex::default(),
             workers: Mutex::default(),
+            spare: Arc::default(),
             deferred: counter::AtomicUsize::new(0),
             closed: AtomicBool::new(false),
             gate: CachePadded::new(AtomicBool::new(false)),
@@ -243,7 +261,7 @@ impl Shared {
     pub(crate) fn join(&self) -> Arc<CachePadded<Worker>> {
         let mut workers = self.workers.lock();
         workers.unused.pop().unwrap_or_else(|| {
-            let worker: Arc<CachePadded<Worker>> = Arc::default();
+            let worker = Arc::new(CachePadded::new(Worker::new(self.spare.clone())));
             workers.all.push(worker.clone());
             worker
         })
