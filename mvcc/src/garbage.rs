@@ -159,9 +159,12 @@ impl<'w> Work<'w> {
         // While we have this, the watermark stands still. As long as an entry's timestamp is not below it, the tuple has a version that
         // is not either, so it is not removed; and no version above the entry's is freed, for its successor is younger still. And nobody else
         // unlinks anything, so no tuple has to be locked: a commit adds to the upper end of a chain only.
-        let still = self.local.shared().hold_watermark();
-        let watermark = still.watermark();
-        let is_linked = |entry: &Retired| entry.version.is_some() && entry.timestamp >= watermark;
+        let shared = self.local.shared();
+        let still = (!bug!("unlinkers-collide")).then(|| shared.hold_watermark());
+        let watermark = shared.watermark();
+        let is_linked = |entry: &Retired| {
+            entry.version.is_some() && (entry.timestamp >= watermark || bug!("expired-is-unlinked"))
+        };
         let mut places = Vec::with_capacity(self.entries.len().min(MANY));
         for entries in self.entries.chunks(MANY).rev() {
             // Tuple by tuple, and the young before the old. Should two tuples share what is left of an address, that takes some more walks.

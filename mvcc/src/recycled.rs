@@ -160,3 +160,66 @@ impl Kept {
         self.least = self.least.min(self.bytes);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::version::{ValueVersion, VersionType};
+
+    static TYPES: VersionType = VersionType::of::<u64>();
+
+    fn versions(bytes: i64) -> Vec<(usize, OwnedVersion)> {
+        let version = |value| {
+            // SAFETY: nobody else has it.
+            let owned = unsafe { OwnedVersion::new(ValueVersion::boxed(Some(value)), &TYPES) };
+            (0, owned)
+        };
+        (0..bytes.cast_unsigned() / TYPES.bytes.cast_unsigned())
+            .map(version)
+            .collect()
+    }
+
+    #[test]
+    fn what_is_too_much_for_one_pool_is_there_for_another() {
+        let spare = Arc::new(Stock::default());
+        let (one, other) = (Pool::new(spare.clone()), Pool::new(spare.clone()));
+        one.put(versions(ROOM + 2 * SPARE));
+        assert_eq!(one.own.kept.lock().bytes, ROOM);
+        assert_eq!(spare.kept.lock().bytes, SPARE);
+        let mut at_hand = Recycled::default();
+        for _ in 0..versions(SPARE).len().div_ceil(AT_HAND) {
+            other.take(0, &mut at_hand);
+        }
+        assert_eq!(at_hand.of(0).len(), versions(SPARE).len());
+        assert_eq!(
+            (spare.kept.lock().bytes, one.own.kept.lock().bytes),
+            (0, ROOM)
+        );
+        other.take(0, &mut at_hand);
+        assert_eq!(at_hand.of(0).len(), versions(SPARE).len());
+    }
+
+    #[test]
+    fn the_spare_stock_ebbs_as_far_as_it_was_of_no_use() {
+        let spare = Stock::default();
+        spare.put(&mut versions(SPARE), SPARE);
+        let bytes = || spare.kept.lock().bytes;
+        // The first tide begins before there is anything, and in the second one a part is of use.
+        (0..EBB).for_each(|_| spare.ebb());
+        let mut at_hand = Recycled::default();
+        spare.take(0, &mut at_hand);
+        let unused = bytes();
+        let back = at_hand.of(0).drain(..).map(|version| (0, version));
+        spare.put(&mut back.collect(), SPARE);
+        (1..EBB).for_each(|_| spare.ebb());
+        assert_eq!(bytes(), SPARE);
+        // What nobody has used goes, one version at a time.
+        for freed in (1..).take(versions(unused).len()) {
+            spare.ebb();
+            assert!(bytes() <= SPARE - freed * TYPES.bytes, "{} left", bytes());
+        }
+        (0..2 * EBB).for_each(|_| spare.ebb());
+        spare.clear();
+        assert_eq!(bytes(), 0);
+    }
+}

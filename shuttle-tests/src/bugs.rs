@@ -94,6 +94,8 @@ const MVCC: &[Bug] = bugs! {
     "expired-at-watermark": "what was superseded at the watermark is freed, not only what was superseded below it (I4)",
     "middle-snapshot-ignored": "a version between two snapshots is unlinked although the later one sees it (I5)",
     "bound-snapshot-ignored": "a version is unlinked that a snapshot sees whose timestamp is the successor's (I5)",
+    "unlinkers-collide": "two collectors unlink versions of one tuple at the same time (I5)",
+    "expired-is-unlinked": "a version is unlinked though what is above it may have been freed since the scan (I4)",
     "middle-recycled-at-once": "the memory of an unlinked version is used again while others walk past it (I5)",
     "garbage-lost-on-panic": "a panic in the drop of a value loses the garbage behind it",
     // Tuples and indexes.

@@ -72,8 +72,24 @@ pub(crate) struct Garbage {
     seen: BTreeMap<u64, Vec<Retired>>,
     /// The number of entries, but for those that wait for a snapshot, at which the next collection pays.
     enough: usize,
-    /// The bytes that are too much to wait.
-    pile: i64,
+    pile: Pile,
+}
+
+/// The bytes of versions at which too much waits; 0 stands for [`PILE`].
+#[derive(Default)]
+struct Pile(i64);
+
+impl Pile {
+    /// Whether so much waits that it is time to do something about it: not again before it is twice as much, or was little meanwhile.
+    fn piles_up(&mut self, bytes: i64) -> bool {
+        let too_much = bytes >= self.0.max(PILE);
+        if too_much {
+            self.0 = 2 * bytes;
+        } else if bytes < PILE {
+            self.0 = 0;
+        }
+        too_much
+    }
 }
 
 impl Garbage {
@@ -114,22 +130,14 @@ impl Garbage {
         taken.into_iter().map(|(_, unlinked)| unlinked)
     }
 
-    /// Whether so much waits, beside what is deferred, that some thread seems not to go on; and then, not before it is twice as much.
+    /// Whether so much waits, beside what is deferred, that some thread seems not to go on.
     pub(super) fn piles_up(&mut self, deferred: usize) -> bool {
         let Some(last) = self.queue.back() else {
             return false;
         };
         let waiting = i64::try_from(self.queue.len() + deferred).expect("fewer than 2^63");
         // Most will be of the same kind.
-        let bytes = waiting * last.version_bytes();
-        if bytes < PILE {
-            self.pile = PILE;
-        }
-        let too_much = bytes >= self.pile.max(PILE);
-        if too_much {
-            self.pile = 2 * bytes;
-        }
-        too_much
+        self.pile.piles_up(waiting * last.version_bytes())
     }
 
     /// Takes up to a portion of what nobody can reach any more.
@@ -284,5 +292,21 @@ impl Retired {
         // SAFETY: the entry owns its version, and the caller's knowledge.
         self.version
             .map(|version| unsafe { OwnedVersion::new(version, types) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pile_is_told_of_each_time_it_has_doubled() {
+        let mut pile = Pile::default();
+        let told: Vec<_> = (1..=PILE * 9)
+            .filter(|&bytes| pile.piles_up(bytes))
+            .collect();
+        assert_eq!(told, [PILE, PILE * 2, PILE * 4, PILE * 8]);
+        assert!(!pile.piles_up(PILE) && !pile.piles_up(PILE - 1));
+        assert!(pile.piles_up(PILE));
     }
 }
