@@ -5,7 +5,7 @@
 //!
 //! - The successor is below the watermark: every walk along the chain ends at the successor or above it, now and later, so nobody reaches
 //!   the version. It is freed or recycled at once, without touching its tuple, whose chain keeps a pointer that nobody follows (I4).
-//! - No live snapshot lies between the version and its successor, though older ones live: it is unlinked under its tuple's lock and
+//! - No live snapshot lies between the version and its successor, though older ones live: it is unlinked, by one collector at a time, and
 //!   freed through the epoch, since an older snapshot's walk may be passing (I5).
 //! - A snapshot sees it: it is put by until that snapshot has gone.
 //!
@@ -28,10 +28,10 @@ pub(crate) use retired::{Effort, Garbage, Retired, Unlinked};
 
 /// A collection scans every slot: it should find this many entries to pay for that.
 const BATCH: usize = if SMALL { 2 } else { 32 };
-/// Entries that wait in the queue before those between two snapshots are unlinked, which costs a lock each.
+/// Entries that wait in the queue before those between two snapshots are unlinked, which looks at their tuples.
 const PATIENCE: usize = if SMALL { 4 } else { 64 };
-/// Entries that are unlinked tuple by tuple: as many as can be numbered in what an address leaves of a word.
-const MANY: usize = if SMALL { 4 } else { 1 << 16 };
+/// Entries that are unlinked at once, which nobody else can do meanwhile: a millisecond's. A power of two.
+const STRETCH: usize = if SMALL { 4 } else { 1 << 13 };
 /// How long a commit pauses at most that finds that too much piles up. Until it wakes up again, its processor is another thread's.
 const PAUSE: Duration = Duration::from_micros(100);
 /// Rounds of [`settle`]: in the first one, what threads that have ended leave becomes garbage.
@@ -147,15 +147,22 @@ impl<'w> Work<'w> {
         }
     }
 
-    /// Takes the entries' versions, which no snapshot sees, out of their tuples' chains, in one walk along each chain. Leaves what has
-    /// expired meanwhile, and removals: they come after the versions, for which they may have waited.
+    /// Takes the entries' versions, which no snapshot sees, out of their tuples' chains. Leaves what has expired meanwhile, and removals: they come
+    /// after the versions, for which they may have waited.
     fn unlink_all(&mut self) {
-        if self.entries.is_empty() {
-            return;
-        }
-        // By timestamp, as they are already if all come from the queue.
+        // Those from the queue are in this order already. The young come first, portion by portion.
         self.entries.sort_unstable_by_key(|entry| entry.timestamp);
         self.passed.reserve(self.entries.len());
+        let mut end = self.entries.len();
+        while end > 0 {
+            let start = end.saturating_sub(STRETCH);
+            self.unlink_some(start, end);
+            end = start;
+        }
+    }
+
+    /// Does so for some of the entries, in one walk along each chain.
+    fn unlink_some(&mut self, start: usize, end: usize) {
         // While we have this, the watermark stands still. As long as an entry's timestamp is not below it, the tuple has a version that
         // is not either, so it is not removed; and no version above the entry's is freed, for its successor is younger still. And nobody else
         // unlinks anything, so no tuple has to be locked: a commit adds to the upper end of a chain only.
@@ -165,39 +172,38 @@ impl<'w> Work<'w> {
         let is_linked = |entry: &Retired| {
             entry.version.is_some() && (entry.timestamp >= watermark || bug!("expired-is-unlinked"))
         };
-        let mut places = Vec::with_capacity(self.entries.len().min(MANY));
-        for entries in self.entries.chunks(MANY).rev() {
-            // Tuple by tuple, and the young before the old. Should two tuples share what is left of an address, that takes some more walks.
-            let place = |(at, entry): (usize, &Retired)| entry.order() >> 3 << MANY.ilog2() | at;
-            let linked = entries
-                .iter()
-                .enumerate()
-                .filter(|(_, entry)| is_linked(entry));
-            places.clear();
-            places.extend(linked.map(place));
-            places.sort_unstable();
-            let mut walk = None;
-            for place in places.iter().rev() {
-                let entry = &entries[place % MANY];
-                if let Some(version) = entry.version {
-                    // SAFETY: see above; the entry owns the version.
-                    walk = Some(unsafe { unlink(entry.tuple, version, walk) });
-                }
+        let entries = &self.entries[start..end];
+        // Tuple by tuple, in numbers, which are sorted fast: the tuple's place, then the entry's. Should what is cut off the one make two tuples equal, that
+        // takes some more walks.
+        let place = |(at, entry): (usize, &Retired)| entry.order() << STRETCH.trailing_zeros() | at;
+        let linked = entries.iter().enumerate();
+        let linked = linked.filter(|(_, entry)| is_linked(entry));
+        let mut places: Vec<usize> = linked.map(place).collect();
+        places.sort_unstable();
+        let mut walk = None;
+        for place in places.into_iter().rev() {
+            let entry = &entries[place % STRETCH];
+            if let Some(version) = entry.version {
+                // SAFETY: see above; the entry owns the version.
+                walk = Some(unsafe { unlink(entry.tuple, version, walk) });
             }
         }
         drop(still);
-        let unlinked = self.entries.extract_if(.., |entry| is_linked(entry));
+        let unlinked = self.passed.len();
         let mut bytes = 0;
-        for entry in unlinked {
+        for entry in self
+            .entries
+            .extract_if(start..end, |entry| is_linked(entry))
+        {
             bytes += entry.version_bytes();
             let table = entry.table_id();
             let version = entry.into_version();
             self.passed.extend(version.map(|version| (table, version)));
         }
-        let count = i64::try_from(self.passed.len()).expect("fewer than 2^63");
+        let count = i64::try_from(self.passed.len() - unlinked).expect("fewer than 2^63");
         self.local.worker().count_versions(-count, -bytes);
         // Nobody sees their values, though somebody may pass.
-        for (_, version) in &mut self.passed {
+        for (_, version) in &mut self.passed[unlinked..] {
             version.clear();
         }
     }

@@ -63,7 +63,8 @@
 //!   current after it.
 //! - **I4** No walk along a chain goes past a version whose timestamp is below the watermark. Below such a version, memory
 //!   is reused at once.
-//! - **I5** A version that lies between two live snapshots and is seen by neither is unlinked under its tuple's lock and freed through the epoch.
+//! - **I5** A version that lies between two live snapshots and is seen by neither is unlinked by one collector at a time, while the watermark stands still, and freed through the
+//!   epoch.
 //! - **I6** A tuple leaves its index only if it is locked, held by nobody, and without a value for every live and later transaction. Whoever buffers a write to
 //!   a tuple without a value holds it; for others it stays because of their slot.
 //! - **I7** A probe of the index that ends at a bucket that does not overflow has passed every bucket where an earlier insert can have put the key.

@@ -190,7 +190,7 @@ impl Shared {
         }
     }
 
-    /// Keeps the watermark from moving.
+    /// Keeps the watermark from moving, and others from unlinking versions.
     pub(crate) fn hold_watermark(&self) -> StillWatermark<'_> {
         StillWatermark {
             shared: self,
