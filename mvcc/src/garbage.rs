@@ -14,26 +14,28 @@
 
 mod removal;
 mod retired;
+mod work;
 
 use crate::local::Local;
 use crate::shared::{Horizon, Shared, Worker};
-use crate::sync::{Ordering, SCHEDULED, SMALL, Wait, bug, fence, pause};
-use crate::tuple::Tuple;
-use crate::version::{OwnedVersion, Version};
+use crate::sync::{Ordering, SCHEDULED, SMALL, Wait, fence, pause};
 use crossbeam_epoch::Guard;
 use std::ptr::NonNull;
 use std::time::Duration;
 
+use work::Work;
+
 pub(crate) use retired::{Effort, Garbage, Retired, Unlinked};
+pub(crate) use work::Lists;
 
 /// A collection scans every slot: it should find this many entries to pay for that.
 const BATCH: usize = if SMALL { 2 } else { 32 };
 /// Entries that wait in the queue before those between two snapshots are unlinked, which looks at their tuples.
 const PATIENCE: usize = if SMALL { 4 } else { 64 };
-/// Entries that are unlinked at once, which nobody else can do meanwhile: a millisecond's. A power of two.
-const STRETCH: usize = if SMALL { 4 } else { 1 << 13 };
-/// How long a commit pauses at most that finds that too much piles up. Until it wakes up again, its processor is another thread's.
+/// How long a commit pauses at most for so many bytes that have piled up. Until it wakes up again, its processor is another thread's.
 const PAUSE: Duration = Duration::from_micros(100);
+/// And for however many.
+const LONGEST: Duration = Duration::from_millis(5);
 /// Rounds of [`settle`]: in the first one, what threads that have ended leave becomes garbage.
 const SETTLING: u32 = if SCHEDULED { 1 } else { 3 };
 /// Pins that make the epoch collect three times: it does so every 128 pins.
@@ -46,24 +48,24 @@ pub(crate) fn collect(local: &Local, worker: &Worker, horizon: &Horizon, effort:
     let mut work = Work::new(local, worker, horizon);
     loop {
         let mut garbage = worker.garbage.lock();
-        garbage.take_expired(horizon, &mut work.entries);
+        garbage.take_expired(horizon, &mut work.lists.entries);
         drop(garbage);
-        if work.entries.is_empty() {
+        if work.lists.entries.is_empty() {
             break;
         }
-        work.cleared.reserve(work.entries.len());
-        while !work.entries.is_empty() {
+        work.lists.cleared.reserve(work.lists.entries.len());
+        while !work.lists.entries.is_empty() {
             work.dispose_last();
         }
         work.recycle();
     }
     let mut garbage = worker.garbage.lock();
-    garbage.take_unseen(horizon, effort, &mut work.entries);
+    garbage.take_unseen(horizon, effort, &mut work.lists.entries);
     drop(garbage);
     // One pin for all of them.
     let guard = local.pin();
     work.unlink_all();
-    while !work.entries.is_empty() {
+    while !work.lists.entries.is_empty() {
         work.dispose_last();
     }
     drop(work);
@@ -85,184 +87,6 @@ pub(crate) fn unlinked(local: &Local, unlinked: Unlinked) {
     garbage.add_unlinked(at, unlinked);
 }
 
-/// A collection at work. Should the drop of a user's value panic, dropping this brings everything to where it belongs.
-struct Work<'w> {
-    local: &'w Local,
-    /// Whose garbage it is.
-    worker: &'w Worker,
-    horizon: &'w Horizon,
-    /// What is still to be done. It goes back to where it came from.
-    entries: Vec<Retired>,
-    /// Versions that nobody can reach, without their values, with their tables. Their memory can be used again at once.
-    cleared: Vec<(usize, OwnedVersion)>,
-    /// Versions that were unlinked from the middle of their chains, with their tables. Their memory can be used again after an epoch: an older
-    /// snapshot's walk may be passing them.
-    passed: Vec<(usize, OwnedVersion)>,
-}
-
-impl<'w> Work<'w> {
-    fn new(local: &'w Local, worker: &'w Worker, horizon: &'w Horizon) -> Self {
-        Self {
-            local,
-            worker,
-            horizon,
-            entries: Vec::new(),
-            cleared: Vec::new(),
-            passed: Vec::new(),
-        }
-    }
-
-    /// Disposes of the last entry: a version whose successor is below the watermark, or a removal.
-    fn dispose_last(&mut self) {
-        let Some(last) = self.entries.last() else {
-            return;
-        };
-        if last.version.is_none() {
-            // Compares keys. Should that panic, the entry is still there.
-            let until = self.remove(last).filter(|_| !bug!("removal-forgotten"));
-            if let (Some(entry), Some(until)) = (self.entries.pop(), until) {
-                self.worker.garbage.lock().wait(entry, until);
-            }
-        } else if let Some(entry) = self.entries.pop() {
-            let table = entry.table_id();
-            // I4: nobody reaches it.
-            if let Some(version) = entry.into_version() {
-                self.cleared.push((table, version));
-                // Should that panic, it is counted all the same.
-                if let Some((_, version)) = self.cleared.last_mut() {
-                    version.clear();
-                }
-            }
-        }
-    }
-
-    /// Hands on what nobody can reach.
-    fn recycle(&mut self) {
-        if !self.cleared.is_empty() {
-            let cleared = std::mem::take(&mut self.cleared);
-            let bytes: i64 = cleared.iter().map(|(_, version)| version.bytes()).sum();
-            let count = i64::try_from(cleared.len()).expect("fewer than 2^63");
-            self.local.worker().count_versions(-count, -bytes);
-            self.local.worker().pool.put(cleared);
-        }
-    }
-
-    /// Takes the entries' versions, which no snapshot sees, out of their tuples' chains. Leaves what has expired meanwhile, and removals: they come
-    /// after the versions, for which they may have waited.
-    fn unlink_all(&mut self) {
-        // Those from the queue are in this order already. The young come first, portion by portion.
-        self.entries.sort_unstable_by_key(|entry| entry.timestamp);
-        self.passed.reserve(self.entries.len());
-        let mut end = self.entries.len();
-        while end > 0 {
-            let start = end.saturating_sub(STRETCH);
-            self.unlink_some(start, end);
-            end = start;
-        }
-    }
-
-    /// Does so for some of the entries, in one walk along each chain.
-    fn unlink_some(&mut self, start: usize, end: usize) {
-        // While we have this, the watermark stands still. As long as an entry's timestamp is not below it, the tuple has a version that
-        // is not either, so it is not removed; and no version above the entry's is freed, for its successor is younger still. And nobody else
-        // unlinks anything, so no tuple has to be locked: a commit adds to the upper end of a chain only.
-        let shared = self.local.shared();
-        let still = (!bug!("unlinkers-collide")).then(|| shared.hold_watermark());
-        let watermark = shared.watermark();
-        let is_linked = |entry: &Retired| {
-            entry.version.is_some() && (entry.timestamp >= watermark || bug!("expired-is-unlinked"))
-        };
-        let entries = &self.entries[start..end];
-        // Tuple by tuple, in numbers, which are sorted fast: the tuple's place, then the entry's. Should what is cut off the one make two tuples equal, that
-        // takes some more walks.
-        let place = |(at, entry): (usize, &Retired)| entry.order() << STRETCH.trailing_zeros() | at;
-        let linked = entries.iter().enumerate();
-        let linked = linked.filter(|(_, entry)| is_linked(entry));
-        let mut places: Vec<usize> = linked.map(place).collect();
-        places.sort_unstable();
-        let mut walk = None;
-        for place in places.into_iter().rev() {
-            let entry = &entries[place % STRETCH];
-            if let Some(version) = entry.version {
-                // SAFETY: see above; the entry owns the version.
-                walk = Some(unsafe { unlink(entry.tuple, version, walk) });
-            }
-        }
-        drop(still);
-        let unlinked = self.passed.len();
-        let mut bytes = 0;
-        for entry in self
-            .entries
-            .extract_if(start..end, |entry| is_linked(entry))
-        {
-            bytes += entry.version_bytes();
-            let table = entry.table_id();
-            let version = entry.into_version();
-            self.passed.extend(version.map(|version| (table, version)));
-        }
-        let count = i64::try_from(self.passed.len() - unlinked).expect("fewer than 2^63");
-        self.local.worker().count_versions(-count, -bytes);
-        // Nobody sees their values, though somebody may pass.
-        for (_, version) in &mut self.passed[unlinked..] {
-            version.clear();
-        }
-    }
-}
-
-impl Drop for Work<'_> {
-    fn drop(&mut self) {
-        if !self.entries.is_empty() && !bug!("garbage-lost-on-panic") {
-            let mut garbage = self.worker.garbage.lock();
-            for entry in self.entries.drain(..) {
-                garbage.put_by(entry);
-            }
-        }
-        self.recycle();
-        let mut passed = std::mem::take(&mut self.passed);
-        if passed.is_empty() {
-            return;
-        }
-        let (count, worker) = (passed.len(), self.local.shared_worker());
-        // Then some may still have their values. They are not dropped now: a second panic would be the end.
-        let panicking = std::thread::panicking();
-        let recycle = move || {
-            if panicking {
-                for (_, version) in &mut passed {
-                    version.clear();
-                }
-            }
-            worker.pool.put(passed);
-        };
-        if bug!("middle-recycled-at-once") {
-            return recycle();
-        }
-        defer(self.local.shared(), &self.local.pin(), count, recycle);
-    }
-}
-
-/// How far a walk along a tuple's chain has come.
-type Walk = (NonNull<Tuple>, *mut Version);
-
-/// Takes a version out of its tuple's chain. `walk`: where the one before left off. If that was the same tuple, its version was younger.
-///
-/// # Safety
-/// The tuple is not removed from its index, no version above this one is freed, and nobody else unlinks any, since `walk` began. The version was superseded.
-unsafe fn unlink(tuple: NonNull<Tuple>, version: NonNull<Version>, walk: Option<Walk>) -> Walk {
-    let from = match walk {
-        Some((same, from)) if same == tuple => from,
-        // SAFETY: the caller's promise.
-        _ => unsafe { tuple.as_ref() }.word().newest(),
-    };
-    // SAFETY: it was superseded and is still linked, and those above it stay.
-    let above = unsafe { Version::directly_above(from, version.as_ptr()) };
-    // SAFETY: as above.
-    let (head, head_above) = unsafe { (Version::head(version), Version::head(above)) };
-    let older = head.older();
-    // Release: pairs with the acquire loads of a walk.
-    head_above.older.store(older, Ordering::Release);
-    (tuple, above.as_ptr())
-}
-
 /// Collects this thread's own garbage after a commit, and a neighbour's: so what a thread leaves behind that runs no
 /// more transactions is collected by those that do.
 pub(crate) fn collect_some(local: &Local) {
@@ -277,10 +101,11 @@ pub(crate) fn collect_some(local: &Local) {
         local.pin().flush();
     }
     // A few milliseconds of commits wait for a transaction that is open, or for a thread that is pinned: as a rule, that has been preempted. A processor that
-    // has nothing to do fetches it. Should it be a long transaction on purpose, there are only a few pauses, for each is for twice as much as
-    // the one before.
-    if local.worker().garbage.lock().piles_up(deferred) && !local.is_inside() {
-        pause(PAUSE);
+    // has nothing to do fetches it. Should it be a long transaction on purpose, the pauses take a small part of the time in which so much was written, for there is
+    // none before that has doubled.
+    let piled_up = local.worker().garbage.lock().piles_up(deferred);
+    if let Some(times) = piled_up.filter(|_| !local.is_inside()) {
+        pause((PAUSE * times).min(LONGEST));
     }
 }
 

@@ -2,6 +2,7 @@
 //! of collected versions.
 
 use crate::commit::Footprint;
+use crate::garbage::Lists;
 use crate::recycled::Recycled;
 use crate::reserve::{Place, Reserved};
 use crate::shared::{self, Shared, Worker};
@@ -21,6 +22,8 @@ pub(crate) struct Local {
     spare_slot: Cell<Option<SlotRef>>,
     /// An emptied footprint for the next transaction.
     spare_footprint: Cell<Option<Box<RefCell<Footprint>>>>,
+    /// Emptied lists for the next collection.
+    spare_lists: Cell<Lists>,
     /// The memory of some collected versions, for new ones.
     at_hand: RefCell<Recycled>,
     /// Whether this thread has closed the gate to other threads' commits.
@@ -159,6 +162,7 @@ impl Local {
             worker: shared.join(),
             spare_slot: Cell::new(None),
             spare_footprint: Cell::default(),
+            spare_lists: Cell::default(),
             at_hand: RefCell::default(),
             inside: Cell::new(false),
             reserved: RefCell::default(),
@@ -284,6 +288,18 @@ impl Local {
         self.spare_footprint.set(Some(footprint));
     }
 
+    /// Empty lists for a collection.
+    pub(crate) fn take_lists(&self) -> Lists {
+        self.spare_lists.take()
+    }
+
+    /// Keeps the lists of a collection for the next one.
+    pub(crate) fn return_lists(&self, mut lists: Lists) {
+        if lists.clear() {
+            self.spare_lists.set(lists);
+        }
+    }
+
     /// A version of a table with value type `V`, not yet part of any chain.
     pub(crate) fn new_version<V>(&self, table: usize, value: Option<V>) -> NonNull<Version> {
         let mut at_hand = self.at_hand.borrow_mut();
@@ -306,6 +322,7 @@ impl Local {
     pub(crate) fn free_spares(&self) {
         drop(self.at_hand.take());
         drop(self.spare_footprint.take());
+        drop(self.spare_lists.take());
     }
 }
 

@@ -71,10 +71,11 @@ impl Pool {
     }
 
     /// Adds versions of several tables, whose values are dropped already, as far as there is room, and frees the rest.
-    pub(crate) fn put(&self, mut versions: Vec<(usize, OwnedVersion)>) {
-        self.own.put(&mut versions, ROOM);
+    pub(crate) fn put(&self, versions: &mut Vec<(usize, OwnedVersion)>) {
+        self.own.put(versions, ROOM);
         if !versions.is_empty() {
-            self.spare.put(&mut versions, SPARE);
+            self.spare.put(versions, SPARE);
+            versions.clear();
         }
     }
 
@@ -183,7 +184,7 @@ mod tests {
     fn what_is_too_much_for_one_pool_is_there_for_another() {
         let spare = Arc::new(Stock::default());
         let (one, other) = (Pool::new(spare.clone()), Pool::new(spare.clone()));
-        one.put(versions(ROOM + 2 * SPARE));
+        one.put(&mut versions(ROOM + 2 * SPARE));
         assert_eq!(one.own.kept.lock().bytes, ROOM);
         assert_eq!(spare.kept.lock().bytes, SPARE);
         let mut at_hand = Recycled::default();

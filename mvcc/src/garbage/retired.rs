@@ -80,15 +80,17 @@ pub(crate) struct Garbage {
 struct Pile(i64);
 
 impl Pile {
-    /// Whether so much waits that it is time to do something about it: not again before it is twice as much, or was little meanwhile.
-    fn piles_up(&mut self, bytes: i64) -> bool {
-        let too_much = bytes >= self.0.max(PILE);
-        if too_much {
-            self.0 = 2 * bytes;
-        } else if bytes < PILE {
+    /// Whether so much waits that it is time to do something about it: how many times [`PILE`]. Not again before it is twice as much, or was little meanwhile.
+    fn piles_up(&mut self, bytes: i64) -> Option<u32> {
+        if bytes < PILE {
             self.0 = 0;
+            return None;
         }
-        too_much
+        if bytes < self.0 {
+            return None;
+        }
+        self.0 = 2 * bytes;
+        u32::try_from(bytes / PILE).ok()
     }
 }
 
@@ -130,11 +132,9 @@ impl Garbage {
         taken.into_iter().map(|(_, unlinked)| unlinked)
     }
 
-    /// Whether so much waits, beside what is deferred, that some thread seems not to go on.
-    pub(super) fn piles_up(&mut self, deferred: usize) -> bool {
-        let Some(last) = self.queue.back() else {
-            return false;
-        };
+    /// Whether so much waits, beside what is deferred, that some thread seems not to go on: how many times [`PILE`].
+    pub(super) fn piles_up(&mut self, deferred: usize) -> Option<u32> {
+        let last = self.queue.back()?;
         let waiting = i64::try_from(self.queue.len() + deferred).expect("fewer than 2^63");
         // Most will be of the same kind.
         self.pile.piles_up(waiting * last.version_bytes())
@@ -302,11 +302,11 @@ mod tests {
     #[test]
     fn a_pile_is_told_of_each_time_it_has_doubled() {
         let mut pile = Pile::default();
-        let told: Vec<_> = (1..=PILE * 9)
-            .filter(|&bytes| pile.piles_up(bytes))
-            .collect();
-        assert_eq!(told, [PILE, PILE * 2, PILE * 4, PILE * 8]);
-        assert!(!pile.piles_up(PILE) && !pile.piles_up(PILE - 1));
-        assert!(pile.piles_up(PILE));
+        let told = (1..=PILE * 9).filter_map(|bytes| Some((bytes, pile.piles_up(bytes)?)));
+        let told: Vec<_> = told.collect();
+        let expected = [1, 2, 4, 8].map(|times| (PILE * i64::from(times), times));
+        assert_eq!(told, expected);
+        assert_eq!((pile.piles_up(PILE), pile.piles_up(PILE - 1)), (None, None));
+        assert_eq!(pile.piles_up(PILE), Some(1));
     }
 }

@@ -1,0 +1,221 @@
+//! A collection at work.
+
+use super::{Retired, defer};
+use crate::local::Local;
+use crate::shared::{Horizon, Worker};
+use crate::sync::{Ordering, SMALL, bug};
+use crate::tuple::Tuple;
+use crate::version::{OwnedVersion, Version};
+use std::ptr::NonNull;
+
+/// Entries that are unlinked at once, which nobody else can do meanwhile: a millisecond's. A power of two.
+const STRETCH: usize = if SMALL { 4 } else { 1 << 13 };
+/// Entries that the lists of a collection may have room for that are kept for the next one.
+const SPARE: usize = 128;
+
+/// Lists that a thread keeps from one collection to the next; they are so large that an allocator takes its time.
+#[derive(Default)]
+pub(crate) struct Lists {
+    /// What is still to be done. It goes back to where it came from.
+    pub(super) entries: Vec<Retired>,
+    /// Versions that nobody can reach, without their values, with their tables. Their memory can be used again at once.
+    pub(super) cleared: Vec<(usize, OwnedVersion)>,
+    /// The order in which entries are unlinked.
+    places: Vec<usize>,
+}
+
+impl Lists {
+    /// Empties them. Whether they are small enough to be kept.
+    pub(crate) fn clear(&mut self) -> bool {
+        self.entries.clear();
+        self.cleared.clear();
+        self.places.clear();
+        let room = [
+            self.entries.capacity(),
+            self.cleared.capacity(),
+            self.places.capacity(),
+        ];
+        room.into_iter().all(|room| room <= SPARE)
+    }
+}
+
+/// A collection at work. Should the drop of a user's value panic, dropping this brings everything to where it belongs.
+pub(super) struct Work<'w> {
+    pub(super) local: &'w Local,
+    /// Whose garbage it is.
+    worker: &'w Worker,
+    pub(super) horizon: &'w Horizon,
+    pub(super) lists: Lists,
+    /// Versions that were unlinked from the middle of their chains, with their tables. Their memory can be used again after an epoch: an older
+    /// snapshot's walk may be passing them.
+    passed: Vec<(usize, OwnedVersion)>,
+}
+
+impl<'w> Work<'w> {
+    pub(super) fn new(local: &'w Local, worker: &'w Worker, horizon: &'w Horizon) -> Self {
+        Self {
+            local,
+            worker,
+            horizon,
+            lists: local.take_lists(),
+            passed: Vec::new(),
+        }
+    }
+
+    /// Disposes of the last entry: a version whose successor is below the watermark, or a removal.
+    pub(super) fn dispose_last(&mut self) {
+        let Some(last) = self.lists.entries.last() else {
+            return;
+        };
+        if last.version.is_none() {
+            // Compares keys. Should that panic, the entry is still there.
+            let until = self.remove(last).filter(|_| !bug!("removal-forgotten"));
+            if let (Some(entry), Some(until)) = (self.lists.entries.pop(), until) {
+                self.worker.garbage.lock().wait(entry, until);
+            }
+        } else if let Some(entry) = self.lists.entries.pop() {
+            let table = entry.table_id();
+            // I4: nobody reaches it.
+            if let Some(version) = entry.into_version() {
+                self.lists.cleared.push((table, version));
+                // Should that panic, it is counted all the same.
+                if let Some((_, version)) = self.lists.cleared.last_mut() {
+                    version.clear();
+                }
+            }
+        }
+    }
+
+    /// Hands on what nobody can reach.
+    pub(super) fn recycle(&mut self) {
+        let cleared = &mut self.lists.cleared;
+        if !cleared.is_empty() {
+            let bytes: i64 = cleared.iter().map(|(_, version)| version.bytes()).sum();
+            let count = i64::try_from(cleared.len()).expect("fewer than 2^63");
+            self.local.worker().count_versions(-count, -bytes);
+            self.local.worker().pool.put(cleared);
+        }
+    }
+
+    /// Takes the entries' versions, which no snapshot sees, out of their tuples' chains. Leaves what has expired meanwhile, and removals: they come
+    /// after the versions, for which they may have waited.
+    pub(super) fn unlink_all(&mut self) {
+        // Those from the queue are in this order already. The young come first, portion by portion.
+        self.lists
+            .entries
+            .sort_unstable_by_key(|entry| entry.timestamp);
+        self.passed.reserve(self.lists.entries.len());
+        let mut end = self.lists.entries.len();
+        while end > 0 {
+            let start = end.saturating_sub(STRETCH);
+            self.unlink_some(start, end);
+            end = start;
+        }
+    }
+
+    /// Does so for some of the entries, in one walk along each chain.
+    fn unlink_some(&mut self, start: usize, end: usize) {
+        // While we have this, the watermark stands still. As long as an entry's timestamp is not below it, the tuple has a version that
+        // is not either, so it is not removed; and no version above the entry's is freed, for its successor is younger still. And nobody else
+        // unlinks anything, so no tuple has to be locked: a commit adds to the upper end of a chain only.
+        let shared = self.local.shared();
+        let still = (!bug!("unlinkers-collide")).then(|| shared.hold_watermark());
+        let watermark = shared.watermark();
+        let is_linked = |entry: &Retired| {
+            entry.version.is_some() && (entry.timestamp >= watermark || bug!("expired-is-unlinked"))
+        };
+        let entries = &self.lists.entries[start..end];
+        // Tuple by tuple, in numbers, which are sorted fast: the tuple's place, then the entry's. Should what is cut off the one make two tuples equal, that
+        // takes some more walks.
+        let place = |(at, entry): (usize, &Retired)| entry.order() << STRETCH.trailing_zeros() | at;
+        let linked = entries.iter().enumerate();
+        let linked = linked.filter(|(_, entry)| is_linked(entry));
+        let places = &mut self.lists.places;
+        places.clear();
+        places.extend(linked.map(place));
+        places.sort_unstable();
+        let mut walk = None;
+        for place in places.iter().rev() {
+            let entry = &entries[place % STRETCH];
+            if let Some(version) = entry.version {
+                // SAFETY: see above; the entry owns the version.
+                walk = Some(unsafe { unlink(entry.tuple, version, walk) });
+            }
+        }
+        drop(still);
+        let unlinked = self.passed.len();
+        let mut bytes = 0;
+        for entry in self
+            .lists
+            .entries
+            .extract_if(start..end, |entry| is_linked(entry))
+        {
+            bytes += entry.version_bytes();
+            let table = entry.table_id();
+            let version = entry.into_version();
+            self.passed.extend(version.map(|version| (table, version)));
+        }
+        let count = i64::try_from(self.passed.len() - unlinked).expect("fewer than 2^63");
+        self.local.worker().count_versions(-count, -bytes);
+        // Nobody sees their values, though somebody may pass.
+        for (_, version) in &mut self.passed[unlinked..] {
+            version.clear();
+        }
+    }
+}
+
+impl Drop for Work<'_> {
+    fn drop(&mut self) {
+        if !self.lists.entries.is_empty() && !bug!("garbage-lost-on-panic") {
+            let mut garbage = self.worker.garbage.lock();
+            for entry in self.lists.entries.drain(..) {
+                garbage.put_by(entry);
+            }
+        }
+        self.recycle();
+        self.local.return_lists(std::mem::take(&mut self.lists));
+        let passed = std::mem::take(&mut self.passed);
+        if passed.is_empty() {
+            return;
+        }
+        let (count, worker) = (passed.len(), self.local.shared_worker());
+        // Then some may still have their values. They are not dropped now: a second panic would be the end.
+        let panicking = std::thread::panicking();
+        let recycle = move || {
+            let mut passed = passed;
+            if panicking {
+                for (_, version) in &mut passed {
+                    version.clear();
+                }
+            }
+            worker.pool.put(&mut passed);
+        };
+        if bug!("middle-recycled-at-once") {
+            return recycle();
+        }
+        defer(self.local.shared(), &self.local.pin(), count, recycle);
+    }
+}
+
+/// How far a walk along a tuple's chain has come.
+type Walk = (NonNull<Tuple>, *mut Version);
+
+/// Takes a version out of its tuple's chain. `walk`: where the one before left off. If that was the same tuple, its version was younger.
+///
+/// # Safety
+/// The tuple is not removed from its index, no version above this one is freed, and nobody else unlinks any, since `walk` began. The version was superseded.
+unsafe fn unlink(tuple: NonNull<Tuple>, version: NonNull<Version>, walk: Option<Walk>) -> Walk {
+    let from = match walk {
+        Some((same, from)) if same == tuple => from,
+        // SAFETY: the caller's promise.
+        _ => unsafe { tuple.as_ref() }.word().newest(),
+    };
+    // SAFETY: it was superseded and is still linked, and those above it stay.
+    let above = unsafe { Version::directly_above(from, version.as_ptr()) };
+    // SAFETY: as above.
+    let (head, head_above) = unsafe { (Version::head(version), Version::head(above)) };
+    let older = head.older();
+    // Release: pairs with the acquire loads of a walk.
+    head_above.older.store(older, Ordering::Release);
+    (tuple, above.as_ptr())
+}
