@@ -6,9 +6,10 @@ use crate::shared::{Horizon, Worker};
 use crate::sync::{Ordering, SMALL, bug};
 use crate::tuple::Tuple;
 use crate::version::{OwnedVersion, Version};
+use std::ops::Range;
 use std::ptr::NonNull;
 
-/// Entries that are unlinked at once, which nobody else can do meanwhile: a millisecond's. A power of two.
+/// Entries that are unlinked at once, which nobody else can do meanwhile: a millisecond's, or all of one tuple.
 const STRETCH: usize = if SMALL { 4 } else { 1 << 13 };
 /// Entries that the lists of a collection may have room for that are kept for the next one.
 const SPARE: usize = 128;
@@ -21,7 +22,7 @@ pub(crate) struct Lists {
     /// Versions that nobody can reach, without their values, with their tables. Their memory can be used again at once.
     pub(super) cleared: Vec<(usize, OwnedVersion)>,
     /// The order in which entries are unlinked.
-    places: Vec<usize>,
+    places: Vec<u128>,
 }
 
 impl Lists {
@@ -100,21 +101,32 @@ impl<'w> Work<'w> {
     /// Takes the entries' versions, which no snapshot sees, out of their tuples' chains. Leaves what has expired meanwhile, and removals: they come
     /// after the versions, for which they may have waited.
     pub(super) fn unlink_all(&mut self) {
-        // Those from the queue are in this order already. The young come first, portion by portion.
-        self.lists
-            .entries
-            .sort_unstable_by_key(|entry| entry.timestamp);
-        self.passed.reserve(self.lists.entries.len());
-        let mut end = self.lists.entries.len();
+        let entries = &mut self.lists.entries;
+        self.passed.reserve(entries.len());
+        if entries.len() <= STRETCH {
+            // Those from the queue are in this order already.
+            entries.sort_unstable_by_key(|entry| entry.timestamp);
+            return self.unlink_some(0..self.lists.entries.len());
+        }
+        entries.sort_unstable_by_key(|entry| (entry.order(), entry.timestamp));
+        // Whole tuples, for each stretch walks from the newest version on: past others' garbage, of which there may be as much.
+        let mut end = entries.len();
         while end > 0 {
-            let start = end.saturating_sub(STRETCH);
-            self.unlink_some(start, end);
+            let entries = &self.lists.entries[..end];
+            let tuple = entries[end.saturating_sub(STRETCH)].tuple;
+            let is_other = |entry: &Retired| entry.tuple != tuple;
+            let upper = end.saturating_sub(STRETCH) + 1;
+            let start = entries[..upper]
+                .iter()
+                .rposition(is_other)
+                .map_or(0, |at| at + 1);
+            self.unlink_some(start..end);
             end = start;
         }
     }
 
-    /// Does so for some of the entries, in one walk along each chain.
-    fn unlink_some(&mut self, start: usize, end: usize) {
+    /// Does so for some of the entries, which are in ascending order for each tuple, in one walk along each chain.
+    fn unlink_some(&mut self, range: Range<usize>) {
         // While we have this, the watermark stands still. As long as an entry's timestamp is not below it, the tuple has a version that
         // is not either, so it is not removed; and no version above the entry's is freed, for its successor is younger still. And nobody else
         // unlinks anything, so no tuple has to be locked: a commit adds to the upper end of a chain only.
@@ -124,10 +136,9 @@ impl<'w> Work<'w> {
         let is_linked = |entry: &Retired| {
             entry.version.is_some() && (entry.timestamp >= watermark || bug!("expired-is-unlinked"))
         };
-        let entries = &self.lists.entries[start..end];
-        // Tuple by tuple, in numbers, which are sorted fast: the tuple's place, then the entry's. Should what is cut off the one make two tuples equal, that
-        // takes some more walks.
-        let place = |(at, entry): (usize, &Retired)| entry.order() << STRETCH.trailing_zeros() | at;
+        let entries = &self.lists.entries[range.clone()];
+        // Tuple by tuple, the young before the old, in one number, since comparing that takes no branch.
+        let place = |(at, entry): (usize, &Retired)| (entry.order() as u128) << 64 | at as u128;
         let linked = entries.iter().enumerate();
         let linked = linked.filter(|(_, entry)| is_linked(entry));
         let places = &mut self.lists.places;
@@ -136,7 +147,8 @@ impl<'w> Work<'w> {
         places.sort_unstable();
         let mut walk = None;
         for place in places.iter().rev() {
-            let entry = &entries[place % STRETCH];
+            let entry =
+                &entries[usize::try_from(*place & u128::from(u64::MAX)).expect("it was one")];
             if let Some(version) = entry.version {
                 // SAFETY: see above; the entry owns the version.
                 walk = Some(unsafe { unlink(entry.tuple, version, walk) });
@@ -148,7 +160,7 @@ impl<'w> Work<'w> {
         for entry in self
             .lists
             .entries
-            .extract_if(start..end, |entry| is_linked(entry))
+            .extract_if(range, |entry| is_linked(entry))
         {
             bytes += entry.version_bytes();
             let table = entry.table_id();
