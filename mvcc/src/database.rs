@@ -322,9 +322,19 @@ impl Database {
     #[inline]
     #[cfg_attr(debug_assertions, track_caller)]
     pub fn view<T>(&self, read: impl FnOnce(&View<'_>) -> T) -> T {
-        let mut kept = None;
-        let local = Local::borrow(self.inner.id, &self.inner.shared, &mut kept);
-        read(&View::new(&self.inner, local))
+        match Local::latest(self.inner.id) {
+            // SAFETY: we borrow the database.
+            Some(local) => read(&View::new(&self.inner, unsafe { local.as_ref() })),
+            None => self.view_anew(read),
+        }
+    }
+
+    /// The same for a thread that has not used this database before, or another one since.
+    #[cold]
+    #[cfg_attr(debug_assertions, track_caller)]
+    fn view_anew<T>(&self, read: impl FnOnce(&View<'_>) -> T) -> T {
+        let local = self.inner.local();
+        read(&View::new(&self.inner, &local))
     }
 
     /// Begins a read-write transaction to be committed by hand. [`Database::run`] is simpler, and retries.

@@ -17,7 +17,9 @@ use std::rc::Rc;
 pub(crate) struct Local {
     handle: LocalHandle,
     worker: Arc<CachePadded<Worker>>,
-    /// A slot of this thread's that no transaction uses now.
+    /// This thread's slot.
+    slot: SlotRef,
+    /// Another one, which no transaction uses now; for those within others.
     spare_slot: Cell<Option<SlotRef>>,
     /// An emptied footprint for the next transaction.
     spare_footprint: Cell<Option<Box<RefCell<Footprint>>>>,
@@ -81,23 +83,7 @@ impl Drop for Locals {
 }
 
 impl Local {
-    /// This thread's state for the database with this number, of which the caller borrows a handle; for something on the stack. Costs five instructions as
-    /// long as a thread stays with one database. `kept` is a place for what may have to be kept meanwhile.
-    #[inline]
-    pub(crate) fn borrow<'l>(
-        database: u64,
-        shared: &Arc<Shared>,
-        kept: &'l mut Option<Rc<Self>>,
-    ) -> &'l Self {
-        match Self::latest(database) {
-            // SAFETY: it is among `LOCALS`, which lets go of it when its database is dropped, and that is borrowed, or when the thread has ended, and so has
-            // everything on its stack.
-            Some(local) => unsafe { local.as_ref() },
-            None => kept.insert(Self::find(database, shared)),
-        }
-    }
-
-    /// The same for what may be dropped when the thread's own state already is.
+    /// This thread's state for the database with this number, to be kept. Also for what may be dropped when the thread's own state already is.
     #[inline]
     pub(crate) fn of(database: u64, shared: &Arc<Shared>) -> Rc<Self> {
         let Some(local) = Self::latest(database) else {
@@ -110,13 +96,16 @@ impl Local {
         }
     }
 
+    /// This thread's state for the database with this number, if that is the one that the thread used last: costs three instructions. It may be borrowed while
+    /// the database is, by something on the stack: it is among `LOCALS`, which lets go of it when its database is dropped, or when the thread has ended, and so
+    /// has everything on its stack.
     #[inline]
-    fn latest(database: u64) -> Option<NonNull<Self>> {
+    pub(crate) fn latest(database: u64) -> Option<NonNull<Self>> {
         // The scheduler's thread-locals do go away.
         let latest = LATEST.try_with(Cell::get).unwrap_or(Latest::NONE);
+        // SAFETY: no database has the number of `NONE`.
         (latest.database == database)
-            .then(|| NonNull::new(latest.local.cast_mut()))
-            .flatten()
+            .then(|| unsafe { NonNull::new_unchecked(latest.local.cast_mut()) })
     }
 
     #[cold]
@@ -157,6 +146,7 @@ impl Local {
         Self {
             handle: shared.collector.register(),
             worker: shared.join(),
+            slot: shared.slots.acquire(),
             spare_slot: Cell::new(None),
             spare_footprint: Cell::default(),
             at_hand: RefCell::default(),
@@ -248,13 +238,11 @@ impl Local {
     #[inline]
     #[cfg_attr(debug_assertions, track_caller)]
     pub(crate) fn begin(&self) -> SlotRef {
-        let slot = self
-            .spare_slot
-            .take()
-            .unwrap_or_else(|| self.shared.slots.acquire());
-        if bug!("nested-share-a-slot") {
-            self.spare_slot.set(Some(slot));
-        }
+        let slot = if self.slot.is_idle() || bug!("nested-share-a-slot") {
+            self.slot
+        } else {
+            self.another_slot()
+        };
         self.shared
             .slots
             .set_before_fence(slot, self.shared.recent());
@@ -263,10 +251,25 @@ impl Local {
         slot
     }
 
+    /// A slot for what begins within something else.
+    #[cold]
+    fn another_slot(&self) -> SlotRef {
+        let spare = self.spare_slot.take();
+        spare.unwrap_or_else(|| self.shared.slots.acquire())
+    }
+
     /// Ends what `begin` announced.
     #[inline]
     pub(crate) fn end(&self, slot: SlotRef) {
         self.shared.slots.set_released(slot, Bound::Idle);
+        if slot != self.slot {
+            self.keep_slot(slot);
+        }
+    }
+
+    /// Keeps an idle slot for what begins next within something else.
+    #[cold]
+    fn keep_slot(&self, slot: SlotRef) {
         if let Some(slot) = self.spare_slot.replace(Some(slot)) {
             self.shared.slots.release(slot);
         }
@@ -324,6 +327,8 @@ impl Drop for Inside<'_> {
 
 impl Drop for Local {
     fn drop(&mut self) {
+        // Whoever uses them keeps this alive.
+        self.shared.slots.release(self.slot);
         if let Some(slot) = self.spare_slot.take() {
             self.shared.slots.release(slot);
         }

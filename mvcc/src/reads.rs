@@ -69,7 +69,7 @@ impl Reads {
         self.timestamp = NonZeroU64::new(timestamp);
     }
 
-    /// The newest version of a tuple, if it has a value and the transaction has no timestamp and needs none for it. `None`: it has one now; read
+    /// The newest version of a tuple, if it has a value and the transaction has no timestamp and needs none for it. `None`: take one and read
     /// at that. It does not look at the version, so nothing here waits for the version's memory.
     ///
     /// # Safety
@@ -79,38 +79,46 @@ impl Reads {
         &mut self,
         table: &TableCore,
         tuple: NonNull<Tuple>,
-        clock: &Clock,
     ) -> Option<NonNull<Version>> {
         if self.timestamp.is_some() {
             return None;
         }
-        if self.entries.is_full() {
-            self.take_timestamp(clock);
-            return None;
-        }
         // SAFETY: the caller's promise.
         let tuple_ref = unsafe { tuple.as_ref() };
-        let at_rest = tuple_ref.word().at_rest();
-        let Some(live) = at_rest.or_else(|| tuple_ref.unlocked_word().live()) else {
-            self.take_timestamp(clock);
-            return None;
+        let live = match tuple_ref.word().at_rest() {
+            Some(live) => live,
+            None => tuple_ref.unlocked_word().live()?,
         };
+        let read = Read {
+            tuple,
+            version: live.as_ptr(),
+            table: NonNull::from(table),
+        };
+        if self.entries.is_empty() {
+            self.entries.push(read);
+            return Some(live);
+        }
+        self.add_untimed(read).then_some(live)
+    }
+
+    /// Adds a read to earlier ones, if there is room and they are all current still.
+    #[inline]
+    fn add_untimed(&mut self, new: Read) -> bool {
+        if self.entries.is_full() {
+            return false;
+        }
         let mut known = false;
         for read in &self.entries {
             if !bug!("untimed-unchecked") && !read.is_current() {
                 self.take_timestamp_of_overwriters(u64::MAX);
-                return None;
+                return false;
             }
-            known |= read.tuple == tuple;
+            known |= read.tuple == new.tuple;
         }
         if !known {
-            self.entries.push(Read {
-                tuple,
-                version: live.as_ptr(),
-                table: NonNull::from(table),
-            });
+            self.entries.push(new);
         }
-        Some(live)
+        true
     }
 
     /// Takes a timestamp, if there is none yet, at which all that was read is visible.

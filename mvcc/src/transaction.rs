@@ -645,7 +645,7 @@ impl<'db> Transaction<'db> {
         }
         let clock = &self.database.shared.clock;
         // SAFETY: we are protected since the tuple was found in a table of this type; our slot is open.
-        if let Some(version) = unsafe { footprint.reads.read_untimed(table, tuple, clock) } {
+        if let Some(version) = unsafe { footprint.reads.read_untimed(table, tuple) } {
             return Some(untimed(version.as_ptr()));
         }
         loop {

@@ -12,7 +12,7 @@ pub(crate) struct Word(*mut Version);
 const LOCKED: usize = 1;
 /// Removed from its index for good: look the key up again.
 const DEAD: usize = 2;
-/// The newest version is a tombstone: there is no value, and no need to look at the version.
+/// There is no value, and no need to look at the newest version: it is a tombstone, or the tuple never had one.
 const TOMBSTONE: usize = 4;
 const TAGS: usize = LOCKED | DEAD | TOMBSTONE;
 
@@ -26,6 +26,9 @@ const _: () = assert!(
 );
 
 impl Word {
+    /// A tuple that never had a version, and which is free.
+    const NONE: Self = Self(std::ptr::without_provenance_mut(TOMBSTONE));
+
     /// A tuple whose newest version is this one, and which is free.
     pub(crate) fn of(version: NonNull<Version>, is_tombstone: bool) -> Self {
         let tag = if is_tombstone { TOMBSTONE } else { 0 };
@@ -44,10 +47,14 @@ impl Word {
         NonNull::new(self.newest()).filter(|_| self.0.addr() & (DEAD | TOMBSTONE) == 0)
     }
 
-    /// The same if nobody holds the tuple either: what a reader finds as a rule, at the price of two comparisons.
+    /// The same if nobody holds the tuple either: what a reader finds as a rule, at the price of one comparison.
     #[inline]
     pub(crate) fn at_rest(self) -> Option<NonNull<Version>> {
-        NonNull::new(self.0).filter(|_| self.0.addr() & TAGS == 0)
+        if self.0.addr() & TAGS != 0 {
+            return None;
+        }
+        // SAFETY: a word without a version has the tag of a tombstone.
+        Some(unsafe { NonNull::new_unchecked(self.0) })
     }
 
     #[inline]
@@ -169,7 +176,7 @@ impl Tuple {
     /// A tuple without a version, held once.
     pub(crate) fn new_held(hash: u32) -> Self {
         Self {
-            word: AtomicPtr::new(std::ptr::null_mut()),
+            word: AtomicPtr::new(Word::NONE.0),
             hash,
             holds: AtomicU32::new(1),
             #[cfg(shuttle)]

@@ -92,16 +92,11 @@ impl<'db> View<'db> {
         self.mode.set(Mode::Searching);
         // SAFETY: the slot is open: we are without a timestamp, and it is not narrowed while we search.
         let tuple = table.find(key, unsafe { Protected::open() });
-        let clock = &self.database.shared.clock;
+        self.mode.set(Mode::Untimed);
         // SAFETY: see the field.
         let reads = unsafe { &mut *self.reads.get() };
         // SAFETY: as above; found in this table.
-        let version =
-            tuple.and_then(|tuple| unsafe { reads.read_untimed(table.core(), tuple, clock) });
-        let is_timed = version.is_none();
-        self.mode
-            .set(if is_timed { Mode::Timed } else { Mode::Untimed });
-        version
+        unsafe { reads.read_untimed(table.core(), tuple?) }
     }
 
     #[inline(never)]

@@ -41,7 +41,7 @@ impl Subject {
     fn read(&self, reads: &mut Reads, key: u64) -> Option<u64> {
         let (tuple, table) = (self.tuple(key), self.table.core());
         // SAFETY: of this table, and the test's transaction has an open slot.
-        let version = unsafe { reads.read_untimed(table, tuple, self.clock()) }?;
+        let version = unsafe { reads.read_untimed(table, tuple) }?;
         // SAFETY: as above.
         unsafe { crate::read::value_of(version.as_ptr()) }.copied()
     }
