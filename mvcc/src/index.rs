@@ -454,6 +454,21 @@ impl HashIndex {
         unsafe { buckets_of(word) }.find(hash, is_it)
     }
 
+    /// The same, if it is in the first bucket of its probe.
+    #[inline]
+    pub(crate) fn find_at_once(
+        &self,
+        hash: Hash,
+        protected: Protected<'_>,
+        is_it: impl FnMut(NonNull<Tuple>) -> bool,
+    ) -> Option<NonNull<Tuple>> {
+        let bucket = self
+            .shard(hash.position())
+            .array(protected)?
+            .first_bucket(hash.position());
+        bucket.find(bucket.tags(), hash, is_it)
+    }
+
     /// Brings what a lookup of these hashes is going to read towards the processor, for all of them at once: buckets, tuples and newest versions.
     pub(crate) fn warm(&self, hashes: &[Hash], protected: Protected<'_>) {
         for &hash in hashes {

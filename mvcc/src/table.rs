@@ -574,6 +574,13 @@ pub trait Lookup<Q: ?Sized>: AnyTable {
     #[doc(hidden)]
     fn find(&self, key: &Q, protected: Protected<'_>) -> Option<NonNull<Tuple>>;
 
+    /// The tuple of a key, if it is where it is as a rule.
+    #[doc(hidden)]
+    #[inline]
+    fn find_at_once(&self, key: &Q, protected: Protected<'_>) -> Option<NonNull<Tuple>> {
+        self.find(key, protected)
+    }
+
     /// What a commit needs to know to tell whether a key is still absent, or `None` if it has another tuple than `found`. Looks the key up again.
     #[doc(hidden)]
     fn absence(
@@ -650,6 +657,15 @@ where
     fn find(&self, key: &Q, protected: Protected<'_>) -> Option<NonNull<Tuple>> {
         let hash = Hash::new(self.core.hasher.hash_one(key));
         self.core.index.hash().find(hash, protected, |tuple| {
+            // SAFETY: found in this table by a protected thread.
+            unsafe { key_of::<K>(tuple) }.borrow() == key
+        })
+    }
+
+    #[inline]
+    fn find_at_once(&self, key: &Q, protected: Protected<'_>) -> Option<NonNull<Tuple>> {
+        let hash = Hash::new(self.core.hasher.hash_one(key));
+        self.core.index.hash().find_at_once(hash, protected, |tuple| {
             // SAFETY: found in this table by a protected thread.
             unsafe { key_of::<K>(tuple) }.borrow() == key
         })
