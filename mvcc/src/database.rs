@@ -45,12 +45,8 @@ pub struct Database {
 }
 
 pub(crate) struct Inner {
-    /// Unique in the process.
-    pub(crate) id: u64,
     /// As it was given, or the number.
     pub(crate) label: Box<str>,
-    /// For messages.
-    pub(crate) name: Arc<str>,
     pub(crate) shared: Arc<Shared>,
     pub(crate) tables: Mutex<HashMap<String, Arc<TableCore>>>,
 }
@@ -160,10 +156,8 @@ impl Builder {
         let label = self.name.unwrap_or_else(|| id.to_string());
         Ok(Database {
             inner: Arc::new(Inner {
-                id,
                 label: label.into(),
-                name: name.into(),
-                shared: Arc::new(Shared::new(clock, limited)),
+                shared: Arc::new(Shared::new(id, name.into(), clock, limited)),
                 tables: Mutex::default(),
             }),
         })
@@ -322,9 +316,9 @@ impl Database {
     #[inline]
     #[cfg_attr(debug_assertions, track_caller)]
     pub fn view<T>(&self, read: impl FnOnce(&View<'_>) -> T) -> T {
-        match Local::latest(self.inner.id) {
+        match Local::latest(self.inner.shared.id) {
             // SAFETY: we borrow the database.
-            Some(local) => read(&View::new(&self.inner, unsafe { local.as_ref() })),
+            Some(local) => read(&View::new(unsafe { local.as_ref() })),
             None => self.view_anew(read),
         }
     }
@@ -334,7 +328,7 @@ impl Database {
     #[cfg_attr(debug_assertions, track_caller)]
     fn view_anew<T>(&self, read: impl FnOnce(&View<'_>) -> T) -> T {
         let local = self.inner.local();
-        read(&View::new(&self.inner, &local))
+        read(&View::new(&local))
     }
 
     /// Begins a read-write transaction to be committed by hand. [`Database::run`] is simpler, and retries.
@@ -440,7 +434,7 @@ impl Inner {
     /// This thread's state for the database.
     #[inline]
     pub(crate) fn local(&self) -> Rc<Local> {
-        Local::of(self.id, &self.shared)
+        Local::of(&self.shared)
     }
 }
 
@@ -458,7 +452,7 @@ impl Drop for Inner {
         self.shared.closed.store(true, Ordering::Relaxed);
         garbage::flush(&local);
         drop(local);
-        Local::forget(self.id);
+        Local::forget(self.shared.id);
         // Runs user code: last.
         drop(versions);
         drop(unlinked);

@@ -50,9 +50,6 @@ struct Tags(u64);
 
 impl Tags {
     const OVERFLOWS: u64 = 1 << 56;
-    /// A one in the byte of each slot.
-    const EACH_SLOT: u64 = 0x0101_0101_0101_0101 & ((1 << (8 * SLOTS)) - 1);
-
     /// The slots with this tag, ascending.
     #[inline]
     fn slots(self, tag: u8) -> impl Iterator<Item = usize> {
@@ -70,15 +67,14 @@ impl Tags {
     #[cfg(target_arch = "x86_64")]
     #[inline]
     fn equal_to(self, tag: u8) -> u32 {
-        use std::arch::x86_64::{_mm_cmpeq_epi8, _mm_cvtsi64_si128, _mm_movemask_epi8};
-        let wanted = u64::from(tag) * Self::EACH_SLOT;
+        use std::arch::x86_64::{
+            _mm_cmpeq_epi8, _mm_cvtsi64_si128, _mm_movemask_epi8, _mm_set1_epi8,
+        };
+        let (tags, wanted) = (self.0.cast_signed(), tag.cast_signed());
         // SAFETY: SSE2 is there.
         let equal = unsafe {
-            let (found, wanted) = (
-                _mm_cvtsi64_si128(self.0.cast_signed()),
-                _mm_cvtsi64_si128(wanted.cast_signed()),
-            );
-            _mm_movemask_epi8(_mm_cmpeq_epi8(found, wanted))
+            let (tags, wanted) = (_mm_cvtsi64_si128(tags), _mm_set1_epi8(wanted));
+            _mm_movemask_epi8(_mm_cmpeq_epi8(tags, wanted))
         };
         equal.cast_unsigned() & ((1 << SLOTS) - 1)
     }

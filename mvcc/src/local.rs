@@ -83,11 +83,11 @@ impl Drop for Locals {
 }
 
 impl Local {
-    /// This thread's state for the database with this number, to be kept. Also for what may be dropped when the thread's own state already is.
+    /// This thread's state for a database, to be kept. Also for what may be dropped when the thread's own state already is.
     #[inline]
-    pub(crate) fn of(database: u64, shared: &Arc<Shared>) -> Rc<Self> {
-        let Some(local) = Self::latest(database) else {
-            return Self::find(database, shared);
+    pub(crate) fn of(shared: &Arc<Shared>) -> Rc<Self> {
+        let Some(local) = Self::latest(shared.id) else {
+            return Self::find(shared);
         };
         // SAFETY: it is among `LOCALS`, which has an `Rc` of it.
         unsafe {
@@ -109,32 +109,32 @@ impl Local {
     }
 
     #[cold]
-    fn find(database: u64, shared: &Arc<Shared>) -> Rc<Self> {
+    fn find(shared: &Arc<Shared>) -> Rc<Self> {
         let found = LOCALS.try_with(|Locals(locals)| {
             let locals = locals.borrow();
-            let found = locals.iter().find(|(id, _)| *id == database);
+            let found = locals.iter().find(|(id, _)| *id == shared.id);
             found.map(|(_, local)| local.clone())
         });
         let local = match found {
             Ok(Some(local)) => local,
-            Ok(None) => Self::register(database, shared),
+            Ok(None) => Self::register(shared),
             // The thread is ending, its thread-locals are gone: a state for this once.
             Err(_) => return Rc::new(Self::new(shared)),
         };
         Latest {
-            database,
+            database: shared.id,
             local: Rc::as_ptr(&local),
         }
         .set();
         local
     }
 
-    fn register(database: u64, shared: &Arc<Shared>) -> Rc<Self> {
+    fn register(shared: &Arc<Shared>) -> Rc<Self> {
         let local = Rc::new(Self::new(shared));
         let outdated = LOCALS.try_with(|locals| {
             let closed = |_, local: &Self| local.shared.closed.load(Ordering::Relaxed);
             let outdated = locals.take(closed);
-            locals.0.borrow_mut().push((database, local.clone()));
+            locals.0.borrow_mut().push((shared.id, local.clone()));
             outdated
         });
         // Outside the borrow: dropping them may run user code.

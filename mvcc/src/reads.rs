@@ -6,7 +6,6 @@
 
 use crate::clock::Clock;
 use crate::sync::bug;
-use crate::table::TableCore;
 use crate::tuple::Tuple;
 use crate::version::Version;
 use arrayvec::ArrayVec;
@@ -15,18 +14,17 @@ use std::ptr::NonNull;
 
 /// A tuple that was read, and the version that was seen: null or a tombstone only if a scan came by.
 #[derive(Clone, Copy)]
-pub(crate) struct Read {
+pub(crate) struct Read<T> {
     pub(crate) tuple: NonNull<Tuple>,
     pub(crate) version: *mut Version,
-    /// The tuple's table, to be named in a conflict.
-    pub(crate) table: NonNull<TableCore>,
+    /// The tuple's table, to be named in a conflict, or nothing where there is none.
+    pub(crate) table: T,
 }
 
 /// What a transaction has read without a timestamp, and the timestamp once it has one. All tuples and versions in it stay allocated because the
 /// transaction's slot is open.
-#[derive(Default)]
-pub(crate) struct Reads {
-    pub(crate) entries: ArrayVec<Read, UNTIMED>,
+pub(crate) struct Reads<T> {
+    pub(crate) entries: ArrayVec<Read<T>, UNTIMED>,
     timestamp: Option<NonZeroU64>,
 }
 
@@ -42,7 +40,7 @@ pub(crate) enum Seen {
     Dead,
 }
 
-impl Read {
+impl<T> Read<T> {
     /// Whether the version that was read is the newest one, once no commit holds the tuple.
     #[inline]
     pub(crate) fn is_current(&self) -> bool {
@@ -53,7 +51,16 @@ impl Read {
     }
 }
 
-impl Reads {
+impl<T> Default for Reads<T> {
+    fn default() -> Self {
+        Self {
+            entries: ArrayVec::new(),
+            timestamp: None,
+        }
+    }
+}
+
+impl<T> Reads<T> {
     pub(crate) fn clear(&mut self) {
         self.entries.clear();
         self.timestamp = None;
@@ -77,7 +84,7 @@ impl Reads {
     #[inline]
     pub(crate) unsafe fn read_untimed(
         &mut self,
-        table: &TableCore,
+        table: T,
         tuple: NonNull<Tuple>,
     ) -> Option<NonNull<Version>> {
         if self.timestamp.is_some() {
@@ -92,7 +99,7 @@ impl Reads {
         let read = Read {
             tuple,
             version: live.as_ptr(),
-            table: NonNull::from(table),
+            table,
         };
         if self.entries.is_empty() {
             self.entries.push(read);
@@ -103,7 +110,7 @@ impl Reads {
 
     /// Adds a read to earlier ones, if there is room and they are all current still.
     #[inline]
-    fn add_untimed(&mut self, new: Read) -> bool {
+    fn add_untimed(&mut self, new: Read<T>) -> bool {
         if self.entries.is_full() {
             return false;
         }

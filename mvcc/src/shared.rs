@@ -16,6 +16,10 @@ use crossbeam_utils::CachePadded;
 use std::time::{Duration, Instant};
 
 pub(crate) struct Shared {
+    /// Unique in the process.
+    pub(crate) id: u64,
+    /// For messages.
+    pub(crate) name: Arc<str>,
     pub(crate) clock: Clock,
     pub(crate) slots: Slots,
     pub(crate) limited: LimitedSnapshots,
@@ -118,9 +122,11 @@ struct Workers {
 }
 
 impl Shared {
-    pub(crate) fn new(clock: Clock, limited: LimitedSnapshots) -> Self {
+    pub(crate) fn new(id: u64, name: Arc<str>, clock: Clock, limited: LimitedSnapshots) -> Self {
         let now = clock.now();
         Self {
+            id,
+            name,
             clock,
             slots: Slots::new(),
             limited,
@@ -365,7 +371,7 @@ mod tests {
 
     fn shared() -> Shared {
         let clock = Clock::new(ClockChoice::Counter, 0).expect("always usable");
-        Shared::new(clock, LimitedSnapshots::default())
+        Shared::new(0, "test".into(), clock, LimitedSnapshots::default())
     }
 
     #[test]

@@ -111,7 +111,7 @@ impl Snapshot {
     }
 
     fn check(&self, table: &TableCore) {
-        table.check_database(self.inner());
+        table.check_database(&self.inner().shared);
     }
 
     read::inherent_reads!();

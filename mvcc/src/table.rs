@@ -329,8 +329,8 @@ impl TableCore {
     ) -> Self {
         Self {
             id,
-            database: database.id,
-            database_name: database.name.clone(),
+            database: database.shared.id,
+            database_name: database.shared.name.clone(),
             name: name.into(),
             types: (TypeId::of::<K>(), TypeId::of::<V>()),
             type_names: (type_name::<K>(), type_name::<V>()),
@@ -403,17 +403,17 @@ impl TableCore {
 
     /// Panics if the table belongs to another database than the transaction.
     #[inline]
-    pub(crate) fn check_database(&self, database: &Inner) {
-        if self.database != database.id {
-            self.refuse(database);
+    pub(crate) fn check_database(&self, shared: &Shared) {
+        if self.database != shared.id {
+            self.refuse(shared);
         }
     }
 
     #[cold]
-    fn refuse(&self, database: &Inner) -> ! {
+    fn refuse(&self, shared: &Shared) -> ! {
         panic!(
             "table {:?} belongs to another database than the transaction that uses it: to {}, not to {}; open it with Database::table of that one",
-            self.name, self.database_name, database.name
+            self.name, self.database_name, shared.name
         );
     }
 

@@ -525,7 +525,7 @@ impl<'db> Transaction<'db> {
 
     #[inline]
     pub(crate) fn check(&self, table: &TableCore) {
-        table.check_database(self.database);
+        table.check_database(&self.database.shared);
     }
 
     fn version<T: AnyTable>(&self, table: &T, value: Option<T::Value>) -> NewVersion {
@@ -645,7 +645,7 @@ impl<'db> Transaction<'db> {
         }
         let clock = &self.database.shared.clock;
         // SAFETY: we are protected since the tuple was found in a table of this type; our slot is open.
-        if let Some(version) = unsafe { footprint.reads.read_untimed(table, tuple) } {
+        if let Some(version) = unsafe { footprint.reads.read_untimed(NonNull::from(table), tuple) } {
             return Some(untimed(version.as_ptr()));
         }
         loop {

@@ -1,6 +1,5 @@
 //! Short read-only transactions.
 
-use crate::database::Inner;
 use crate::local::Local;
 use crate::protected::Protected;
 use crate::range::{Direction, Rows};
@@ -29,14 +28,13 @@ use std::ptr::NonNull;
 /// # Ok::<(), mvcc::TableError>(())
 /// ```
 pub struct View<'db> {
-    database: &'db Inner,
     local: &'db Local,
     slot: SlotRef,
     state: Cell<State>,
     /// What was read first.
-    first: Cell<MaybeUninit<Read>>,
+    first: Cell<MaybeUninit<Read<()>>>,
     /// All that was read. Used in short steps that run no user code, so one at a time.
-    reads: UnsafeCell<MaybeUninit<Reads>>,
+    reads: UnsafeCell<MaybeUninit<Reads<()>>>,
 }
 
 /// What a view has read, and how it reads on.
@@ -62,10 +60,9 @@ enum State {
 impl<'db> View<'db> {
     #[inline]
     #[cfg_attr(debug_assertions, track_caller)]
-    pub(crate) fn new(database: &'db Inner, local: &'db Local) -> Self {
+    pub(crate) fn new(local: &'db Local) -> Self {
         let slot = local.begin();
         Self {
-            database,
             local,
             slot,
             state: Cell::new(State::Fresh),
@@ -120,7 +117,7 @@ impl<'db> View<'db> {
         self.first.set(MaybeUninit::new(Read {
             tuple,
             version: live.as_ptr(),
-            table: NonNull::from(table.core()),
+            table: (),
         }));
         self.state.set(State::One);
         Some(live)
@@ -140,7 +137,7 @@ impl<'db> View<'db> {
 
     /// All that was read.
     #[expect(clippy::mut_from_ref, reason = "see the field")]
-    fn gather(&self) -> &mut Reads {
+    fn gather(&self) -> &mut Reads<()> {
         // SAFETY: see the field.
         let reads = unsafe { &mut *self.reads.get() };
         match self.state.get() {
@@ -168,7 +165,7 @@ impl<'db> View<'db> {
         let tuple = table.find(key, unsafe { Protected::open() });
         self.state.set(State::Untimed);
         // SAFETY: as above; found in this table.
-        unsafe { self.gather().read_untimed(table.core(), tuple?) }
+        unsafe { self.gather().read_untimed((), tuple?) }
     }
 
     #[inline(never)]
@@ -214,7 +211,7 @@ impl RangeReader for View<'_> {
 impl View<'_> {
     #[inline]
     fn check(&self, table: &TableCore) {
-        table.check_database(self.database);
+        table.check_database(self.local.shared());
     }
 
     /// Runs something that follows pointers into an index, but no user code.
@@ -230,10 +227,10 @@ impl View<'_> {
     #[cold]
     pub(crate) fn fix_timestamp(&self) -> u64 {
         let reads = self.gather();
-        let timestamp = reads.take_timestamp(&self.database.shared.clock);
+        let timestamp = reads.take_timestamp(&self.local.shared().clock);
         if self.state.get() != State::Searching {
             self.state.set(State::Timed);
-            let slots = &self.database.shared.slots;
+            let slots = &self.local.shared().slots;
             slots.set_released(self.slot, slots::Bound::Fixed(timestamp));
             reads.entries.clear();
         }
