@@ -45,6 +45,8 @@ pub struct Database {
 }
 
 pub(crate) struct Inner {
+    /// Unique in the process.
+    pub(crate) id: u64,
     /// As it was given, or the number.
     pub(crate) label: Box<str>,
     pub(crate) shared: Arc<Shared>,
@@ -156,8 +158,9 @@ impl Builder {
         let label = self.name.unwrap_or_else(|| id.to_string());
         Ok(Database {
             inner: Arc::new(Inner {
+                id,
                 label: label.into(),
-                shared: Arc::new(Shared::new(id, name.into(), clock, limited)),
+                shared: Arc::new(Shared::new(name.into(), clock, limited)),
                 tables: Mutex::default(),
             }),
         })
@@ -316,9 +319,9 @@ impl Database {
     #[inline]
     #[cfg_attr(debug_assertions, track_caller)]
     pub fn view<T>(&self, read: impl FnOnce(&View<'_>) -> T) -> T {
-        match Local::latest(self.inner.shared.id) {
+        match Local::latest(self.inner.id) {
             // SAFETY: we borrow the database.
-            Some(local) => read(&View::new(unsafe { local.as_ref() })),
+            Some(local) => View::run(unsafe { local.as_ref() }, read),
             None => self.view_anew(read),
         }
     }
@@ -328,7 +331,7 @@ impl Database {
     #[cfg_attr(debug_assertions, track_caller)]
     fn view_anew<T>(&self, read: impl FnOnce(&View<'_>) -> T) -> T {
         let local = self.inner.local();
-        read(&View::new(&local))
+        View::run(&local, read)
     }
 
     /// Begins a read-write transaction to be committed by hand. [`Database::run`] is simpler, and retries.
@@ -431,10 +434,16 @@ impl fmt::Debug for Database {
 }
 
 impl Inner {
+    /// Panics if the table belongs to another database.
+    #[inline]
+    pub(crate) fn check(&self, table: &TableCore) {
+        table.check_database(self.id, &self.shared);
+    }
+
     /// This thread's state for the database.
     #[inline]
     pub(crate) fn local(&self) -> Rc<Local> {
-        Local::of(&self.shared)
+        Local::of(self.id, &self.shared)
     }
 }
 
@@ -452,7 +461,7 @@ impl Drop for Inner {
         self.shared.closed.store(true, Ordering::Relaxed);
         garbage::flush(&local);
         drop(local);
-        Local::forget(self.shared.id);
+        Local::forget(self.id);
         // Runs user code: last.
         drop(versions);
         drop(unlinked);

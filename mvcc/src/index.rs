@@ -115,7 +115,13 @@ impl Bucket {
         tuple.inspect(|&tuple| freed::check(tuple))
     }
 
-    /// The first tuple with this hash, where these tags say, that the caller recognises.
+    /// The tuples that have this tag, one of these.
+    #[inline]
+    fn tagged(&self, tags: Tags, tag: u8) -> impl Iterator<Item = NonNull<Tuple>> {
+        tags.slots(tag).filter_map(|slot| self.tuple(slot))
+    }
+
+    /// The first tuple with this hash (as far as it is kept) that the caller recognises.
     #[inline]
     fn find(
         &self,
@@ -123,12 +129,10 @@ impl Bucket {
         hash: Hash,
         mut is_it: impl FnMut(NonNull<Tuple>) -> bool,
     ) -> Option<NonNull<Tuple>> {
-        let is_it = |tuple: &NonNull<Tuple>| {
+        self.tagged(tags, hash.tag()).find(|&tuple| {
             // SAFETY: found by a protected reader, so it is freed later.
-            unsafe { tuple.as_ref() }.hash == hash.position() && is_it(*tuple)
-        };
-        let tagged = tags.slots(hash.tag());
-        tagged.filter_map(|slot| self.tuple(slot)).find(is_it)
+            unsafe { tuple.as_ref() }.hash == hash.position() && is_it(tuple)
+        })
     }
 
     /// All tuples in use.
@@ -450,19 +454,19 @@ impl HashIndex {
         unsafe { buckets_of(word) }.find(hash, is_it)
     }
 
-    /// The same, if it is in the first bucket of its probe.
+    /// A tuple that the caller recognises, if it is in the first bucket of its probe. The caller may be asked about tuples with other hashes.
     #[inline]
     pub(crate) fn find_at_once(
         &self,
         hash: Hash,
         protected: Protected<'_>,
-        is_it: impl FnMut(NonNull<Tuple>) -> bool,
+        is_it: impl Fn(&NonNull<Tuple>) -> bool,
     ) -> Option<NonNull<Tuple>> {
         let bucket = self
             .shard(hash.position())
             .array(protected)?
             .first_bucket(hash.position());
-        bucket.find(bucket.tags(), hash, is_it)
+        bucket.tagged(bucket.tags(), hash.tag()).find(is_it)
     }
 
     /// Brings what a lookup of these hashes is going to read towards the processor, for all of them at once: buckets, tuples and newest versions.

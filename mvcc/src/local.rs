@@ -15,6 +15,8 @@ use std::ptr::{self, NonNull};
 use std::rc::Rc;
 
 pub(crate) struct Local {
+    /// The database's number.
+    pub(crate) database: u64,
     handle: LocalHandle,
     worker: Arc<CachePadded<Worker>>,
     /// This thread's slot.
@@ -85,9 +87,9 @@ impl Drop for Locals {
 impl Local {
     /// This thread's state for a database, to be kept. Also for what may be dropped when the thread's own state already is.
     #[inline]
-    pub(crate) fn of(shared: &Arc<Shared>) -> Rc<Self> {
-        let Some(local) = Self::latest(shared.id) else {
-            return Self::find(shared);
+    pub(crate) fn of(database: u64, shared: &Arc<Shared>) -> Rc<Self> {
+        let Some(local) = Self::latest(database) else {
+            return Self::find(database, shared);
         };
         // SAFETY: it is among `LOCALS`, which has an `Rc` of it.
         unsafe {
@@ -109,32 +111,32 @@ impl Local {
     }
 
     #[cold]
-    fn find(shared: &Arc<Shared>) -> Rc<Self> {
+    fn find(database: u64, shared: &Arc<Shared>) -> Rc<Self> {
         let found = LOCALS.try_with(|Locals(locals)| {
             let locals = locals.borrow();
-            let found = locals.iter().find(|(id, _)| *id == shared.id);
+            let found = locals.iter().find(|(id, _)| *id == database);
             found.map(|(_, local)| local.clone())
         });
         let local = match found {
             Ok(Some(local)) => local,
-            Ok(None) => Self::register(shared),
+            Ok(None) => Self::register(database, shared),
             // The thread is ending, its thread-locals are gone: a state for this once.
-            Err(_) => return Rc::new(Self::new(shared)),
+            Err(_) => return Rc::new(Self::new(database, shared)),
         };
         Latest {
-            database: shared.id,
+            database,
             local: Rc::as_ptr(&local),
         }
         .set();
         local
     }
 
-    fn register(shared: &Arc<Shared>) -> Rc<Self> {
-        let local = Rc::new(Self::new(shared));
+    fn register(database: u64, shared: &Arc<Shared>) -> Rc<Self> {
+        let local = Rc::new(Self::new(database, shared));
         let outdated = LOCALS.try_with(|locals| {
             let closed = |_, local: &Self| local.shared.closed.load(Ordering::Relaxed);
             let outdated = locals.take(closed);
-            locals.0.borrow_mut().push((shared.id, local.clone()));
+            locals.0.borrow_mut().push((database, local.clone()));
             outdated
         });
         // Outside the borrow: dropping them may run user code.
@@ -142,8 +144,9 @@ impl Local {
         local
     }
 
-    fn new(shared: &Arc<Shared>) -> Self {
+    fn new(database: u64, shared: &Arc<Shared>) -> Self {
         Self {
+            database,
             handle: shared.collector.register(),
             worker: shared.join(),
             slot: shared.slots.acquire(),

@@ -62,7 +62,7 @@ fn join(threads: impl IntoIterator<Item = JoinHandle<()>>) {
 
 fn shared() -> Arc<Shared> {
     let clock = Clock::new(ClockChoice::Counter, 0).expect("always there");
-    Arc::new(Shared::new(0, "model".into(), clock, LimitedSnapshots::default()))
+    Arc::new(Shared::new("model".into(), clock, LimitedSnapshots::default()))
 }
 
 /// The model has its indexes for itself, and frees nothing.
@@ -187,7 +187,7 @@ fn commit(shared: &Shared, tuple: &Tuple) -> Superseded {
 /// Announces itself, and reads without a timestamp.
 fn read_announced(shared: Arc<Shared>, tuple: &'static Tuple) -> JoinHandle<()> {
     thread::spawn(move || {
-        let local = Local::of(&shared);
+        let local = Local::of(0, &shared);
         let slot = local.begin();
         visible(tuple.unlocked_word(), u64::MAX);
         local.end(slot);

@@ -16,9 +16,7 @@ use crossbeam_utils::CachePadded;
 use std::time::{Duration, Instant};
 
 pub(crate) struct Shared {
-    /// Unique in the process.
-    pub(crate) id: u64,
-    /// For messages.
+    /// The database's, for messages.
     pub(crate) name: Arc<str>,
     pub(crate) clock: Clock,
     pub(crate) slots: Slots,
@@ -122,10 +120,9 @@ struct Workers {
 }
 
 impl Shared {
-    pub(crate) fn new(id: u64, name: Arc<str>, clock: Clock, limited: LimitedSnapshots) -> Self {
+    pub(crate) fn new(name: Arc<str>, clock: Clock, limited: LimitedSnapshots) -> Self {
         let now = clock.now();
         Self {
-            id,
             name,
             clock,
             slots: Slots::new(),
@@ -371,7 +368,7 @@ mod tests {
 
     fn shared() -> Shared {
         let clock = Clock::new(ClockChoice::Counter, 0).expect("always usable");
-        Shared::new(0, "test".into(), clock, LimitedSnapshots::default())
+        Shared::new("test".into(), clock, LimitedSnapshots::default())
     }
 
     #[test]

@@ -226,6 +226,17 @@ impl Index {
         }
     }
 
+    /// # Safety
+    /// It is a hash index.
+    #[inline]
+    unsafe fn hash_unchecked(&self) -> &HashIndex {
+        match self {
+            Self::Hash(index) => index,
+            // SAFETY: the caller's promise.
+            Self::Tree(_) => unsafe { std::hint::unreachable_unchecked() },
+        }
+    }
+
     /// See [`HashIndex::warm`].
     pub(crate) fn warm(&self, hashes: &[Hash], protected: Protected<'_>) {
         if let Self::Hash(index) = self {
@@ -329,7 +340,7 @@ impl TableCore {
     ) -> Self {
         Self {
             id,
-            database: database.shared.id,
+            database: database.id,
             database_name: database.shared.name.clone(),
             name: name.into(),
             types: (TypeId::of::<K>(), TypeId::of::<V>()),
@@ -403,8 +414,8 @@ impl TableCore {
 
     /// Panics if the table belongs to another database than the transaction.
     #[inline]
-    pub(crate) fn check_database(&self, shared: &Shared) {
-        if self.database != shared.id {
+    pub(crate) fn check_database(&self, database: u64, shared: &Shared) {
+        if self.database != database {
             self.refuse(shared);
         }
     }
@@ -665,7 +676,9 @@ where
     #[inline]
     fn find_at_once(&self, key: &Q, protected: Protected<'_>) -> Option<NonNull<Tuple>> {
         let hash = Hash::new(self.core.hasher.hash_one(key));
-        self.core.index.hash().find_at_once(hash, protected, |tuple| {
+        // SAFETY: the kind was checked when the table was opened.
+        let index = unsafe { self.core.index.hash_unchecked() };
+        index.find_at_once(hash, protected, |&tuple| {
             // SAFETY: found in this table by a protected thread.
             unsafe { key_of::<K>(tuple) }.borrow() == key
         })

@@ -525,7 +525,7 @@ impl<'db> Transaction<'db> {
 
     #[inline]
     pub(crate) fn check(&self, table: &TableCore) {
-        table.check_database(&self.database.shared);
+        self.database.check(table);
     }
 
     fn version<T: AnyTable>(&self, table: &T, value: Option<T::Value>) -> NewVersion {

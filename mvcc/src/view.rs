@@ -60,15 +60,18 @@ enum State {
 impl<'db> View<'db> {
     #[inline]
     #[cfg_attr(debug_assertions, track_caller)]
-    pub(crate) fn new(local: &'db Local) -> Self {
-        let slot = local.begin();
-        Self {
+    pub(crate) fn run<T>(local: &'db Local, read: impl FnOnce(&Self) -> T) -> T {
+        let announced = Announced {
             local,
-            slot,
+            slot: local.begin(),
+        };
+        read(&Self {
+            local,
+            slot: announced.slot,
             state: Cell::new(State::Fresh),
             first: Cell::new(MaybeUninit::uninit()),
             reads: UnsafeCell::new(MaybeUninit::uninit()),
-        }
+        })
     }
 
     /// The value of a key.
@@ -211,7 +214,7 @@ impl RangeReader for View<'_> {
 impl View<'_> {
     #[inline]
     fn check(&self, table: &TableCore) {
-        table.check_database(self.local.shared());
+        table.check_database(self.local.database, self.local.shared());
     }
 
     /// Runs something that follows pointers into an index, but no user code.
@@ -238,7 +241,13 @@ impl View<'_> {
     }
 }
 
-impl Drop for View<'_> {
+/// What a view has announced. Apart from the view, which the user's closure gets, so that it can be kept in registers.
+struct Announced<'l> {
+    local: &'l Local,
+    slot: SlotRef,
+}
+
+impl Drop for Announced<'_> {
     #[inline]
     fn drop(&mut self) {
         self.local.end(self.slot);

@@ -23,8 +23,8 @@ fn a_name_is_one_table() {
 #[test]
 fn databases_are_told_apart() {
     let (one, other) = (Database::new(), Database::new());
-    assert_ne!(one.inner().shared.id, other.inner().shared.id);
-    assert_eq!(one.inner().shared.id, one.clone().inner().shared.id);
+    assert_ne!(one.inner().id, other.inner().id);
+    assert_eq!(one.inner().id, one.clone().inner().id);
 }
 
 /// A value, and a way to see whether it lives.
