@@ -50,6 +50,7 @@ struct Tags(u64);
 
 impl Tags {
     const OVERFLOWS: u64 = 1 << 56;
+
     /// The slots with this tag, ascending.
     #[inline]
     fn slots(self, tag: u8) -> impl Iterator<Item = usize> {
@@ -79,11 +80,13 @@ impl Tags {
         equal.cast_unsigned() & ((1 << SLOTS) - 1)
     }
 
-    /// The same.
+    /// A bit for each slot with this tag.
     #[cfg(not(target_arch = "x86_64"))]
     fn equal_to(self, tag: u8) -> u32 {
         let tags = self.0.to_le_bytes().into_iter().take(SLOTS).enumerate();
-        tags.fold(0, |found, (slot, other)| found | u32::from(other == tag) << slot)
+        tags.fold(0, |found, (slot, other)| {
+            found | u32::from(other == tag) << slot
+        })
     }
 
     #[inline]
@@ -199,8 +202,10 @@ struct Array<'g> {
     lives: PhantomData<&'g [Bucket]>,
 }
 
-/// An array is aligned to this, and has fewer buckets than 2 to the power of this.
+/// An array is aligned to this.
 const ARRAY_ALIGN: usize = align_of::<Bucket>();
+/// The logarithm of the number of its buckets is less than this, which fits below the alignment.
+const MOST_BITS: u32 = 32;
 
 impl Array<'_> {
     fn layout(buckets: usize) -> Layout {
@@ -213,6 +218,7 @@ impl Array<'_> {
         reason = "the layout is aligned as it has to be"
     )]
     fn allocate(buckets: usize) -> *mut Bucket {
+        assert!(buckets.ilog2() < MOST_BITS, "they would fill 128 GiB");
         let layout = Self::layout(buckets);
         // SAFETY: the layout is not empty.
         let array = unsafe { alloc::alloc(layout) }.cast::<Bucket>();
@@ -250,10 +256,12 @@ impl Array<'_> {
 #[inline]
 unsafe fn buckets_of<'g>(word: *mut Bucket) -> Array<'g> {
     let first = word.map_addr(|address| address & !(ARRAY_ALIGN - 1));
+    #[expect(clippy::cast_possible_truncation, reason = "less than the alignment")]
+    let bits = (word.addr() % ARRAY_ALIGN) as u32;
     Array {
         // SAFETY: the caller's promise.
         first: unsafe { NonNull::new_unchecked(first) },
-        bits: (word.addr() % ARRAY_ALIGN) as u32,
+        bits,
         lives: PhantomData,
     }
 }
@@ -325,9 +333,9 @@ impl<'g> Array<'g> {
     /// Where a probe begins: what the highest bits of the position say, behind those that choose the shard.
     #[inline]
     fn first_bucket(self, position: u32) -> &'g Bucket {
-        // In two steps: no shift is by all 32 bits.
-        let at = (position << SHARD_BITS >> 1).wrapping_shr(31 - self.bits);
-        // SAFETY: that leaves as many bits as the array's size has. It lives for `'g`.
+        // In two steps, since no shift may be by all bits.
+        let at = position << SHARD_BITS >> 1 >> (MOST_BITS - 1 - self.bits);
+        // SAFETY: that is less than the number of buckets. The array lives for `'g`.
         unsafe { self.first.add(at as usize).as_ref() }
     }
 

@@ -645,7 +645,8 @@ impl<'db> Transaction<'db> {
         }
         let clock = &self.database.shared.clock;
         // SAFETY: we are protected since the tuple was found in a table of this type; our slot is open.
-        if let Some(version) = unsafe { footprint.reads.read_untimed(NonNull::from(table), tuple) } {
+        if let Some(version) = unsafe { footprint.reads.read_untimed(NonNull::from(table), tuple) }
+        {
             return Some(untimed(version.as_ptr()));
         }
         loop {

@@ -148,7 +148,9 @@ impl<'db> View<'db> {
                 let reads = reads.write(Reads::default());
                 if state == State::One {
                     // SAFETY: it was set before that state.
-                    reads.entries.push(unsafe { self.first.get().assume_init() });
+                    reads
+                        .entries
+                        .push(unsafe { self.first.get().assume_init() });
                 }
                 self.state.set(match state {
                     State::First => State::Searching,
