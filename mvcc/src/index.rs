@@ -202,10 +202,8 @@ struct Array<'g> {
     lives: PhantomData<&'g [Bucket]>,
 }
 
-/// An array is aligned to this.
+/// An array is aligned to this, and has fewer buckets than 2 to the power of this.
 const ARRAY_ALIGN: usize = align_of::<Bucket>();
-/// The logarithm of the number of its buckets is less than this, which fits below the alignment.
-const MOST_BITS: u32 = 32;
 
 impl Array<'_> {
     fn layout(buckets: usize) -> Layout {
@@ -218,7 +216,6 @@ impl Array<'_> {
         reason = "the layout is aligned as it has to be"
     )]
     fn allocate(buckets: usize) -> *mut Bucket {
-        assert!(buckets.ilog2() < MOST_BITS, "they would fill 128 GiB");
         let layout = Self::layout(buckets);
         // SAFETY: the layout is not empty.
         let array = unsafe { alloc::alloc(layout) }.cast::<Bucket>();
@@ -330,13 +327,11 @@ impl<'g> Array<'g> {
         })
     }
 
-    /// Where a probe begins: what the highest bits of the position say, behind those that choose the shard.
     #[inline]
     fn first_bucket(self, position: u32) -> &'g Bucket {
-        // In two steps, since no shift may be by all bits.
-        let at = position << SHARD_BITS >> 1 >> (MOST_BITS - 1 - self.bits);
+        let at = position as usize & ((1 << self.bits) - 1);
         // SAFETY: that is less than the number of buckets. The array lives for `'g`.
-        unsafe { self.first.add(at as usize).as_ref() }
+        unsafe { self.first.add(at).as_ref() }
     }
 
     /// The bucket after one of them, all the way round.

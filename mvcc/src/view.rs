@@ -6,6 +6,7 @@ use crate::range::{Direction, Rows};
 use crate::read::{self, RangeReader, RowReader};
 use crate::reads::{Read, Reads};
 use crate::slots::{self, SlotRef};
+use crate::sync::bug;
 use crate::table::{AnyTable, Lookup, TableCore};
 use crate::tree::TreeKey;
 use crate::tuple::Word;
@@ -146,7 +147,7 @@ impl<'db> View<'db> {
         match self.state.get() {
             state @ (State::Fresh | State::First | State::One) => {
                 let reads = reads.write(Reads::default());
-                if state == State::One {
+                if state == State::One && !bug!("first-read-unchecked") {
                     // SAFETY: it was set before that state.
                     reads
                         .entries
