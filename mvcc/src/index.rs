@@ -483,10 +483,8 @@ impl HashIndex {
         for &hash in hashes.iter().take(WARM) {
             let array = self.shard(hash.position()).array(protected);
             let bucket = array.map(|array| array.first_bucket(hash.position()));
-            let slot = bucket.and_then(|bucket| bucket.tags().slots(hash.tag()).next());
-            if let (Some(bucket), Some(slot)) = (bucket, slot)
-                && let Some(tuple) = bucket.tuple(slot)
-            {
+            let tuple = bucket.and_then(|bucket| bucket.tagged(bucket.tags(), hash.tag()).next());
+            if let Some(tuple) = tuple {
                 // SAFETY: found by a protected reader.
                 let tuple = unsafe { tuple.as_ref() };
                 prefetch(tuple);
