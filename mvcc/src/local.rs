@@ -291,21 +291,28 @@ impl Local {
     }
 
     /// A version of a table with value type `V`, not yet part of any chain.
+    #[inline]
     pub(crate) fn new_version<V>(&self, table: usize, value: Option<V>) -> NonNull<Version> {
+        let Some(version) = self.recycled(table) else {
+            return ValueVersion::boxed(value);
+        };
+        let place = version.cast::<ValueVersion<V>>().as_ptr();
+        // SAFETY: it came from the same table, so it is of this type, and belongs to us alone. It was cleared, so there is nothing to be dropped.
+        unsafe { (&raw mut (*place).value).write(value) };
+        version
+    }
+
+    /// The memory of a collected version of a table.
+    #[inline]
+    fn recycled(&self, table: usize) -> Option<NonNull<Version>> {
         let mut at_hand = self.at_hand.borrow_mut();
         let recycled = at_hand.pop(table).or_else(|| {
             self.worker.pool.take(table, &mut at_hand);
             at_hand.pop(table)
-        });
-        let Some(version) = recycled else {
-            return ValueVersion::boxed(value);
-        };
-        let version = version.into_raw();
+        })?;
+        let version = recycled.into_raw();
         freed::set_free(version, false);
-        // SAFETY: it came from the same table, so it is of this type, and belongs to us alone. It was cleared, so the assignment drops
-        // nothing.
-        unsafe { (*version.cast::<ValueVersion<V>>().as_ptr()).value = value };
-        version
+        Some(version)
     }
 
     /// Frees what is kept for the next transactions.

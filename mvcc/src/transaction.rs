@@ -528,6 +528,7 @@ impl<'db> Transaction<'db> {
         self.database.check(table);
     }
 
+    #[inline]
     fn version<T: AnyTable>(&self, table: &T, value: Option<T::Value>) -> NewVersion {
         let core = table.core();
         let is_tombstone = value.is_none();
