@@ -44,9 +44,9 @@ pub(crate) struct ScanRead {
 /// What a read-write transaction has read and is going to write.
 #[derive(Default)]
 pub(crate) struct Footprint {
-    pub(crate) reads: Reads,
+    pub(crate) reads: Reads<NonNull<TableCore>>,
     /// What was read at the timestamp.
-    pub(crate) timed: Vec<Read>,
+    pub(crate) timed: Vec<Read<NonNull<TableCore>>>,
     pub(crate) absent: Vec<AbsentRead>,
     pub(crate) scans: Vec<ScanRead>,
     pub(crate) ranges: Vec<RangeRead>,
@@ -267,7 +267,7 @@ impl Footprint {
     ///
     /// A tuple that is dead now was read by a scan and had no value then: one with a value that we have read is not removed while
     /// our slot is open. If its key has come back since, then as a new tuple, which the scan's own check finds.
-    fn is_current(&self, read: &Read, locks: Locks) -> bool {
+    fn is_current<T>(&self, read: &Read<T>, locks: Locks) -> bool {
         match locks {
             Locks::None => read.is_current(),
             Locks::Ours => {

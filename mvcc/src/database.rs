@@ -49,8 +49,6 @@ pub(crate) struct Inner {
     pub(crate) id: u64,
     /// As it was given, or the number.
     pub(crate) label: Box<str>,
-    /// For messages.
-    pub(crate) name: Arc<str>,
     pub(crate) shared: Arc<Shared>,
     pub(crate) tables: Mutex<HashMap<String, Arc<TableCore>>>,
 }
@@ -162,8 +160,7 @@ impl Builder {
             inner: Arc::new(Inner {
                 id,
                 label: label.into(),
-                name: name.into(),
-                shared: Arc::new(Shared::new(clock, limited)),
+                shared: Arc::new(Shared::new(name.into(), clock, limited)),
                 tables: Mutex::default(),
             }),
         })
@@ -322,9 +319,19 @@ impl Database {
     #[inline]
     #[cfg_attr(debug_assertions, track_caller)]
     pub fn view<T>(&self, read: impl FnOnce(&View<'_>) -> T) -> T {
-        let mut kept = None;
-        let local = Local::borrow(self.inner.id, &self.inner.shared, &mut kept);
-        read(&View::new(&self.inner, local))
+        match Local::latest(self.inner.id) {
+            // SAFETY: we borrow the database.
+            Some(local) => View::run(unsafe { local.as_ref() }, read),
+            None => self.view_anew(read),
+        }
+    }
+
+    /// The same for a thread that has not used this database before, or another one since.
+    #[cold]
+    #[cfg_attr(debug_assertions, track_caller)]
+    fn view_anew<T>(&self, read: impl FnOnce(&View<'_>) -> T) -> T {
+        let local = self.inner.local();
+        View::run(&local, read)
     }
 
     /// Begins a read-write transaction to be committed by hand. [`Database::run`] is simpler, and retries.
@@ -427,6 +434,12 @@ impl fmt::Debug for Database {
 }
 
 impl Inner {
+    /// Panics if the table belongs to another database.
+    #[inline]
+    pub(crate) fn check(&self, table: &TableCore) {
+        table.check_database(self.id, &self.shared);
+    }
+
     /// This thread's state for the database.
     #[inline]
     pub(crate) fn local(&self) -> Rc<Local> {

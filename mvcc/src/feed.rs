@@ -257,7 +257,7 @@ impl Committed<'_> {
         table: &T,
     ) -> impl Iterator<Item = Change<'c, T::Key, T::Value>> + use<'c, T> {
         let core = table.core();
-        core.check_database(self.feed.database.inner());
+        self.feed.database.inner().check(core);
         let of = core.id;
         let rows = self.record.rows().filter(move |row| row.table() == of);
         let changes = rows.map(|row| {

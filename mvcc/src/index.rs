@@ -18,6 +18,7 @@ use crate::tuple::Tuple;
 use arrayvec::ArrayVec;
 use crossbeam_utils::CachePadded;
 use std::alloc::{self, Layout};
+use std::marker::PhantomData;
 use std::ptr::{self, NonNull};
 
 #[cfg(not(target_pointer_width = "64"))]
@@ -49,24 +50,42 @@ struct Tags(u64);
 
 impl Tags {
     const OVERFLOWS: u64 = 1 << 56;
-    const ALL_SLOTS: u64 = (1 << (8 * SLOTS)) - 1;
-    const LOWEST_BITS: u64 = 0x0101_0101_0101_0101 & Self::ALL_SLOTS;
-    const HIGHEST_BITS: u64 = Self::LOWEST_BITS << 7;
 
     /// The slots with this tag, ascending.
     #[inline]
     fn slots(self, tag: u8) -> impl Iterator<Item = usize> {
-        let differing = self.0 ^ (u64::from(tag) * Self::LOWEST_BITS);
-        // A byte's highest bit is set in the sum iff one of its lower bits is set: no carry leaves a byte.
-        let sum = (differing & !Self::HIGHEST_BITS & Self::ALL_SLOTS)
-            + (Self::HIGHEST_BITS - Self::LOWEST_BITS);
-        let mut found = !(sum | differing) & Self::HIGHEST_BITS;
+        let mut found = self.equal_to(tag);
         std::iter::from_fn(move || {
-            let slot = found.trailing_zeros() as usize / 8;
+            let slot = found.trailing_zeros() as usize;
             (found != 0).then(|| {
                 found &= found - 1;
                 slot
             })
+        })
+    }
+
+    /// A bit for each slot with this tag. With SSE2, which every processor of this architecture has, half as many instructions as without.
+    #[cfg(target_arch = "x86_64")]
+    #[inline]
+    fn equal_to(self, tag: u8) -> u32 {
+        use std::arch::x86_64::{
+            _mm_cmpeq_epi8, _mm_cvtsi64_si128, _mm_movemask_epi8, _mm_set1_epi8,
+        };
+        let (tags, wanted) = (self.0.cast_signed(), tag.cast_signed());
+        // SAFETY: SSE2 is there.
+        let equal = unsafe {
+            let (tags, wanted) = (_mm_cvtsi64_si128(tags), _mm_set1_epi8(wanted));
+            _mm_movemask_epi8(_mm_cmpeq_epi8(tags, wanted))
+        };
+        equal.cast_unsigned() & ((1 << SLOTS) - 1)
+    }
+
+    /// A bit for each slot with this tag.
+    #[cfg(not(target_arch = "x86_64"))]
+    fn equal_to(self, tag: u8) -> u32 {
+        let tags = self.0.to_le_bytes().into_iter().take(SLOTS).enumerate();
+        tags.fold(0, |found, (slot, other)| {
+            found | u32::from(other == tag) << slot
         })
     }
 
@@ -97,6 +116,26 @@ impl Bucket {
         // Acquire: pairs with the release store in `place`: the slot may have got another tuple since its tag was read.
         let tuple = NonNull::new(self.slots[slot].load(ordering!(Acquire, slot)));
         tuple.inspect(|&tuple| freed::check(tuple))
+    }
+
+    /// The tuples that have this tag, one of these.
+    #[inline]
+    fn tagged(&self, tags: Tags, tag: u8) -> impl Iterator<Item = NonNull<Tuple>> {
+        tags.slots(tag).filter_map(|slot| self.tuple(slot))
+    }
+
+    /// The first tuple with this hash (as far as it is kept) that the caller recognises.
+    #[inline]
+    fn find(
+        &self,
+        tags: Tags,
+        hash: Hash,
+        mut is_it: impl FnMut(NonNull<Tuple>) -> bool,
+    ) -> Option<NonNull<Tuple>> {
+        self.tagged(tags, hash.tag()).find(|&tuple| {
+            // SAFETY: found by a protected reader, so it is freed later.
+            unsafe { tuple.as_ref() }.hash == hash.position() && is_it(tuple)
+        })
     }
 
     /// All tuples in use.
@@ -156,7 +195,11 @@ pub(crate) const WARM: usize = 16;
 /// A view of one array.
 #[derive(Clone, Copy)]
 struct Array<'g> {
-    buckets: &'g [Bucket],
+    /// The first bucket, with the provenance of all of them.
+    first: NonNull<Bucket>,
+    /// The logarithm of their number.
+    bits: u32,
+    lives: PhantomData<&'g [Bucket]>,
 }
 
 /// An array is aligned to this, and has fewer buckets than 2 to the power of this.
@@ -209,11 +252,15 @@ impl Array<'_> {
 /// The word came from [`Array::allocate`], and the array stays allocated for `'g`.
 #[inline]
 unsafe fn buckets_of<'g>(word: *mut Bucket) -> Array<'g> {
-    let buckets = 1 << (word.addr() % ARRAY_ALIGN);
-    let array = word.map_addr(|address| address & !(ARRAY_ALIGN - 1));
-    // SAFETY: the caller's promise.
-    let buckets = unsafe { std::slice::from_raw_parts(array, buckets) };
-    Array { buckets }
+    let first = word.map_addr(|address| address & !(ARRAY_ALIGN - 1));
+    #[expect(clippy::cast_possible_truncation, reason = "less than the alignment")]
+    let bits = (word.addr() % ARRAY_ALIGN) as u32;
+    Array {
+        // SAFETY: the caller's promise.
+        first: unsafe { NonNull::new_unchecked(first) },
+        bits,
+        lives: PhantomData,
+    }
 }
 
 impl Shard {
@@ -240,7 +287,7 @@ impl Shard {
         // SAFETY: just allocated.
         let new = unsafe { buckets_of(word) };
         writer.overflowing = 0;
-        let old = old.map_or(&[][..], |old| old.buckets);
+        let old = old.map_or(&[][..], Array::buckets);
         for (_, tag, tuple) in old.iter().flat_map(Bucket::tuples) {
             // SAFETY: a tuple is freed only after it left the index, which needs the writer's lock.
             let position = unsafe { tuple.as_ref() }.hash;
@@ -268,17 +315,30 @@ impl Drop for Replaced {
 }
 
 impl<'g> Array<'g> {
+    fn buckets(self) -> &'g [Bucket] {
+        // SAFETY: the array has so many, and lives for `'g`.
+        unsafe { std::slice::from_raw_parts(self.first.as_ptr(), 1 << self.bits) }
+    }
+
     /// The buckets from a position on, all the way round.
-    #[inline]
     fn probe(self, position: u32) -> impl Iterator<Item = &'g Bucket> {
-        let mask = self.buckets.len() - 1;
-        let first = position as usize;
-        (first..).map(move |at| &self.buckets[at & mask])
+        std::iter::successors(Some(self.first_bucket(position)), move |bucket| {
+            Some(self.next(bucket))
+        })
     }
 
     #[inline]
-    fn first_bucket(self, hash: Hash) -> &'g Bucket {
-        &self.buckets[hash.position() as usize & (self.buckets.len() - 1)]
+    fn first_bucket(self, position: u32) -> &'g Bucket {
+        let at = position as usize & ((1 << self.bits) - 1);
+        // SAFETY: that is less than the number of buckets. The array lives for `'g`.
+        unsafe { self.first.add(at).as_ref() }
+    }
+
+    /// The bucket after one of them, all the way round.
+    fn next(self, bucket: &'g Bucket) -> &'g Bucket {
+        let offset = ptr::from_ref(bucket).addr() - self.first.addr().get();
+        let buckets = self.buckets();
+        &buckets[(offset / size_of::<Bucket>() + 1) % buckets.len()]
     }
 
     /// The first tuple with this hash (as far as it is kept) that the caller recognises.
@@ -288,27 +348,35 @@ impl<'g> Array<'g> {
         hash: Hash,
         mut is_it: impl FnMut(NonNull<Tuple>) -> bool,
     ) -> Option<NonNull<Tuple>> {
-        let (position, tag) = (hash.position(), hash.tag());
-        for bucket in self.probe(position) {
+        let bucket = self.first_bucket(hash.position());
+        let tags = bucket.tags();
+        let found = bucket.find(tags, hash, &mut is_it);
+        if found.is_some() || !tags.overflows() {
+            return found;
+        }
+        self.find_beyond(bucket, hash, is_it)
+    }
+
+    /// The same in the buckets after one that overflows. Some bucket does not.
+    #[cold]
+    fn find_beyond(
+        self,
+        mut bucket: &'g Bucket,
+        hash: Hash,
+        mut is_it: impl FnMut(NonNull<Tuple>) -> bool,
+    ) -> Option<NonNull<Tuple>> {
+        loop {
+            bucket = self.next(bucket);
             let tags = bucket.tags();
-            for slot in tags.slots(tag) {
-                if let Some(tuple) = bucket.tuple(slot)
-                    // SAFETY: found by a protected reader, so it is freed later.
-                    && unsafe { tuple.as_ref() }.hash == position
-                    && is_it(tuple)
-                {
-                    return Some(tuple);
-                }
-            }
-            if !tags.overflows() {
-                return None;
+            let found = bucket.find(tags, hash, &mut is_it);
+            if found.is_some() || !tags.overflows() {
+                return found;
             }
         }
-        unreachable!("some bucket does not overflow")
     }
 
     fn tuples(self) -> impl Iterator<Item = NonNull<Tuple>> + use<'g> {
-        let tuples = self.buckets.iter().flat_map(Bucket::tuples);
+        let tuples = self.buckets().iter().flat_map(Bucket::tuples);
         tuples.map(|(_, _, tuple)| tuple)
     }
 
@@ -389,21 +457,34 @@ impl HashIndex {
         unsafe { buckets_of(word) }.find(hash, is_it)
     }
 
+    /// A tuple that the caller recognises, if it is in the first bucket of its probe. The caller may be asked about tuples with other hashes.
+    #[inline]
+    pub(crate) fn find_at_once(
+        &self,
+        hash: Hash,
+        protected: Protected<'_>,
+        is_it: impl Fn(&NonNull<Tuple>) -> bool,
+    ) -> Option<NonNull<Tuple>> {
+        let bucket = self
+            .shard(hash.position())
+            .array(protected)?
+            .first_bucket(hash.position());
+        bucket.tagged(bucket.tags(), hash.tag()).find(is_it)
+    }
+
     /// Brings what a lookup of these hashes is going to read towards the processor, for all of them at once: buckets, tuples and newest versions.
     pub(crate) fn warm(&self, hashes: &[Hash], protected: Protected<'_>) {
         for &hash in hashes {
             if let Some(array) = self.shard(hash.position()).array(protected) {
-                prefetch(array.first_bucket(hash));
+                prefetch(array.first_bucket(hash.position()));
             }
         }
         let mut tuples = ArrayVec::<&Tuple, WARM>::new();
         for &hash in hashes.iter().take(WARM) {
             let array = self.shard(hash.position()).array(protected);
-            let bucket = array.map(|array| array.first_bucket(hash));
-            let slot = bucket.and_then(|bucket| bucket.tags().slots(hash.tag()).next());
-            if let (Some(bucket), Some(slot)) = (bucket, slot)
-                && let Some(tuple) = bucket.tuple(slot)
-            {
+            let bucket = array.map(|array| array.first_bucket(hash.position()));
+            let tuple = bucket.and_then(|bucket| bucket.tagged(bucket.tags(), hash.tag()).next());
+            if let Some(tuple) = tuple {
                 // SAFETY: found by a protected reader.
                 let tuple = unsafe { tuple.as_ref() };
                 prefetch(tuple);
@@ -436,7 +517,7 @@ impl HashIndex {
         let mut replaced = None;
         let buckets = shard
             .array(protected)
-            .map_or(0, |array| array.buckets.len());
+            .map_or(0, |array| array.buckets().len());
         let len = shard.len.load(Ordering::Relaxed) + 1;
         if len > buckets * SLOTS * 3 / 4 || writer.overflowing > buckets / 4 {
             // At most half of the slots are taken then. Where keys come and go, buckets begin to overflow without there being more keys.
@@ -471,7 +552,7 @@ impl HashIndex {
         bucket.set_tags(bucket.tags().with(slot, 0));
         let len = shard.len.load(Ordering::Relaxed) - 1;
         shard.len.store(len, Ordering::Relaxed);
-        let buckets = array.buckets.len();
+        let buckets = array.buckets().len();
         if len == 0 {
             writer.overflowing = 0;
             Some(Replaced(

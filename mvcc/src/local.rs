@@ -16,9 +16,13 @@ use std::ptr::{self, NonNull};
 use std::rc::Rc;
 
 pub(crate) struct Local {
+    /// The database's number.
+    pub(crate) database: u64,
     handle: LocalHandle,
     worker: Arc<CachePadded<Worker>>,
-    /// A slot of this thread's that no transaction uses now.
+    /// This thread's slot.
+    slot: SlotRef,
+    /// Another one, which no transaction uses now; for those within others.
     spare_slot: Cell<Option<SlotRef>>,
     /// An emptied footprint for the next transaction.
     spare_footprint: Cell<Option<Box<RefCell<Footprint>>>>,
@@ -84,23 +88,7 @@ impl Drop for Locals {
 }
 
 impl Local {
-    /// This thread's state for the database with this number, of which the caller borrows a handle; for something on the stack. Costs five instructions as
-    /// long as a thread stays with one database. `kept` is a place for what may have to be kept meanwhile.
-    #[inline]
-    pub(crate) fn borrow<'l>(
-        database: u64,
-        shared: &Arc<Shared>,
-        kept: &'l mut Option<Rc<Self>>,
-    ) -> &'l Self {
-        match Self::latest(database) {
-            // SAFETY: it is among `LOCALS`, which lets go of it when its database is dropped, and that is borrowed, or when the thread has ended, and so has
-            // everything on its stack.
-            Some(local) => unsafe { local.as_ref() },
-            None => kept.insert(Self::find(database, shared)),
-        }
-    }
-
-    /// The same for what may be dropped when the thread's own state already is.
+    /// This thread's state for a database, to be kept. Also for what may be dropped when the thread's own state already is.
     #[inline]
     pub(crate) fn of(database: u64, shared: &Arc<Shared>) -> Rc<Self> {
         let Some(local) = Self::latest(database) else {
@@ -113,13 +101,16 @@ impl Local {
         }
     }
 
+    /// This thread's state for the database with this number, if that is the one that the thread used last: costs three instructions. It may be borrowed while
+    /// the database is, by something on the stack: it is among `LOCALS`, which lets go of it when its database is dropped, or when the thread has ended, and so
+    /// has everything on its stack.
     #[inline]
-    fn latest(database: u64) -> Option<NonNull<Self>> {
+    pub(crate) fn latest(database: u64) -> Option<NonNull<Self>> {
         // The scheduler's thread-locals do go away.
         let latest = LATEST.try_with(Cell::get).unwrap_or(Latest::NONE);
+        // SAFETY: no database has the number of `NONE`.
         (latest.database == database)
-            .then(|| NonNull::new(latest.local.cast_mut()))
-            .flatten()
+            .then(|| unsafe { NonNull::new_unchecked(latest.local.cast_mut()) })
     }
 
     #[cold]
@@ -133,7 +124,7 @@ impl Local {
             Ok(Some(local)) => local,
             Ok(None) => Self::register(database, shared),
             // The thread is ending, its thread-locals are gone: a state for this once.
-            Err(_) => return Rc::new(Self::new(shared)),
+            Err(_) => return Rc::new(Self::new(database, shared)),
         };
         Latest {
             database,
@@ -144,7 +135,7 @@ impl Local {
     }
 
     fn register(database: u64, shared: &Arc<Shared>) -> Rc<Self> {
-        let local = Rc::new(Self::new(shared));
+        let local = Rc::new(Self::new(database, shared));
         let outdated = LOCALS.try_with(|locals| {
             let closed = |_, local: &Self| local.shared.closed.load(Ordering::Relaxed);
             let outdated = locals.take(closed);
@@ -156,10 +147,12 @@ impl Local {
         local
     }
 
-    fn new(shared: &Arc<Shared>) -> Self {
+    fn new(database: u64, shared: &Arc<Shared>) -> Self {
         Self {
+            database,
             handle: shared.collector.register(),
             worker: shared.join(),
+            slot: shared.slots.acquire(),
             spare_slot: Cell::new(None),
             spare_footprint: Cell::default(),
             spare_lists: Cell::default(),
@@ -252,13 +245,11 @@ impl Local {
     #[inline]
     #[cfg_attr(debug_assertions, track_caller)]
     pub(crate) fn begin(&self) -> SlotRef {
-        let slot = self
-            .spare_slot
-            .take()
-            .unwrap_or_else(|| self.shared.slots.acquire());
-        if bug!("nested-share-a-slot") {
-            self.spare_slot.set(Some(slot));
-        }
+        let slot = if self.slot.is_idle() || bug!("nested-share-a-slot") {
+            self.slot
+        } else {
+            self.another_slot()
+        };
         self.shared
             .slots
             .set_before_fence(slot, self.shared.recent());
@@ -267,10 +258,25 @@ impl Local {
         slot
     }
 
+    /// A slot for what begins within something else.
+    #[cold]
+    fn another_slot(&self) -> SlotRef {
+        let spare = self.spare_slot.take();
+        spare.unwrap_or_else(|| self.shared.slots.acquire())
+    }
+
     /// Ends what `begin` announced.
     #[inline]
     pub(crate) fn end(&self, slot: SlotRef) {
         self.shared.slots.set_released(slot, Bound::Idle);
+        if slot != self.slot {
+            self.keep_slot(slot);
+        }
+    }
+
+    /// Keeps an idle slot for what begins next within something else.
+    #[cold]
+    fn keep_slot(&self, slot: SlotRef) {
         if let Some(slot) = self.spare_slot.replace(Some(slot)) {
             self.shared.slots.release(slot);
         }
@@ -301,21 +307,28 @@ impl Local {
     }
 
     /// A version of a table with value type `V`, not yet part of any chain.
+    #[inline]
     pub(crate) fn new_version<V>(&self, table: usize, value: Option<V>) -> NonNull<Version> {
+        let Some(version) = self.recycled(table) else {
+            return ValueVersion::boxed(value);
+        };
+        let place = version.cast::<ValueVersion<V>>().as_ptr();
+        // SAFETY: it came from the same table, so it is of this type, and belongs to us alone. It was cleared, so there is nothing to be dropped.
+        unsafe { (&raw mut (*place).value).write(value) };
+        version
+    }
+
+    /// The memory of a collected version of a table.
+    #[inline]
+    fn recycled(&self, table: usize) -> Option<NonNull<Version>> {
         let mut at_hand = self.at_hand.borrow_mut();
         let recycled = at_hand.pop(table).or_else(|| {
             self.worker.pool.take(table, &mut at_hand);
             at_hand.pop(table)
-        });
-        let Some(version) = recycled else {
-            return ValueVersion::boxed(value);
-        };
-        let version = version.into_raw();
+        })?;
+        let version = recycled.into_raw();
         freed::set_free(version, false);
-        // SAFETY: it came from the same table, so it is of this type, and belongs to us alone. It was cleared, so the assignment drops
-        // nothing.
-        unsafe { (*version.cast::<ValueVersion<V>>().as_ptr()).value = value };
-        version
+        Some(version)
     }
 
     /// Frees what is kept for the next transactions.
@@ -341,6 +354,8 @@ impl Drop for Inside<'_> {
 
 impl Drop for Local {
     fn drop(&mut self) {
+        // Whoever uses them keeps this alive.
+        self.shared.slots.release(self.slot);
         if let Some(slot) = self.spare_slot.take() {
             self.shared.slots.release(slot);
         }

@@ -62,7 +62,11 @@ fn join(threads: impl IntoIterator<Item = JoinHandle<()>>) {
 
 fn shared() -> Arc<Shared> {
     let clock = Clock::new(ClockChoice::Counter, 0).expect("always there");
-    Arc::new(Shared::new(clock, LimitedSnapshots::default()))
+    Arc::new(Shared::new(
+        "model".into(),
+        clock,
+        LimitedSnapshots::default(),
+    ))
 }
 
 /// The model has its indexes for itself, and frees nothing.

@@ -6,7 +6,6 @@
 
 use crate::clock::Clock;
 use crate::sync::bug;
-use crate::table::TableCore;
 use crate::tuple::Tuple;
 use crate::version::Version;
 use arrayvec::ArrayVec;
@@ -15,18 +14,17 @@ use std::ptr::NonNull;
 
 /// A tuple that was read, and the version that was seen: null or a tombstone only if a scan came by.
 #[derive(Clone, Copy)]
-pub(crate) struct Read {
+pub(crate) struct Read<T> {
     pub(crate) tuple: NonNull<Tuple>,
     pub(crate) version: *mut Version,
-    /// The tuple's table, to be named in a conflict.
-    pub(crate) table: NonNull<TableCore>,
+    /// The tuple's table, to be named in a conflict, or nothing where there is none.
+    pub(crate) table: T,
 }
 
 /// What a transaction has read without a timestamp, and the timestamp once it has one. All tuples and versions in it stay allocated because the
 /// transaction's slot is open.
-#[derive(Default)]
-pub(crate) struct Reads {
-    pub(crate) entries: ArrayVec<Read, UNTIMED>,
+pub(crate) struct Reads<T> {
+    pub(crate) entries: ArrayVec<Read<T>, UNTIMED>,
     timestamp: Option<NonZeroU64>,
 }
 
@@ -42,7 +40,7 @@ pub(crate) enum Seen {
     Dead,
 }
 
-impl Read {
+impl<T> Read<T> {
     /// Whether the version that was read is the newest one, once no commit holds the tuple.
     #[inline]
     pub(crate) fn is_current(&self) -> bool {
@@ -53,7 +51,16 @@ impl Read {
     }
 }
 
-impl Reads {
+impl<T> Default for Reads<T> {
+    fn default() -> Self {
+        Self {
+            entries: ArrayVec::new(),
+            timestamp: None,
+        }
+    }
+}
+
+impl<T> Reads<T> {
     pub(crate) fn clear(&mut self) {
         self.entries.clear();
         self.timestamp = None;
@@ -69,7 +76,7 @@ impl Reads {
         self.timestamp = NonZeroU64::new(timestamp);
     }
 
-    /// The newest version of a tuple, if it has a value and the transaction has no timestamp and needs none for it. `None`: it has one now; read
+    /// The newest version of a tuple, if it has a value and the transaction has no timestamp and needs none for it. `None`: take one and read
     /// at that. It does not look at the version, so nothing here waits for the version's memory.
     ///
     /// # Safety
@@ -77,40 +84,48 @@ impl Reads {
     #[inline]
     pub(crate) unsafe fn read_untimed(
         &mut self,
-        table: &TableCore,
+        table: T,
         tuple: NonNull<Tuple>,
-        clock: &Clock,
     ) -> Option<NonNull<Version>> {
         if self.timestamp.is_some() {
             return None;
         }
-        if self.entries.is_full() {
-            self.take_timestamp(clock);
-            return None;
-        }
         // SAFETY: the caller's promise.
         let tuple_ref = unsafe { tuple.as_ref() };
-        let at_rest = tuple_ref.word().at_rest();
-        let Some(live) = at_rest.or_else(|| tuple_ref.unlocked_word().live()) else {
-            self.take_timestamp(clock);
-            return None;
+        let live = match tuple_ref.word().at_rest() {
+            Some(live) => live,
+            None => tuple_ref.unlocked_word().live()?,
         };
+        let read = Read {
+            tuple,
+            version: live.as_ptr(),
+            table,
+        };
+        if self.entries.is_empty() {
+            self.entries.push(read);
+            return Some(live);
+        }
+        self.add_untimed(read).then_some(live)
+    }
+
+    /// Adds a read to earlier ones, if there is room and they are all current still.
+    #[inline]
+    fn add_untimed(&mut self, new: Read<T>) -> bool {
+        if self.entries.is_full() {
+            return false;
+        }
         let mut known = false;
         for read in &self.entries {
             if !bug!("untimed-unchecked") && !read.is_current() {
                 self.take_timestamp_of_overwriters(u64::MAX);
-                return None;
+                return false;
             }
-            known |= read.tuple == tuple;
+            known |= read.tuple == new.tuple;
         }
         if !known {
-            self.entries.push(Read {
-                tuple,
-                version: live.as_ptr(),
-                table: NonNull::from(table),
-            });
+            self.entries.push(new);
         }
-        Some(live)
+        true
     }
 
     /// Takes a timestamp, if there is none yet, at which all that was read is visible.

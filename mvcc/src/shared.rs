@@ -16,6 +16,8 @@ use crossbeam_utils::CachePadded;
 use std::time::{Duration, Instant};
 
 pub(crate) struct Shared {
+    /// The database's, for messages.
+    pub(crate) name: Arc<str>,
     pub(crate) clock: Clock,
     pub(crate) slots: Slots,
     pub(crate) limited: LimitedSnapshots,
@@ -135,9 +137,10 @@ struct Workers {
 }
 
 impl Shared {
-    pub(crate) fn new(clock: Clock, limited: LimitedSnapshots) -> Self {
+    pub(crate) fn new(name: Arc<str>, clock: Clock, limited: LimitedSnapshots) -> Self {
         let now = clock.now();
         Self {
+            name,
             clock,
             slots: Slots::new(),
             limited,
@@ -383,7 +386,7 @@ mod tests {
 
     fn shared() -> Shared {
         let clock = Clock::new(ClockChoice::Counter, 0).expect("always usable");
-        Shared::new(clock, LimitedSnapshots::default())
+        Shared::new("test".into(), clock, LimitedSnapshots::default())
     }
 
     #[test]

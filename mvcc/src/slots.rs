@@ -64,6 +64,12 @@ impl SlotRef {
         // SAFETY: see the type.
         &unsafe { self.0.as_ref() }.word
     }
+
+    /// Whether it announces nothing. For its owner, who alone changes that.
+    #[inline]
+    pub(crate) fn is_idle(self) -> bool {
+        self.word().load(Ordering::Relaxed) == IDLE
+    }
 }
 
 /// What a slot says.

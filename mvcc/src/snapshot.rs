@@ -111,7 +111,7 @@ impl Snapshot {
     }
 
     fn check(&self, table: &TableCore) {
-        table.check_database(self.inner());
+        self.inner().check(table);
     }
 
     read::inherent_reads!();

@@ -226,6 +226,17 @@ impl Index {
         }
     }
 
+    /// # Safety
+    /// It is a hash index.
+    #[inline]
+    unsafe fn hash_unchecked(&self) -> &HashIndex {
+        match self {
+            Self::Hash(index) => index,
+            // SAFETY: the caller's promise.
+            Self::Tree(_) => unsafe { std::hint::unreachable_unchecked() },
+        }
+    }
+
     /// See [`HashIndex::warm`].
     pub(crate) fn warm(&self, hashes: &[Hash], protected: Protected<'_>) {
         if let Self::Hash(index) = self {
@@ -330,7 +341,7 @@ impl TableCore {
         Self {
             id,
             database: database.id,
-            database_name: database.name.clone(),
+            database_name: database.shared.name.clone(),
             name: name.into(),
             types: (TypeId::of::<K>(), TypeId::of::<V>()),
             type_names: (type_name::<K>(), type_name::<V>()),
@@ -403,17 +414,17 @@ impl TableCore {
 
     /// Panics if the table belongs to another database than the transaction.
     #[inline]
-    pub(crate) fn check_database(&self, database: &Inner) {
-        if self.database != database.id {
-            self.refuse(database);
+    pub(crate) fn check_database(&self, database: u64, shared: &Shared) {
+        if self.database != database {
+            self.refuse(shared);
         }
     }
 
     #[cold]
-    fn refuse(&self, database: &Inner) -> ! {
+    fn refuse(&self, shared: &Shared) -> ! {
         panic!(
             "table {:?} belongs to another database than the transaction that uses it: to {}, not to {}; open it with Database::table of that one",
-            self.name, self.database_name, database.name
+            self.name, self.database_name, shared.name
         );
     }
 
@@ -574,6 +585,13 @@ pub trait Lookup<Q: ?Sized>: AnyTable {
     #[doc(hidden)]
     fn find(&self, key: &Q, protected: Protected<'_>) -> Option<NonNull<Tuple>>;
 
+    /// The tuple of a key, if it is where it is as a rule.
+    #[doc(hidden)]
+    #[inline]
+    fn find_at_once(&self, key: &Q, protected: Protected<'_>) -> Option<NonNull<Tuple>> {
+        self.find(key, protected)
+    }
+
     /// What a commit needs to know to tell whether a key is still absent, or `None` if it has another tuple than `found`. Looks the key up again.
     #[doc(hidden)]
     fn absence(
@@ -650,6 +668,17 @@ where
     fn find(&self, key: &Q, protected: Protected<'_>) -> Option<NonNull<Tuple>> {
         let hash = Hash::new(self.core.hasher.hash_one(key));
         self.core.index.hash().find(hash, protected, |tuple| {
+            // SAFETY: found in this table by a protected thread.
+            unsafe { key_of::<K>(tuple) }.borrow() == key
+        })
+    }
+
+    #[inline]
+    fn find_at_once(&self, key: &Q, protected: Protected<'_>) -> Option<NonNull<Tuple>> {
+        let hash = Hash::new(self.core.hasher.hash_one(key));
+        // SAFETY: the kind was checked when the table was opened.
+        let index = unsafe { self.core.index.hash_unchecked() };
+        index.find_at_once(hash, protected, |&tuple| {
             // SAFETY: found in this table by a protected thread.
             unsafe { key_of::<K>(tuple) }.borrow() == key
         })

@@ -525,9 +525,10 @@ impl<'db> Transaction<'db> {
 
     #[inline]
     pub(crate) fn check(&self, table: &TableCore) {
-        table.check_database(self.database);
+        self.database.check(table);
     }
 
+    #[inline]
     fn version<T: AnyTable>(&self, table: &T, value: Option<T::Value>) -> NewVersion {
         let core = table.core();
         let is_tombstone = value.is_none();
@@ -645,7 +646,8 @@ impl<'db> Transaction<'db> {
         }
         let clock = &self.database.shared.clock;
         // SAFETY: we are protected since the tuple was found in a table of this type; our slot is open.
-        if let Some(version) = unsafe { footprint.reads.read_untimed(table, tuple, clock) } {
+        if let Some(version) = unsafe { footprint.reads.read_untimed(NonNull::from(table), tuple) }
+        {
             return Some(untimed(version.as_ptr()));
         }
         loop {

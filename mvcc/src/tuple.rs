@@ -2,17 +2,18 @@
 
 use crate::sync::{AtomicPtr, AtomicU32, Ordering, SCHEDULED, Wait, bug, freed, ordering};
 use crate::version::Version;
+use std::num::NonZero;
 use std::ptr::NonNull;
 
-/// A tuple's word: the newest version and the tag.
+/// A tuple's word: the newest version and the tag. Never null: without a version there is a tag.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Word(*mut Version);
+pub(crate) struct Word(NonNull<Version>);
 
 /// Held by a commit (or by the collector): readers wait, writers keep out.
 const LOCKED: usize = 1;
 /// Removed from its index for good: look the key up again.
 const DEAD: usize = 2;
-/// The newest version is a tombstone: there is no value, and no need to look at the version.
+/// There is no value, and no need to look at the newest version: it is a tombstone, or the tuple never had one.
 const TOMBSTONE: usize = 4;
 const TAGS: usize = LOCKED | DEAD | TOMBSTONE;
 
@@ -26,47 +27,77 @@ const _: () = assert!(
 );
 
 impl Word {
+    /// A tuple that never had a version, and which is free.
+    const NONE: Self = Self(NonNull::without_provenance(
+        NonZero::new(TOMBSTONE).expect("a bit"),
+    ));
+
     /// A tuple whose newest version is this one, and which is free.
     pub(crate) fn of(version: NonNull<Version>, is_tombstone: bool) -> Self {
         let tag = if is_tombstone { TOMBSTONE } else { 0 };
-        Self(version.as_ptr().map_addr(|address| address | tag))
+        Self(version.map_addr(|address| address | tag))
     }
 
     /// The newest version, null if the tuple never had one.
     #[inline]
     pub(crate) fn newest(self) -> *mut Version {
-        self.0.map_addr(|address| address & !TAGS)
+        self.0.as_ptr().map_addr(|address| address & !TAGS)
     }
 
     /// The newest version if it is a value, and the tuple is not removed.
     #[inline]
     pub(crate) fn live(self) -> Option<NonNull<Version>> {
-        NonNull::new(self.newest()).filter(|_| self.0.addr() & (DEAD | TOMBSTONE) == 0)
+        NonNull::new(self.newest()).filter(|_| !self.has(DEAD | TOMBSTONE))
     }
 
-    /// The same if nobody holds the tuple either: what a reader finds as a rule, at the price of two comparisons.
+    /// The same if nobody holds the tuple either: what a reader finds as a rule, at the price of one comparison.
     #[inline]
     pub(crate) fn at_rest(self) -> Option<NonNull<Version>> {
-        NonNull::new(self.0).filter(|_| self.0.addr() & TAGS == 0)
+        if bug!("locked-is-at-rest") && self.is_locked() {
+            return self.live();
+        }
+        (!self.has(TAGS)).then_some(self.0)
     }
 
     #[inline]
     pub(crate) fn is_tombstone(self) -> bool {
-        self.0.addr() & TOMBSTONE != 0
+        self.has(TOMBSTONE)
     }
 
     #[inline]
     pub(crate) fn is_locked(self) -> bool {
-        self.0.addr() & LOCKED != 0
+        self.has(LOCKED)
     }
 
     #[inline]
     pub(crate) fn is_dead(self) -> bool {
-        self.0.addr() & DEAD != 0
+        self.has(DEAD)
     }
 
     fn locked(self) -> Self {
-        Self(self.0.map_addr(|address| address | LOCKED))
+        self.with(LOCKED)
+    }
+
+    fn with(self, tag: usize) -> Self {
+        Self(self.0.map_addr(|address| address | tag))
+    }
+
+    /// Whether it has one of these tags.
+    #[inline]
+    fn has(self, tags: usize) -> bool {
+        self.0.addr().get() & tags != 0
+    }
+
+    fn as_ptr(self) -> *mut Version {
+        self.0.as_ptr()
+    }
+
+    /// # Safety
+    /// It was in a tuple.
+    #[inline]
+    unsafe fn from_ptr(word: *mut Version) -> Self {
+        // SAFETY: tuples have no other words than those made here.
+        Self(unsafe { NonNull::new_unchecked(word) })
     }
 }
 
@@ -169,7 +200,7 @@ impl Tuple {
     /// A tuple without a version, held once.
     pub(crate) fn new_held(hash: u32) -> Self {
         Self {
-            word: AtomicPtr::new(std::ptr::null_mut()),
+            word: AtomicPtr::new(Word::NONE.as_ptr()),
             hash,
             holds: AtomicU32::new(1),
             #[cfg(shuttle)]
@@ -186,7 +217,9 @@ impl Tuple {
     pub(crate) fn word(&self) -> Word {
         freed::check(NonNull::from(self));
         // Acquire: pairs with the release store of `publish`, so that the version's fields are seen.
-        Word(self.word.load(ordering!(Acquire, word)))
+        let word = self.word.load(ordering!(Acquire, word));
+        // SAFETY: it is this tuple's.
+        unsafe { Word::from_ptr(word) }
     }
 
     /// The word once no commit holds the tuple. Locks are held for a few hundred nanoseconds, never across user code.
@@ -223,7 +256,12 @@ impl Tuple {
             if !word.is_locked()
                 && self
                     .word
-                    .compare_exchange(word.0, word.locked().0, Ordering::SeqCst, Ordering::Relaxed)
+                    .compare_exchange(
+                        word.as_ptr(),
+                        word.locked().as_ptr(),
+                        Ordering::SeqCst,
+                        Ordering::Relaxed,
+                    )
                     .is_ok()
             {
                 return Ok(word);
@@ -237,13 +275,13 @@ impl Tuple {
     /// Publishes a word, which is of a free tuple, and so unlocks, in one store. Only for the holder of the lock.
     pub(crate) fn publish(&self, word: Word) {
         // Release: pairs with the acquire load of `word`.
-        self.word.store(word.0, ordering!(Release, publish));
+        self.word.store(word.as_ptr(), ordering!(Release, publish));
     }
 
     /// Marks the tuple as removed. Only for the holder of the lock, after the index has let go of it; `word` is what it was before.
     pub(crate) fn bury(&self, word: Word) {
-        let dead = word.0.map_addr(|address| address | DEAD);
-        self.word.store(dead, ordering!(Release, bury));
+        let dead = word.with(DEAD);
+        self.word.store(dead.as_ptr(), ordering!(Release, bury));
     }
 
     /// Keeps the tuple from being removed until [`Tuple::release`]. False if it is removed already.
@@ -254,7 +292,8 @@ impl Tuple {
         self.holds.fetch_add(1, Ordering::SeqCst);
         let mut wait = Wait::new();
         loop {
-            let word = Word(self.word.load(Ordering::SeqCst));
+            // SAFETY: it is this tuple's.
+            let word = unsafe { Word::from_ptr(self.word.load(Ordering::SeqCst)) };
             if word.is_dead() {
                 self.holds.fetch_sub(1, Ordering::Release);
                 return false;
@@ -300,7 +339,8 @@ impl Tuple {
 
     /// The newest version, for whoever has the tuple to itself.
     pub(crate) fn newest_mut(&mut self) -> *mut Version {
-        Word(*self.word.get_mut()).newest()
+        // SAFETY: it is this tuple's.
+        unsafe { Word::from_ptr(*self.word.get_mut()) }.newest()
     }
 }
 

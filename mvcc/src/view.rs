@@ -1,16 +1,18 @@
 //! Short read-only transactions.
 
-use crate::database::Inner;
 use crate::local::Local;
 use crate::protected::Protected;
 use crate::range::{Direction, Rows};
 use crate::read::{self, RangeReader, RowReader};
-use crate::reads::Reads;
+use crate::reads::{Read, Reads};
 use crate::slots::{self, SlotRef};
+use crate::sync::bug;
 use crate::table::{AnyTable, Lookup, TableCore};
 use crate::tree::TreeKey;
+use crate::tuple::Word;
 use crate::version::Version;
 use std::cell::{Cell, UnsafeCell};
+use std::mem::MaybeUninit;
 use std::ops::Bound;
 use std::ptr::NonNull;
 
@@ -27,21 +29,30 @@ use std::ptr::NonNull;
 /// # Ok::<(), mvcc::TableError>(())
 /// ```
 pub struct View<'db> {
-    database: &'db Inner,
     local: &'db Local,
     slot: SlotRef,
-    mode: Cell<Mode>,
-    /// Used in short steps that run no user code, so one at a time.
-    reads: UnsafeCell<Reads>,
+    state: Cell<State>,
+    /// What was read first.
+    first: Cell<MaybeUninit<Read<()>>>,
+    /// All that was read. Used in short steps that run no user code, so one at a time.
+    reads: UnsafeCell<MaybeUninit<Reads<()>>>,
 }
 
-/// How a view reads.
+/// What a view has read, and how it reads on.
+///
+/// Comparing keys is user code, which may use the view whose search of an index calls it. That search relies on the slot's being open, so what comes in between
+/// may take a timestamp, but does not narrow the slot.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Mode {
-    /// Without a timestamp: the slot is open.
+enum State {
+    /// Nothing has been read.
+    Fresh,
+    /// Nothing has been read, and a search is under way.
+    First,
+    /// One row has been read, without a timestamp: it is in `first`.
+    One,
+    /// Something has been read without a timestamp: it is in `reads`, as in the states below.
     Untimed,
-    /// The same, and a search of an index relies on the slot's being open. Comparing keys is user code, which may use this view: that takes a timestamp, but does
-    /// not narrow the slot.
+    /// The same, and a search is under way.
     Searching,
     /// At a timestamp, which is taken when it is asked for first.
     Timed,
@@ -50,15 +61,18 @@ enum Mode {
 impl<'db> View<'db> {
     #[inline]
     #[cfg_attr(debug_assertions, track_caller)]
-    pub(crate) fn new(database: &'db Inner, local: &'db Local) -> Self {
-        let slot = local.begin();
-        Self {
-            database,
+    pub(crate) fn run<T>(local: &'db Local, read: impl FnOnce(&Self) -> T) -> T {
+        let announced = Announced {
             local,
-            slot,
-            mode: Cell::new(Mode::Untimed),
-            reads: UnsafeCell::default(),
-        }
+            slot: local.begin(),
+        };
+        read(&Self {
+            local,
+            slot: announced.slot,
+            state: Cell::new(State::Fresh),
+            first: Cell::new(MaybeUninit::uninit()),
+            reads: UnsafeCell::new(MaybeUninit::uninit()),
+        })
     }
 
     /// The value of a key.
@@ -77,7 +91,46 @@ impl<'db> View<'db> {
     #[inline]
     pub fn get<T: Lookup<Q>, Q: ?Sized>(&self, table: &T, key: &Q) -> Option<&T::Value> {
         self.check(table.core());
-        if self.mode.get() == Mode::Untimed
+        if self.state.get() == State::Fresh
+            && let Some(version) = self.get_first(table, key)
+        {
+            // SAFETY: it has a value, and the slot protects it as long as `self` lives.
+            return Some(unsafe { read::live_value(version) });
+        }
+        self.get_another(table, key)
+    }
+
+    /// What is read first, if it is found where it is as a rule. Most views read one row: as long as this function and its caller call no other, they
+    /// keep everything in registers, and it is the number of stores that decides how many views the processor has under way at a time.
+    #[inline]
+    fn get_first<T: Lookup<Q>, Q: ?Sized>(&self, table: &T, key: &Q) -> Option<NonNull<Version>> {
+        self.state.set(State::First);
+        // SAFETY: the slot is open: we are without a timestamp, and it is not narrowed while we search.
+        let tuple = table.find_at_once(key, unsafe { Protected::open() });
+        if self.state.get() != State::First {
+            // The search has read something.
+            self.state.set(State::Untimed);
+            return None;
+        }
+        // SAFETY: as above.
+        let word = tuple.map(|tuple| unsafe { tuple.as_ref() }.word());
+        let (Some(tuple), Some(live)) = (tuple, word.and_then(Word::at_rest)) else {
+            self.state.set(State::Fresh);
+            return None;
+        };
+        self.first.set(MaybeUninit::new(Read {
+            tuple,
+            version: live.as_ptr(),
+            table: (),
+        }));
+        self.state.set(State::One);
+        Some(live)
+    }
+
+    #[inline(never)]
+    fn get_another<T: Lookup<Q>, Q: ?Sized>(&self, table: &T, key: &Q) -> Option<&T::Value> {
+        self.gather();
+        if self.state.get() == State::Untimed
             && let Some(version) = self.get_untimed(table, key)
         {
             // SAFETY: it has a value, and the slot protects it as long as `self` lives.
@@ -86,22 +139,39 @@ impl<'db> View<'db> {
         self.get_timed(table, key)
     }
 
-    /// The newest version of a key, if there is one and no timestamp is needed to read it.
-    #[inline]
-    fn get_untimed<T: Lookup<Q>, Q: ?Sized>(&self, table: &T, key: &Q) -> Option<NonNull<Version>> {
-        self.mode.set(Mode::Searching);
-        // SAFETY: the slot is open: we are without a timestamp, and it is not narrowed while we search.
-        let tuple = table.find(key, unsafe { Protected::open() });
-        let clock = &self.database.shared.clock;
+    /// All that was read.
+    #[expect(clippy::mut_from_ref, reason = "see the field")]
+    fn gather(&self) -> &mut Reads<()> {
         // SAFETY: see the field.
         let reads = unsafe { &mut *self.reads.get() };
+        match self.state.get() {
+            state @ (State::Fresh | State::First | State::One) => {
+                let reads = reads.write(Reads::default());
+                if state == State::One && !bug!("first-read-unchecked") {
+                    // SAFETY: it was set before that state.
+                    reads
+                        .entries
+                        .push(unsafe { self.first.get().assume_init() });
+                }
+                self.state.set(match state {
+                    State::First => State::Searching,
+                    _ => State::Untimed,
+                });
+                reads
+            }
+            // SAFETY: it was written before these states.
+            State::Untimed | State::Searching | State::Timed => unsafe { reads.assume_init_mut() },
+        }
+    }
+
+    /// The newest version of a key, if there is one and no timestamp is needed to read it.
+    fn get_untimed<T: Lookup<Q>, Q: ?Sized>(&self, table: &T, key: &Q) -> Option<NonNull<Version>> {
+        self.state.set(State::Searching);
+        // SAFETY: as in `get_first`.
+        let tuple = table.find(key, unsafe { Protected::open() });
+        self.state.set(State::Untimed);
         // SAFETY: as above; found in this table.
-        let version =
-            tuple.and_then(|tuple| unsafe { reads.read_untimed(table.core(), tuple, clock) });
-        let is_timed = version.is_none();
-        self.mode
-            .set(if is_timed { Mode::Timed } else { Mode::Untimed });
-        version
+        unsafe { self.gather().read_untimed((), tuple?) }
     }
 
     #[inline(never)]
@@ -147,7 +217,7 @@ impl RangeReader for View<'_> {
 impl View<'_> {
     #[inline]
     fn check(&self, table: &TableCore) {
-        table.check_database(self.database);
+        table.check_database(self.local.database, self.local.shared());
     }
 
     /// Runs something that follows pointers into an index, but no user code.
@@ -156,19 +226,17 @@ impl View<'_> {
     }
 
     fn timestamp(&self) -> Option<u64> {
-        // SAFETY: see the field.
-        unsafe { &*self.reads.get() }.timestamp()
+        self.gather().timestamp()
     }
 
     /// The timestamp, taken now if there is none yet. The slot is narrowed to it: all that was read is visible there.
     #[cold]
     pub(crate) fn fix_timestamp(&self) -> u64 {
-        // SAFETY: see the field.
-        let reads = unsafe { &mut *self.reads.get() };
-        let timestamp = reads.take_timestamp(&self.database.shared.clock);
-        if self.mode.get() != Mode::Searching {
-            self.mode.set(Mode::Timed);
-            let slots = &self.database.shared.slots;
+        let reads = self.gather();
+        let timestamp = reads.take_timestamp(&self.local.shared().clock);
+        if self.state.get() != State::Searching {
+            self.state.set(State::Timed);
+            let slots = &self.local.shared().slots;
             slots.set_released(self.slot, slots::Bound::Fixed(timestamp));
             reads.entries.clear();
         }
@@ -176,7 +244,13 @@ impl View<'_> {
     }
 }
 
-impl Drop for View<'_> {
+/// What a view has announced. Apart from the view, which the user's closure gets, so that it can be kept in registers.
+struct Announced<'l> {
+    local: &'l Local,
+    slot: SlotRef,
+}
+
+impl Drop for Announced<'_> {
     #[inline]
     fn drop(&mut self) {
         self.local.end(self.slot);

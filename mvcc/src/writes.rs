@@ -13,7 +13,6 @@ use std::ptr::NonNull;
 pub(crate) struct Write {
     pub(crate) table: NonNull<TableCore>,
     pub(crate) tuple: NonNull<Tuple>,
-    order: Order,
     /// The version to be installed; gone once it is.
     version: Option<NewVersion>,
     /// Whether we hold the tuple (I6): it had no live version when it was written to.
@@ -92,10 +91,7 @@ impl Writes {
         if self.sorted {
             // SAFETY: whoever has a tuple to look for is protected since it found it.
             let order = unsafe { order_of(tuple) };
-            let found = self
-                .entries
-                .binary_search_by_key(&order, |write| write.order);
-            found.ok()
+            self.entries.binary_search_by_key(&order, Write::order).ok()
         } else if self.entries.len() <= LINEAR {
             self.entries.iter().position(|write| write.tuple == tuple)
         } else {
@@ -174,6 +170,7 @@ impl Writes {
     }
 
     /// Adds a write to a tuple that has none yet.
+    #[inline]
     pub(crate) fn push(
         &mut self,
         table: NonNull<TableCore>,
@@ -186,18 +183,24 @@ impl Writes {
         self.entries.push(Write {
             table,
             tuple,
-            // SAFETY: the transaction's slot is open since it found the tuple.
-            order: unsafe { order_of(tuple) },
             version: Some(version),
             held,
             locked: None,
             removal: false,
         });
+        if position >= LINEAR {
+            self.note_position(position, tuple);
+        }
+    }
+
+    /// Notes where a tuple's entry is, for there are too many now to search them.
+    #[cold]
+    fn note_position(&mut self, position: usize, tuple: NonNull<Tuple>) {
         if position == LINEAR {
             let all = self.entries.iter().enumerate();
             self.positions
                 .extend(all.map(|(i, write)| (write.tuple, i)));
-        } else if position > LINEAR {
+        } else {
             self.positions.insert(tuple, position);
         }
     }
@@ -205,7 +208,7 @@ impl Writes {
     /// The entries in the order in which all transactions lock.
     pub(crate) fn sort(&mut self) -> &mut [Write] {
         if !self.sorted {
-            self.entries.sort_unstable_by_key(|write| write.order);
+            self.entries.sort_unstable_by_key(Write::order);
             self.sorted = true;
         }
         &mut self.entries
@@ -227,6 +230,13 @@ impl NewVersion {
 }
 
 impl Write {
+    /// Its place in the order of locking.
+    #[inline]
+    fn order(&self) -> Order {
+        // SAFETY: the transaction's slot is open since it found the tuple.
+        unsafe { order_of(self.tuple) }
+    }
+
     /// Links the buffered version above the one that was locked, and publishes and unlocks in one store.
     pub(crate) fn install(&mut self, timestamp: u64) {
         let new = self.version.take().expect("it is installed once");

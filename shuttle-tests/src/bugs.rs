@@ -74,6 +74,8 @@ const MVCC: &[Bug] = bugs! {
     // Reading.
     "visible-at-its-timestamp": "a version is visible at its own timestamp (I2)",
     "locked-is-read": "a reader does not wait for the commit that holds the row (I2)",
+    "first-read-unchecked": "the first read of a view is not checked against later ones",
+    "locked-is-at-rest": "a tuple that a commit holds is read as if it were at rest",
     "untimed-unchecked": "reads without a timestamp are not checked against each other",
     "timed-without-a-check": "a timestamp is taken without looking again at what was read before",
     "overwriter-is-visible": "the timestamp taken from an overwriter is one too late",

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::protected::Protected;
-use crate::table::{AnyTable, Lookup};
+use crate::table::{AnyTable, Lookup, TableCore};
 use crate::{Database, Table};
 
 struct Subject {
@@ -38,10 +38,10 @@ impl Subject {
     }
 
     /// The value that is read, if no timestamp is needed.
-    fn read(&self, reads: &mut Reads, key: u64) -> Option<u64> {
-        let (tuple, table) = (self.tuple(key), self.table.core());
+    fn read(&self, reads: &mut Reads<NonNull<TableCore>>, key: u64) -> Option<u64> {
+        let (tuple, table) = (self.tuple(key), NonNull::from(self.table.core()));
         // SAFETY: of this table, and the test's transaction has an open slot.
-        let version = unsafe { reads.read_untimed(table, tuple, self.clock()) }?;
+        let version = unsafe { reads.read_untimed(table, tuple) }?;
         // SAFETY: as above.
         unsafe { crate::read::value_of(version.as_ptr()) }.copied()
     }
@@ -57,7 +57,8 @@ fn the_newest_versions_are_read_until_there_are_too_many_to_check() {
         assert_eq!(reads.timestamp(), None);
     }
     assert_eq!(subject.read(&mut reads, 19), None);
-    assert!(reads.timestamp().is_some());
+    let timestamp = reads.take_timestamp(subject.clock());
+    assert!(timestamp > 0 && reads.timestamp() == Some(timestamp));
     assert_eq!(subject.read(&mut reads, 0), None, "it has a timestamp");
 }
 
@@ -99,7 +100,7 @@ fn a_removed_key_is_read_at_a_timestamp() {
     removed.expect("it commits");
     let mut reads = Reads::default();
     assert_eq!(subject.read(&mut reads, 1), None);
-    let timestamp = reads.timestamp().expect("taken");
+    let timestamp = reads.take_timestamp(subject.clock());
     // SAFETY: as above.
     let seen = unsafe { read_at(subject.tuple(1), timestamp) };
     // SAFETY: as above.

@@ -144,7 +144,7 @@ impl Database {
         I: IndexKey,
         X: IntoIterator<Item = I>,
     {
-        table.core().check_database(self.inner());
+        self.inner().check(table.core());
         let table_name = table.core().shared_name();
         let entries = self.ordered_table(&format!("{table_name}.{name}"))?;
         // One at a time, and nobody else commits. What was committed before is seen by whoever reads from now on, or locked until it is.

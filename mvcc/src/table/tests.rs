@@ -44,8 +44,8 @@ fn a_table_is_opened_as_what_it_is() {
 fn a_table_of_another_database_is_refused() {
     let (db, other) = (Database::new(), Database::new());
     let table = core(&db, Index::Tree(Box::new(Tree::<u64>::new())));
-    table.check_database(db.inner());
-    table.check_database(other.inner());
+    db.inner().check(&table);
+    other.inner().check(&table);
 }
 
 #[test]

@@ -44,8 +44,7 @@ fn a_missing_key_and_a_scan_and_many_reads_need_one() {
             read(view, &table);
             let timestamp = timestamp(view).expect("it has taken one");
             assert_eq!(bound(&db), slots::Bound::Fixed(timestamp));
-            // SAFETY: nothing else uses the view meanwhile.
-            let reads = unsafe { &*view.reads.get() };
+            let reads = view.gather();
             assert!(reads.entries.is_empty(), "they are not checked any more");
         });
     };
@@ -99,19 +98,33 @@ fn a_view_may_be_used_while_it_compares_keys() {
     let db = Database::new();
     let keys = db.table::<Key, u64>("keys").expect("a new database");
     let others = db.table::<u64, u64>("others").expect("a new database");
-    db.run(|tx| Ok::<_, ()>(tx.insert(&keys, Key(1), 1)))
-        .expect("it commits");
-    let local = db.inner().local();
-    let view = View::new(db.inner(), &local);
-    // SAFETY: the closure is called below, while the view lives, or dropped there.
-    let inner: &'static View<'static> = unsafe { &*(&raw const view).cast() };
-    let (inner_db, inner_table) = (db.clone(), others.clone());
-    COMPARED.set(Some(Box::new(move || {
-        assert_eq!(inner.get(&inner_table, &7), None);
-        assert!(timestamp(inner).is_some() && matches!(bound(&inner_db), slots::Bound::Open(_)));
-    })));
-    assert_eq!(view.get(&keys, &Key(1)), Some(&1));
-    assert!(COMPARED.take().is_none(), "keys were compared");
-    assert!(matches!(bound(&db), slots::Bound::Fixed(_)));
-    assert_eq!(view.get(&others, &8), None);
+    db.run(|tx| {
+        tx.insert(&others, 1, 1);
+        Ok::<_, ()>(tx.insert(&keys, Key(1), 1))
+    })
+    .expect("it commits");
+    // The search that is interrupted is the view's first one, its second, and one at a timestamp.
+    for before in 0..3 {
+        db.view(|view| {
+            if before > 0 {
+                assert_eq!(view.get(&others, &1), Some(&1));
+            }
+            if before > 1 {
+                assert_eq!(view.get(&others, &9), None);
+            }
+            let was_open = timestamp(view).is_none();
+            // SAFETY: the closure is called below, while the view lives, or dropped there.
+            let inner: &'static View<'static> = unsafe { &*std::ptr::from_ref(view).cast() };
+            let (inner_db, inner_table) = (db.clone(), others.clone());
+            COMPARED.set(Some(Box::new(move || {
+                assert_eq!(inner.get(&inner_table, &7), None);
+                let is_open = matches!(bound(&inner_db), slots::Bound::Open(_));
+                assert!(timestamp(inner).is_some() && is_open == was_open);
+            })));
+            assert_eq!(view.get(&keys, &Key(1)), Some(&1));
+            assert!(COMPARED.take().is_none(), "keys were compared");
+            assert!(matches!(bound(&db), slots::Bound::Fixed(_)));
+            assert_eq!(view.get(&others, &8), None);
+        });
+    }
 }
