@@ -40,8 +40,10 @@ const LONGEST: Duration = Duration::from_millis(5);
 const SETTLING: u32 = if SCHEDULED { 1 } else { 3 };
 /// Pins that make the epoch collect three times: it does so every 128 pins.
 const COLLECTING_PINS: u32 = if SCHEDULED { 1 } else { 3 * 128 };
-/// Turns that [`flush`] waits for threads that are pinned: some 64 µs of spinning, then giving the processor away.
+/// Turns that [`flush`] waits for threads that are pinned: some 64 µs of spinning, then some 0.1 s of pauses.
 const FLUSH_TURNS: u32 = if SCHEDULED { 2 } else { 1024 };
+/// Those that are no pauses.
+const SPINS: u32 = 64;
 
 /// Collects a worker's garbage as far as the live transactions allow. Runs the `Drop` of keys and values; no lock is held then.
 pub(crate) fn collect(local: &Local, worker: &Worker, horizon: &Horizon, effort: Effort) {
@@ -144,8 +146,13 @@ pub(crate) fn flush(local: &Local) {
         local.pin().flush();
         if shared.deferred.load(Ordering::Relaxed) < before {
             wait = Wait::new();
-        } else if wait.turn() > FLUSH_TURNS {
-            return;
+        } else {
+            match wait.turn() {
+                turn if turn > FLUSH_TURNS => return,
+                // It may wait for a processor that is not ours.
+                turn if turn > SPINS => pause(PAUSE),
+                _ => {}
+            }
         }
     }
 }
