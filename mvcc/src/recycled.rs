@@ -16,7 +16,7 @@ const ROOM: i64 = if SMALL { 128 } else { 256 << 10 };
 /// each of the other threads.
 const SPARE: i64 = if SMALL { 256 } else { 16 << 20 };
 /// Collections after which the spare stock begins to be freed as far as it was of no use meanwhile.
-const EBB: u32 = if SMALL { 4 } else { 1 << 16 };
+const EBB: u32 = if SMALL { 4 } else { 1 << 20 };
 
 /// Cleared versions, by table. All of a table's are of its type.
 #[derive(Default)]
