@@ -102,6 +102,9 @@ impl<'w> Work<'w> {
     /// after the versions, for which they may have waited.
     pub(super) fn unlink_all(&mut self) {
         let entries = &mut self.lists.entries;
+        if entries.is_empty() {
+            return;
+        }
         self.passed.reserve(entries.len());
         if entries.len() <= STRETCH {
             // Those from the queue are in this order already.
