@@ -264,19 +264,13 @@ unsafe fn buckets_of<'g>(word: *mut Bucket) -> Array<'g> {
 }
 
 impl Shard {
-    /// The current array.
+    /// The current array, if there is one yet.
     #[inline]
-    fn array<'g>(&self, protected: Protected<'g>) -> Option<Array<'g>> {
-        let word = self.word(protected);
+    fn array<'g>(&self, _protected: Protected<'g>) -> Option<Array<'g>> {
+        // Acquire: pairs with the release store in `rebuild`.
+        let word = self.array.load(ordering!(Acquire, array));
         // SAFETY: the caller is protected from its being freed.
         (!word.is_null()).then(|| unsafe { buckets_of(word) })
-    }
-
-    /// Its word, null if there is none yet.
-    #[inline]
-    fn word(&self, _protected: Protected<'_>) -> *mut Bucket {
-        // Acquire: pairs with the release store in `rebuild`.
-        self.array.load(ordering!(Acquire, array))
     }
 
     /// Moves all tuples to a new array and returns the old one. Under the writer's lock.
@@ -449,12 +443,8 @@ impl HashIndex {
         protected: Protected<'_>,
         is_it: impl FnMut(NonNull<Tuple>) -> bool,
     ) -> Option<NonNull<Tuple>> {
-        let word = self.shard(hash.position()).word(protected);
-        if word.is_null() {
-            return None;
-        }
-        // SAFETY: the caller is protected from its being freed.
-        unsafe { buckets_of(word) }.find(hash, is_it)
+        let array = self.shard(hash.position()).array(protected)?;
+        array.find(hash, is_it)
     }
 
     /// A tuple that the caller recognises, if it is in the first bucket of its probe. The caller may be asked about tuples with other hashes.
@@ -465,10 +455,8 @@ impl HashIndex {
         protected: Protected<'_>,
         is_it: impl Fn(&NonNull<Tuple>) -> bool,
     ) -> Option<NonNull<Tuple>> {
-        let bucket = self
-            .shard(hash.position())
-            .array(protected)?
-            .first_bucket(hash.position());
+        let array = self.shard(hash.position()).array(protected)?;
+        let bucket = array.first_bucket(hash.position());
         bucket.tagged(bucket.tags(), hash.tag()).find(is_it)
     }
 

@@ -226,7 +226,10 @@ impl View<'_> {
     }
 
     fn timestamp(&self) -> Option<u64> {
-        self.gather().timestamp()
+        match self.state.get() {
+            State::Fresh | State::First | State::One => None,
+            State::Untimed | State::Searching | State::Timed => self.gather().timestamp(),
+        }
     }
 
     /// The timestamp, taken now if there is none yet. The slot is narrowed to it: all that was read is visible there.
