@@ -64,19 +64,8 @@ impl Job<'_> {
     }
 
     fn thread<P: Peer>(&self, peer: &P, plan: &Plan) -> Count {
-        let transact = |ops: &[Op]| {
-            if ops.iter().all(|op| op.action == Action::Read) {
-                peer.read(ops, |_, value| touch(value));
-                0
-            } else {
-                peer.write(ops, |_, value| touch(value))
-            }
-        };
         match plan {
-            Plan::Circle(ops, size) => {
-                let mut transactions = ops.chunks_exact(*size).cycle();
-                self.warm_up_and_count(|| transactions.next().map(transact))
-            }
+            Plan::Circle(ops, size) => self.transactions(peer, ops, *size, true),
             Plan::Scans(ranges) => {
                 let mut ranges = ranges.iter().cycle();
                 self.warm_up_and_count(|| {
@@ -91,16 +80,37 @@ impl Job<'_> {
                     Some(0)
                 })
             }
-            Plan::Once(ops) => {
-                let mut transactions = ops.chunks_exact(1);
-                Count::of(self.duration, || transactions.next().map(transact))
+            Plan::Once(ops) => self.transactions(peer, ops, 1, false),
+        }
+    }
+
+    /// Runs transactions of `size` operations each. From one place only: so the compiler puts what an engine does into this loop, as it does where a program
+    /// calls the engine.
+    fn transactions<P: Peer>(&self, peer: &P, ops: &[Op], size: usize, circle: bool) -> Count {
+        let mut left = ops.chunks_exact(size);
+        let mut transact = || {
+            let next = left.next().or_else(|| {
+                left = ops.chunks_exact(size);
+                left.next().filter(|_| circle)
+            })?;
+            if next.iter().all(|op| op.action == Action::Read) {
+                peer.read(next, |_, value| touch(value));
+                Some(0)
+            } else {
+                Some(peer.write(next, |_, value| touch(value)))
             }
+        };
+        if circle {
+            self.warm_up_and_count(transact)
+        } else {
+            Count::of(self.duration, &mut transact)
         }
     }
 
     fn warm_up_and_count(&self, mut transact: impl FnMut() -> Option<u64>) -> Count {
-        Count::of(self.duration / 10, &mut transact);
-        Count::of(self.duration, transact)
+        let phases = [self.duration / 10, self.duration];
+        let counts = phases.map(|duration| Count::of(duration, &mut transact));
+        counts.into_iter().next_back().expect("two phases")
     }
 }
 

@@ -1,7 +1,7 @@
 //! One lock around one map of the standard library.
 
 use super::{About, Action, FOUND, Need, Op, Peer, Value};
-use std::collections;
+use std::collections::{self, btree_map, hash_map};
 use std::hash::{BuildHasher, RandomState};
 use std::ops::RangeInclusive;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -28,6 +28,7 @@ trait Map: Default + Send + Sync + 'static {
     const LACKS: &'static [(Need, &'static str)];
 
     fn find(&self, key: u64) -> Option<&Value>;
+    /// Overwrites the value in place: `insert` would hand the old one back, which may be a copy of it.
     fn put(&mut self, key: u64, value: Value);
     fn range(&self, _range: RangeInclusive<u64>) -> impl Iterator<Item = (&u64, &Value)> {
         std::iter::empty()
@@ -57,7 +58,12 @@ impl<S: Hasher> Map for collections::HashMap<u64, Value, S> {
     }
 
     fn put(&mut self, key: u64, value: Value) {
-        self.insert(key, value);
+        match self.entry(key) {
+            hash_map::Entry::Occupied(mut entry) => *entry.get_mut() = value,
+            hash_map::Entry::Vacant(entry) => {
+                entry.insert(value);
+            }
+        }
     }
 }
 
@@ -70,7 +76,12 @@ impl Map for collections::BTreeMap<u64, Value> {
     }
 
     fn put(&mut self, key: u64, value: Value) {
-        self.insert(key, value);
+        match self.entry(key) {
+            btree_map::Entry::Occupied(mut entry) => *entry.get_mut() = value,
+            btree_map::Entry::Vacant(entry) => {
+                entry.insert(value);
+            }
+        }
     }
 
     fn range(&self, range: RangeInclusive<u64>) -> impl Iterator<Item = (&u64, &Value)> {
