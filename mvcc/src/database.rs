@@ -319,19 +319,16 @@ impl Database {
     #[inline]
     #[cfg_attr(debug_assertions, track_caller)]
     pub fn view<T>(&self, read: impl FnOnce(&View<'_>) -> T) -> T {
-        match Local::latest(self.inner.id) {
+        // One call for all, so that the compiler puts what it calls here.
+        let anew;
+        let local = if let Some(latest) = Local::latest(self.inner.id) {
             // SAFETY: we borrow the database.
-            Some(local) => View::run(unsafe { local.as_ref() }, read),
-            None => self.view_anew(read),
-        }
-    }
-
-    /// The same for a thread that has not used this database before, or another one since.
-    #[cold]
-    #[cfg_attr(debug_assertions, track_caller)]
-    fn view_anew<T>(&self, read: impl FnOnce(&View<'_>) -> T) -> T {
-        let local = self.inner.local();
-        View::run(&local, read)
+            unsafe { latest.as_ref() }
+        } else {
+            anew = self.inner.local();
+            &anew
+        };
+        View::run(local, read)
     }
 
     /// Begins a read-write transaction to be committed by hand. [`Database::run`] is simpler, and retries.

@@ -59,7 +59,11 @@ enum State {
 }
 
 impl<'db> View<'db> {
-    #[inline]
+    #[inline(always)]
+    #[expect(
+        clippy::inline_always,
+        reason = "a view of one row keeps everything in registers as long as it calls nothing"
+    )]
     #[cfg_attr(debug_assertions, track_caller)]
     pub(crate) fn run<T>(local: &'db Local, read: impl FnOnce(&Self) -> T) -> T {
         let announced = Announced {
