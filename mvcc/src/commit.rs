@@ -68,7 +68,12 @@ impl Footprint {
     /// Empties it, which drops versions that were not installed: user code. Whether it is small enough to be kept.
     #[inline]
     pub(crate) fn clear(&mut self) -> bool {
+        let is_small = self.only_untimed_reads() || self.clear_lists();
         self.reads.clear();
+        self.writes.clear() <= SPARE && is_small
+    }
+
+    fn clear_lists(&mut self) -> bool {
         self.timed.clear();
         self.absent.clear();
         self.scans.clear();
@@ -77,7 +82,7 @@ impl Footprint {
             + self.absent.capacity()
             + self.scans.capacity()
             + self.ranges.capacity();
-        self.writes.clear() + room <= SPARE
+        room <= SPARE
     }
 
     /// Remembers what was read at the timestamp.
@@ -154,10 +159,8 @@ impl Footprint {
         let too_early = bug!("clock-before-locks").then(|| shared.clock.now());
         let seen_open = bug!("gate-before-locks") && !shared.is_closed_to_commits();
         lock(self.writes.sort())?;
-        while !inside && !bug!("gate-ignored") && !seen_open && shared.is_closed_to_commits() {
-            unlock(self.writes.sort());
-            shared.wait_for_gate();
-            lock(self.writes.sort())?;
+        if !inside && !bug!("gate-ignored") && !seen_open && shared.is_closed_to_commits() {
+            self.wait_for_gate(shared)?;
         }
         if bug!("lock-kept-on-panic") {
             self.walk_changed_ranges(protected);
@@ -167,7 +170,7 @@ impl Footprint {
         let checked_early = bug!("validation-before-clock")
             && self.validate(u64::MAX, Locks::Ours, protected).is_ok();
         let timestamp = too_early.unwrap_or_else(|| shared.clock.now());
-        let validated = if checked_early || bug!("no-validation") {
+        let validated = if checked_early || self.has_read_nothing() || bug!("no-validation") {
             Ok(())
         } else {
             self.validate(timestamp, Locks::Ours, protected)
@@ -186,6 +189,17 @@ impl Footprint {
             write.install(timestamp);
         }
         Ok(timestamp)
+    }
+
+    /// Waits until commits need not wait, without the locks, and takes them again.
+    #[cold]
+    fn wait_for_gate(&mut self, shared: &Shared) -> Result<(), Lost> {
+        while shared.is_closed_to_commits() {
+            unlock(self.writes.sort());
+            shared.wait_for_gate();
+            lock(self.writes.sort())?;
+        }
+        Ok(())
     }
 
     /// Checks that the catalog has not changed in a way that matters to this commit. After the gate was found open, and after the clock was read.
@@ -227,6 +241,20 @@ impl Footprint {
             self.reads.extend_to(timestamp);
         }
         valid
+    }
+
+    #[inline]
+    fn has_read_nothing(&self) -> bool {
+        self.reads.entries.is_empty() && self.only_untimed_reads()
+    }
+
+    /// Whether all lists of reads but that are empty.
+    #[inline]
+    fn only_untimed_reads(&self) -> bool {
+        self.timed.is_empty()
+            && self.absent.is_empty()
+            && self.scans.is_empty()
+            && self.ranges.is_empty()
     }
 
     /// Checks that all that was read is still current; `timestamp` is a clock reading taken before this.
@@ -344,6 +372,11 @@ enum Locks {
 }
 
 /// Locks all, in address order, so that no two commits wait for each other; waits for each a bounded time only.
+#[inline(always)]
+#[expect(
+    clippy::inline_always,
+    reason = "a tenth of a commit's stores would be those of this call"
+)]
 fn lock(writes: &mut [Write]) -> Result<(), Lost> {
     let mut attempt = 0;
     loop {

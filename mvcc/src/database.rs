@@ -301,7 +301,7 @@ impl Database {
         &self,
         transaction: impl FnMut(&Transaction<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
-        match self.run_with(&RetryPolicy::new(), transaction) {
+        match self.run_with(const { &RetryPolicy::new() }, transaction) {
             Ok(value) => Ok(value),
             Err(RunError::Aborted(error)) => Err(error),
             Err(RunError::Exhausted(_)) => unreachable!("this policy has no limits"),

@@ -50,9 +50,9 @@ pub(crate) fn collect(local: &Local, worker: &Worker, horizon: &Horizon, effort:
     let mut work = Work::new(local, worker, horizon);
     loop {
         let mut garbage = worker.garbage.lock();
-        garbage.take_expired(horizon, &mut work.lists.entries);
+        garbage.take_expired(horizon, &mut work.lists);
         drop(garbage);
-        if work.lists.entries.is_empty() {
+        if work.lists.entries.is_empty() && work.lists.cleared.is_empty() {
             break;
         }
         work.lists.cleared.reserve(work.lists.entries.len());

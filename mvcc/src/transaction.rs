@@ -249,11 +249,11 @@ impl<'db> Transaction<'db> {
         let core = table.core();
         let version = self.version(table, Some(value));
         let (mut key, mut removed) = (key, Removed::default());
-        loop {
+        let (tuple, place) = loop {
             let vacancy = match table.locate(&key, self.protected()) {
                 Ok(tuple) => {
                     if let Some(place) = self.place_of(tuple) {
-                        return self.write(core, tuple, version, place);
+                        break (tuple, place);
                     }
                     removed.note(tuple);
                     continue;
@@ -264,11 +264,12 @@ impl<'db> Transaction<'db> {
             match table.add(vacancy, key, self.protected(), unlinked) {
                 Ok(tuple) => {
                     self.local.worker().count_tuples(1, core.tuple_bytes);
-                    return self.write(core, tuple, version, Place::New { held: true });
+                    break (tuple, Place::New { held: true });
                 }
                 Err(back) => key = back,
             }
-        }
+        };
+        self.write(core, tuple, version, place);
     }
 
     /// Removes a key, whether or not it has a value.
@@ -495,13 +496,19 @@ impl<'db> Transaction<'db> {
 
     /// Lets go of the tuples of writes that are not to be installed. Those that were added for nothing are collected later, not here: that can compare keys,
     /// and we may be unwinding.
+    #[inline]
     fn give_up(&self, writes: &[Write]) {
         if writes.iter().any(|write| write.held) {
-            let now = self.database.shared.clock.now();
-            let mut garbage = self.local.worker().garbage.lock();
-            for removal in writes.iter().filter_map(|write| write.give_up(now)) {
-                garbage.retire(removal);
-            }
+            self.give_up_held(writes);
+        }
+    }
+
+    #[cold]
+    fn give_up_held(&self, writes: &[Write]) {
+        let now = self.database.shared.clock.now();
+        let mut garbage = self.local.worker().garbage.lock();
+        for removal in writes.iter().filter_map(|write| write.give_up(now)) {
+            garbage.retire(removal);
         }
     }
 

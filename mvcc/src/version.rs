@@ -114,6 +114,8 @@ pub(crate) const fn bytes_of<T>() -> i64 {
 pub(crate) struct VersionType {
     /// Of a version with its value, without what the value points to.
     pub(crate) bytes: i64,
+    /// Whether dropping a value does anything.
+    needs_drop: bool,
     /// Drops the value and leaves a version whose memory can serve for another. Runs user code.
     ///
     /// Safety: nobody else looks at the value; the head may still be passed by.
@@ -125,17 +127,22 @@ pub(crate) struct VersionType {
 }
 
 impl VersionType {
+    /// Whether a version's memory can serve for another one as it is, since dropping its value would do nothing.
+    #[inline]
+    pub(crate) fn are_clear(&self) -> bool {
+        !self.needs_drop
+    }
+
     pub(crate) const fn of<V: 'static>() -> Self {
         Self {
             bytes: bytes_of::<ValueVersion<V>>(),
+            needs_drop: needs_drop::<V>(),
             clear: |version| {
-                if needs_drop::<V>() {
-                    let version = version.cast::<ValueVersion<V>>();
-                    // SAFETY: the caller's promise; the version's type is `V` as the table's is. A reference to the value only: the head may be
-                    // shared.
-                    let value = unsafe { &mut (*version.as_ptr()).value };
-                    drop(value.take());
-                }
+                let version = version.cast::<ValueVersion<V>>();
+                // SAFETY: the caller's promise; the version's type is `V` as the table's is. A reference to the value only: the head may be
+                // shared.
+                let value = unsafe { &mut (*version.as_ptr()).value };
+                drop(value.take());
             },
             free: |version| {
                 let version = version.cast::<ValueVersion<V>>();
@@ -181,9 +188,12 @@ impl OwnedVersion {
 
     /// Drops the value, which runs user code; the memory can serve for another version of the same type. Also if the drop panics, the
     /// value is gone.
+    #[inline]
     pub(crate) fn clear(&mut self) {
-        // SAFETY: the value is ours alone.
-        unsafe { (self.types.clear)(self.version) };
+        if !self.types.are_clear() {
+            // SAFETY: the value is ours alone.
+            unsafe { (self.types.clear)(self.version) };
+        }
     }
 }
 
@@ -191,8 +201,7 @@ impl Drop for OwnedVersion {
     fn drop(&mut self) {
         if cfg!(shuttle) {
             // There, memory is freed later; but dropping the value is user code, which runs now.
-            // SAFETY: ours alone.
-            unsafe { (self.types.clear)(self.version) };
+            self.clear();
         }
         // SAFETY: ours alone, and never used again.
         unsafe { (self.types.free)(self.version) };

@@ -1,5 +1,6 @@
 //! A worker's garbage: lists of what waits to be collected.
 
+use super::work::Lists;
 use super::{BATCH, PATIENCE};
 use crate::index::Replaced;
 use crate::shared::Horizon;
@@ -140,16 +141,27 @@ impl Garbage {
         self.pile.piles_up(waiting * last.version_bytes())
     }
 
-    /// Takes up to a portion of what nobody can reach any more.
-    pub(super) fn take_expired(&mut self, horizon: &Horizon, taken: &mut Vec<Retired>) {
-        taken.reserve(self.queue.len().min(PORTION));
-        while taken.len() < PORTION
-            && self.queue.front().is_some_and(|entry| {
-                entry.timestamp < horizon.watermark
-                    || bug!("expired-at-watermark") && entry.timestamp == horizon.watermark
-            })
-        {
-            taken.extend(self.queue.pop_front());
+    /// Takes up to a portion of what nobody can reach any more: what is to be disposed of, and versions that are clear already.
+    pub(super) fn take_expired(&mut self, horizon: &Horizon, lists: &mut Lists) {
+        let has_expired = |entry: &Retired| {
+            entry.timestamp < horizon.watermark
+                || bug!("expired-at-watermark") && entry.timestamp == horizon.watermark
+        };
+        lists.cleared.reserve(self.queue.len().min(PORTION));
+        for _ in 0..PORTION {
+            let Some(entry) = self.queue.pop_front_if(|entry| has_expired(entry)) else {
+                return;
+            };
+            if entry.is_clear() {
+                let table = entry.table_id();
+                // I4: nobody reaches it.
+                let version = entry.into_version();
+                lists
+                    .cleared
+                    .extend(version.map(|version| (table, version)));
+            } else {
+                lists.entries.push(entry);
+            }
         }
     }
 
@@ -274,8 +286,14 @@ impl Retired {
         horizon.first_to_see(from, self.timestamp)
     }
 
-    pub(super) fn table_id(&self) -> usize {
+    /// Whether it is a version whose value need not be dropped.
+    fn is_clear(&self) -> bool {
         // SAFETY: tables outlive their garbage: the database keeps both, and drains the garbage first.
+        self.version.is_some() && unsafe { self.table.as_ref() }.versions.are_clear()
+    }
+
+    pub(super) fn table_id(&self) -> usize {
+        // SAFETY: as above.
         unsafe { self.table.as_ref() }.id
     }
 
