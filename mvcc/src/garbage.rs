@@ -33,7 +33,7 @@ const BATCH: usize = if SMALL { 2 } else { 32 };
 /// Entries that wait in the queue before those between two snapshots are unlinked, which looks at their tuples.
 const PATIENCE: usize = if SMALL { 4 } else { 64 };
 /// How long a commit pauses at most for so many bytes that have piled up. Until it wakes up again, its processor is another thread's.
-const PAUSE: Duration = Duration::from_micros(100);
+const PAUSE: Duration = Duration::from_micros(500);
 /// And for however many.
 const LONGEST: Duration = Duration::from_millis(5);
 /// Rounds of [`settle`]: in the first one, what threads that have ended leave becomes garbage.
@@ -44,6 +44,8 @@ const COLLECTING_PINS: u32 = if SCHEDULED { 1 } else { 3 * 128 };
 const FLUSH_TURNS: u32 = if SCHEDULED { 2 } else { 1024 };
 /// Those that are no pauses.
 const SPINS: u32 = 64;
+/// How long each of the others is at most.
+const NAP: Duration = Duration::from_micros(200);
 
 /// Collects a worker's garbage as far as the live transactions allow. Runs the `Drop` of keys and values; no lock is held then.
 pub(crate) fn collect(local: &Local, worker: &Worker, horizon: &Horizon, effort: Effort) {
@@ -150,7 +152,7 @@ pub(crate) fn flush(local: &Local) {
             match wait.turn() {
                 turn if turn > FLUSH_TURNS => return,
                 // It may wait for a processor that is not ours.
-                turn if turn > SPINS => pause(PAUSE),
+                turn if turn > SPINS => pause(NAP),
                 _ => {}
             }
         }

@@ -16,8 +16,8 @@ const PORTION: usize = 64;
 /// Entries that a commit looks at again whose snapshot has gone. There may be as many as the database has rows.
 const AGAIN: usize = if SMALL { 4 } else { 1024 };
 
-/// Bytes of versions that hardly wait for anything but a thread that does not go on: some milliseconds of updates of large rows.
-const PILE: i64 = if SMALL { 256 } else { 2 << 20 };
+/// Bytes of versions that hardly wait for anything but a thread that does not go on: a millisecond of updates of large rows.
+const PILE: i64 = if SMALL { 256 } else { 1 << 20 };
 
 /// How much a collection does.
 #[derive(Clone, Copy, PartialEq, Eq)]
