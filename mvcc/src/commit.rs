@@ -68,21 +68,18 @@ impl Footprint {
     /// Empties it, which drops versions that were not installed: user code. Whether it is small enough to be kept.
     #[inline]
     pub(crate) fn clear(&mut self) -> bool {
-        let is_small = self.only_untimed_reads() || self.clear_lists();
         self.reads.clear();
-        self.writes.clear() <= SPARE && is_small
-    }
-
-    fn clear_lists(&mut self) -> bool {
-        self.timed.clear();
-        self.absent.clear();
-        self.scans.clear();
-        self.ranges.clear();
+        if !self.lists_are_empty() {
+            self.timed.clear();
+            self.absent.clear();
+            self.scans.clear();
+            self.ranges.clear();
+        }
         let room = self.timed.capacity()
             + self.absent.capacity()
             + self.scans.capacity()
             + self.ranges.capacity();
-        room <= SPARE
+        self.writes.clear() + room <= SPARE
     }
 
     /// Remembers what was read at the timestamp.
@@ -243,14 +240,15 @@ impl Footprint {
         valid
     }
 
+    /// Whether there is nothing to validate.
     #[inline]
     fn has_read_nothing(&self) -> bool {
-        self.reads.entries.is_empty() && self.only_untimed_reads()
+        self.reads.entries.is_empty() && self.lists_are_empty()
     }
 
-    /// Whether all lists of reads but that are empty.
+    /// Whether nothing is remembered but writes, and what was read without a timestamp.
     #[inline]
-    fn only_untimed_reads(&self) -> bool {
+    fn lists_are_empty(&self) -> bool {
         self.timed.is_empty()
             && self.absent.is_empty()
             && self.scans.is_empty()

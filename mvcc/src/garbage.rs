@@ -57,7 +57,6 @@ pub(crate) fn collect(local: &Local, worker: &Worker, horizon: &Horizon, effort:
         if work.lists.entries.is_empty() && work.lists.cleared.is_empty() {
             break;
         }
-        work.lists.cleared.reserve(work.lists.entries.len());
         while !work.lists.entries.is_empty() {
             work.dispose_last();
         }

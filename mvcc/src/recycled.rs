@@ -12,8 +12,8 @@ use crate::version::OwnedVersion;
 const AT_HAND: usize = if SMALL { 2 } else { 16 };
 /// Bytes of versions that a thread's stock takes: what a few collections bring in.
 const ROOM: i64 = if SMALL { 128 } else { 256 << 10 };
-/// Bytes of versions that the spare stock takes: some ten milliseconds of updates of large rows, for which a thread may be preempted. It never has more than was in
-/// use at once. What it had no room for would go back to the allocator, which has the memory of one thread's burst for another thread's rarely.
+/// Bytes of versions that the spare stock takes: some ten milliseconds of updates of large rows, for which a thread may be preempted. It is filled by
+/// such bursts only. What it had no room for would go back to the allocator, which has the memory of one thread's burst for another thread's rarely.
 const SPARE: i64 = if SMALL { 256 } else { 64 << 20 };
 /// Collections after which the spare stock begins to be freed as far as it was of no use meanwhile.
 const EBB: u32 = if SMALL { 4 } else { 1 << 20 };

@@ -115,7 +115,7 @@ pub(crate) struct VersionType {
     /// Of a version with its value, without what the value points to.
     pub(crate) bytes: i64,
     /// Whether dropping a value does anything.
-    needs_drop: bool,
+    pub(crate) needs_drop: bool,
     /// Drops the value and leaves a version whose memory can serve for another. Runs user code.
     ///
     /// Safety: nobody else looks at the value; the head may still be passed by.
@@ -127,12 +127,6 @@ pub(crate) struct VersionType {
 }
 
 impl VersionType {
-    /// Whether a version's memory can serve for another one as it is, since dropping its value would do nothing.
-    #[inline]
-    pub(crate) fn are_clear(&self) -> bool {
-        !self.needs_drop
-    }
-
     pub(crate) const fn of<V: 'static>() -> Self {
         Self {
             bytes: bytes_of::<ValueVersion<V>>(),
@@ -190,7 +184,7 @@ impl OwnedVersion {
     /// value is gone.
     #[inline]
     pub(crate) fn clear(&mut self) {
-        if !self.types.are_clear() {
+        if self.types.needs_drop {
             // SAFETY: the value is ours alone.
             unsafe { (self.types.clear)(self.version) };
         }

@@ -153,12 +153,8 @@ impl Garbage {
                 return;
             };
             if entry.is_clear() {
-                let table = entry.table_id();
                 // I4: nobody reaches it.
-                let version = entry.into_version();
-                lists
-                    .cleared
-                    .extend(version.map(|version| (table, version)));
+                lists.cleared.extend(entry.into_recyclable());
             } else {
                 lists.entries.push(entry);
             }
@@ -289,18 +285,20 @@ impl Retired {
     /// Whether it is a version whose value need not be dropped.
     fn is_clear(&self) -> bool {
         // SAFETY: tables outlive their garbage: the database keeps both, and drains the garbage first.
-        self.version.is_some() && unsafe { self.table.as_ref() }.versions.are_clear()
-    }
-
-    pub(super) fn table_id(&self) -> usize {
-        // SAFETY: as above.
-        unsafe { self.table.as_ref() }.id
+        self.version.is_some() && !unsafe { self.table.as_ref() }.versions.needs_drop
     }
 
     /// The size of its version, as it is counted.
     pub(super) fn version_bytes(&self) -> i64 {
         // SAFETY: as above.
         unsafe { self.table.as_ref() }.versions.bytes
+    }
+
+    /// As [`Retired::into_version`], with the table's number.
+    pub(super) fn into_recyclable(self) -> Option<(usize, OwnedVersion)> {
+        // SAFETY: as above.
+        let table = unsafe { self.table.as_ref() }.id;
+        Some((table, self.into_version()?))
     }
 
     /// The version, for whoever knows that nobody sees its value any more, and that nobody passes its head when it is dropped.

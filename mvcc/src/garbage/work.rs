@@ -75,10 +75,9 @@ impl<'w> Work<'w> {
                 self.worker.garbage.lock().wait(entry, until);
             }
         } else if let Some(entry) = self.lists.entries.pop() {
-            let table = entry.table_id();
             // I4: nobody reaches it.
-            if let Some(version) = entry.into_version() {
-                self.lists.cleared.push((table, version));
+            if let Some(recyclable) = entry.into_recyclable() {
+                self.lists.cleared.push(recyclable);
                 // Should that panic, it is counted all the same.
                 if let Some((_, version)) = self.lists.cleared.last_mut() {
                     version.clear();
@@ -166,9 +165,7 @@ impl<'w> Work<'w> {
             .extract_if(range, |entry| is_linked(entry))
         {
             bytes += entry.version_bytes();
-            let table = entry.table_id();
-            let version = entry.into_version();
-            self.passed.extend(version.map(|version| (table, version)));
+            self.passed.extend(entry.into_recyclable());
         }
         let count = i64::try_from(self.passed.len() - unlinked).expect("fewer than 2^63");
         self.local.worker().count_versions(-count, -bytes);
