@@ -361,15 +361,11 @@ impl Horizon {
         }
     }
 
-    /// The first snapshot that sees a version committed at `from` and superseded at `to`: the smallest in (from, to].
-    pub(crate) fn first_to_see(&self, from: u64, to: u64) -> Option<u64> {
-        let later = self
-            .snapshots
-            .partition_point(|&timestamp| timestamp <= from);
-        self.snapshots
-            .get(later)
-            .copied()
-            .filter(|&timestamp| timestamp < to + u64::from(!bug!("bound-snapshot-ignored")))
+    /// The last snapshot that sees a version committed at `from` and superseded at `to`: the largest in (from, to]. Of readers who follow each other, it is the one
+    /// that ends last as a rule, so what waits for it has to be looked at once more, and not once for each of them.
+    pub(crate) fn last_to_see(&self, from: u64, to: u64) -> Option<u64> {
+        let last = self.last_up_to(to - u64::from(bug!("bound-snapshot-ignored")));
+        last.filter(|&timestamp| timestamp > from)
     }
 
     /// The last snapshot that sees what was there until `to`.
@@ -415,11 +411,12 @@ mod tests {
             open: 100,
             snapshots: vec![10, 20, 30],
         };
-        assert_eq!(horizon.first_to_see(10, 19), None);
-        assert_eq!(horizon.first_to_see(10, 20), Some(20));
-        assert_eq!(horizon.first_to_see(9, 100), Some(10));
-        assert_eq!(horizon.first_to_see(20, 29), None);
-        assert_eq!(horizon.first_to_see(30, 99), None);
+        assert_eq!(horizon.last_to_see(10, 19), None);
+        assert_eq!(horizon.last_to_see(10, 20), Some(20));
+        assert_eq!(horizon.last_to_see(9, 100), Some(30));
+        assert_eq!(horizon.last_to_see(9, 19), Some(10));
+        assert_eq!(horizon.last_to_see(20, 29), None);
+        assert_eq!(horizon.last_to_see(30, 99), None);
         assert_eq!(
             [9, 10, 29, 99].map(|to| horizon.last_up_to(to)),
             [None, Some(10), Some(20), Some(30)]

@@ -137,7 +137,7 @@ impl Work<'_> {
         let snapshot = if bug!("removal-looks-below") {
             // SAFETY: there is no reason why it should be allocated.
             let from = unsafe { Version::head(older) }.timestamp;
-            self.horizon.first_to_see(from, timestamp)
+            self.horizon.last_to_see(from, timestamp)
         } else {
             self.horizon.last_up_to(timestamp)
         };

@@ -3,6 +3,7 @@
 use super::work::Lists;
 use super::{BATCH, PATIENCE};
 use crate::index::Replaced;
+use crate::prefetch::prefetch;
 use crate::shared::Horizon;
 use crate::sync::{SMALL, bug};
 use crate::table::{DeadTuple, TableCore};
@@ -189,6 +190,15 @@ impl Garbage {
             0
         };
         taken.reserve(closed + again.len());
+        // Their timestamps tell who sees them. They were superseded without a look, so most are in nobody's cache.
+        for version in self
+            .queue
+            .range(..closed)
+            .chain(&again)
+            .filter_map(|entry| entry.version)
+        {
+            prefetch(version.as_ptr());
+        }
         for entry in self.queue.drain(..closed).chain(again) {
             match entry.seen_by(horizon) {
                 Some(snapshot) => self.seen.entry(snapshot).or_default().push(entry),
@@ -279,7 +289,7 @@ impl Retired {
         }
         // SAFETY: the entry owns it.
         let from = unsafe { Version::head(version) }.timestamp;
-        horizon.first_to_see(from, self.timestamp)
+        horizon.last_to_see(from, self.timestamp)
     }
 
     /// Whether it is a version whose value need not be dropped.
