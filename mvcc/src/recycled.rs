@@ -5,6 +5,7 @@
 //! no use for long. [`Database::collect`](crate::Database::collect) empties all of them: a thread that has stopped running transactions then keeps nothing but what it has at hand. A
 //! thread that ends frees that, and its pool.
 
+use crate::prefetch::prefetch_for_writing;
 use crate::sync::{Arc, AtomicBool, Mutex, Ordering, SMALL, freed};
 use crate::version::OwnedVersion;
 
@@ -25,7 +26,13 @@ pub(crate) struct Recycled(Vec<Vec<OwnedVersion>>);
 impl Recycled {
     #[inline]
     pub(crate) fn pop(&mut self, table: usize) -> Option<OwnedVersion> {
-        self.0.get_mut(table).and_then(Vec::pop)
+        let versions = self.0.get_mut(table)?;
+        let version = versions.pop()?;
+        // It was superseded without a look, and freed without one, so it is in nobody's cache.
+        if let Some(next) = versions.last() {
+            prefetch_for_writing(next.as_ptr().as_ptr());
+        }
+        Some(version)
     }
 
     fn of(&mut self, table: usize) -> &mut Vec<OwnedVersion> {
