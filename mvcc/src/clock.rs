@@ -208,7 +208,7 @@ impl Clock {
     /// few dozen commits of a counter.
     pub(crate) fn coarse_step(&self) -> u64 {
         match self.kind {
-            ClockKind::Tsc => threshold(4096, 1),
+            ClockKind::Tsc => threshold(8192, 1),
             ClockKind::GenericTimer | ClockKind::Counter | ClockKind::LockedCounter => {
                 threshold(64, 1)
             }
