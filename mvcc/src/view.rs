@@ -9,12 +9,12 @@ use crate::slots::{self, SlotRef};
 use crate::sync::bug;
 use crate::table::{AnyTable, Lookup, TableCore};
 use crate::tree::TreeKey;
-use crate::tuple::Word;
+use crate::tuple::{Tuple, Word};
 use crate::version::Version;
 use std::cell::{Cell, UnsafeCell};
 use std::mem::MaybeUninit;
 use std::ops::Bound;
-use std::ptr::NonNull;
+use std::ptr::{self, NonNull};
 
 /// A short read-only transaction, lent to the closure of [`Database::view`](crate::Database::view).
 ///
@@ -32,8 +32,8 @@ pub struct View<'db> {
     local: &'db Local,
     slot: SlotRef,
     state: Cell<State>,
-    /// What was read first.
-    first: Cell<MaybeUninit<Read<()>>>,
+    /// The tuple that was read first.
+    first: Cell<MaybeUninit<NonNull<Tuple>>>,
     /// All that was read. Used in short steps that run no user code, so one at a time.
     reads: UnsafeCell<MaybeUninit<Reads<()>>>,
 }
@@ -42,20 +42,38 @@ pub struct View<'db> {
 ///
 /// Comparing keys is user code, which may use the view whose search of an index calls it. That search relies on the slot's being open, so what comes in between
 /// may take a timestamp, but does not narrow the slot.
+///
+/// One word: the version that was read, where only one was, or the number of another state. It is stored for each view of one row, and stores are what such views
+/// wait for.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum State {
+struct State(*mut Version);
+
+impl State {
     /// Nothing has been read.
-    Fresh,
+    const FRESH: Self = Self(ptr::without_provenance_mut(0));
     /// Nothing has been read, and a search is under way.
-    First,
-    /// One row has been read, without a timestamp: it is in `first`.
-    One,
+    const FIRST: Self = Self(ptr::without_provenance_mut(1));
     /// Something has been read without a timestamp: it is in `reads`, as in the states below.
-    Untimed,
+    const UNTIMED: Self = Self(ptr::without_provenance_mut(2));
     /// The same, and a search is under way.
-    Searching,
+    const SEARCHING: Self = Self(ptr::without_provenance_mut(3));
     /// At a timestamp, which is taken when it is asked for first.
-    Timed,
+    const TIMED: Self = Self(ptr::without_provenance_mut(4));
+
+    /// This version has been read, without a timestamp, of the tuple in `first`.
+    fn one(version: NonNull<Version>) -> Self {
+        Self(version.as_ptr())
+    }
+
+    /// That version.
+    fn version(self) -> Option<*mut Version> {
+        (self.0 > Self::TIMED.0).then_some(self.0)
+    }
+
+    /// Whether there is nothing in `reads` yet.
+    fn is_before_reads(self) -> bool {
+        self == Self::FRESH || self == Self::FIRST || self.version().is_some()
+    }
 }
 
 impl<'db> View<'db> {
@@ -73,7 +91,7 @@ impl<'db> View<'db> {
         read(&Self {
             local,
             slot: announced.slot,
-            state: Cell::new(State::Fresh),
+            state: Cell::new(State::FRESH),
             first: Cell::new(MaybeUninit::uninit()),
             reads: UnsafeCell::new(MaybeUninit::uninit()),
         })
@@ -95,7 +113,7 @@ impl<'db> View<'db> {
     #[inline]
     pub fn get<T: Lookup<Q>, Q: ?Sized>(&self, table: &T, key: &Q) -> Option<&T::Value> {
         self.check(table.core());
-        if self.state.get() == State::Fresh
+        if self.state.get() == State::FRESH
             && let Some(version) = self.get_first(table, key)
         {
             // SAFETY: it has a value, and the slot protects it as long as `self` lives.
@@ -108,33 +126,29 @@ impl<'db> View<'db> {
     /// keep everything in registers, and it is the number of stores that decides how many views the processor has under way at a time.
     #[inline]
     fn get_first<T: Lookup<Q>, Q: ?Sized>(&self, table: &T, key: &Q) -> Option<NonNull<Version>> {
-        self.state.set(State::First);
+        self.state.set(State::FIRST);
         // SAFETY: the slot is open: we are without a timestamp, and it is not narrowed while we search.
         let tuple = table.find_at_once(key, unsafe { Protected::open() });
-        if self.state.get() != State::First {
+        if self.state.get() != State::FIRST {
             // The search has read something.
-            self.state.set(State::Untimed);
+            self.state.set(State::UNTIMED);
             return None;
         }
         // SAFETY: as above.
         let word = tuple.map(|tuple| unsafe { tuple.as_ref() }.word());
         let (Some(tuple), Some(live)) = (tuple, word.and_then(Word::at_rest)) else {
-            self.state.set(State::Fresh);
+            self.state.set(State::FRESH);
             return None;
         };
-        self.first.set(MaybeUninit::new(Read {
-            tuple,
-            version: live.as_ptr(),
-            table: (),
-        }));
-        self.state.set(State::One);
+        self.first.set(MaybeUninit::new(tuple));
+        self.state.set(State::one(live));
         Some(live)
     }
 
     #[inline(never)]
     fn get_another<T: Lookup<Q>, Q: ?Sized>(&self, table: &T, key: &Q) -> Option<&T::Value> {
         self.gather();
-        if self.state.get() == State::Untimed
+        if self.state.get() == State::UNTIMED
             && let Some(version) = self.get_untimed(table, key)
         {
             // SAFETY: it has a value, and the slot protects it as long as `self` lives.
@@ -148,32 +162,38 @@ impl<'db> View<'db> {
     fn gather(&self) -> &mut Reads<()> {
         // SAFETY: see the field.
         let reads = unsafe { &mut *self.reads.get() };
-        match self.state.get() {
-            state @ (State::Fresh | State::First | State::One) => {
-                let reads = reads.write(Reads::default());
-                if state == State::One && !bug!("first-read-unchecked") {
-                    // SAFETY: it was set before that state.
-                    reads
-                        .entries
-                        .push(unsafe { self.first.get().assume_init() });
-                }
-                self.state.set(match state {
-                    State::First => State::Searching,
-                    _ => State::Untimed,
-                });
-                reads
-            }
+        let state = self.state.get();
+        if !state.is_before_reads() {
             // SAFETY: it was written before these states.
-            State::Untimed | State::Searching | State::Timed => unsafe { reads.assume_init_mut() },
+            return unsafe { reads.assume_init_mut() };
         }
+        let reads = reads.write(Reads::default());
+        if let Some(version) = state.version()
+            && !bug!("first-read-unchecked")
+        {
+            // SAFETY: it was set before that state.
+            let tuple = unsafe { self.first.get().assume_init() };
+            let read = Read {
+                tuple,
+                version,
+                table: (),
+            };
+            reads.entries.push(read);
+        }
+        self.state.set(if state == State::FIRST {
+            State::SEARCHING
+        } else {
+            State::UNTIMED
+        });
+        reads
     }
 
     /// The newest version of a key, if there is one and no timestamp is needed to read it.
     fn get_untimed<T: Lookup<Q>, Q: ?Sized>(&self, table: &T, key: &Q) -> Option<NonNull<Version>> {
-        self.state.set(State::Searching);
+        self.state.set(State::SEARCHING);
         // SAFETY: as in `get_first`.
         let tuple = table.find(key, unsafe { Protected::open() });
-        self.state.set(State::Untimed);
+        self.state.set(State::UNTIMED);
         // SAFETY: as above; found in this table.
         unsafe { self.gather().read_untimed((), tuple?) }
     }
@@ -230,10 +250,10 @@ impl View<'_> {
     }
 
     fn timestamp(&self) -> Option<u64> {
-        match self.state.get() {
-            State::Fresh | State::First | State::One => None,
-            State::Untimed | State::Searching | State::Timed => self.gather().timestamp(),
+        if self.state.get().is_before_reads() {
+            return None;
         }
+        self.gather().timestamp()
     }
 
     /// The timestamp, taken now if there is none yet. The slot is narrowed to it: all that was read is visible there.
@@ -241,8 +261,8 @@ impl View<'_> {
     pub(crate) fn fix_timestamp(&self) -> u64 {
         let reads = self.gather();
         let timestamp = reads.take_timestamp(&self.local.shared().clock);
-        if self.state.get() != State::Searching {
-            self.state.set(State::Timed);
+        if self.state.get() != State::SEARCHING {
+            self.state.set(State::TIMED);
             let slots = &self.local.shared().slots;
             slots.set_released(self.slot, slots::Bound::Fixed(timestamp));
             reads.entries.clear();
