@@ -383,7 +383,8 @@ impl Database {
     /// Frees whatever is garbage now. It is done along with the commits anyway, a few transactions later; this is for
     /// those who want the memory back when no more commits follow.
     ///
-    /// Inside of a transaction or a view on the same thread it frees less.
+    /// Inside of a transaction or a view on the same thread it frees less. So it does while a thread ends that has used the database: to wait for that, join the
+    /// thread; the end of [`std::thread::scope`] only waits for its closure.
     ///
     /// ```
     /// let db = mvcc::Database::new();

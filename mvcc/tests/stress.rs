@@ -2,7 +2,7 @@
 
 mod invariants;
 
-use invariants::deadline;
+use invariants::{deadline, join};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Instant;
 
@@ -65,13 +65,12 @@ fn old_snapshots_stay_as_they_were() {
         let (stop, round) = (AtomicBool::new(false), AtomicU64::new(2));
         let end = deadline();
         std::thread::scope(|scope| {
-            for _ in 0..2 {
-                scope.spawn(|| {
-                    while !stop.load(Relaxed) {
-                        put(round.fetch_add(1, Relaxed));
-                    }
-                });
-            }
+            let write = || {
+                while !stop.load(Relaxed) {
+                    put(round.fetch_add(1, Relaxed));
+                }
+            };
+            let writers = vec![scope.spawn(write), scope.spawn(write)];
             let check = || {
                 let mut random = fastrand::Rng::new();
                 let mut snapshots = Vec::new();
@@ -95,6 +94,7 @@ fn old_snapshots_stay_as_they_were() {
             let checked = checkers.map(std::thread::ScopedJoinHandle::join);
             stop.store(true, Relaxed);
             assert!(checked.iter().all(Result::is_ok), "a snapshot changed");
+            join(writers);
         });
         let rows = db.snapshot().iter(&table).count() as u64;
         assert_clean(&db, rows);
@@ -127,8 +127,8 @@ fn an_ordered_table_is_emptied_again_and_again() {
             }
         };
         std::thread::scope(|scope| {
-            scope.spawn(|| come_and_go(0..STAYS));
-            scope.spawn(|| come_and_go(STAYS + 1..2 * STAYS));
+            let writers = [0..STAYS, STAYS + 1..2 * STAYS];
+            let writers = writers.map(|keys| scope.spawn(|| come_and_go(keys)));
             while Instant::now() < end {
                 let snapshot = db.snapshot();
                 assert_eq!(snapshot.get(&table, &STAYS), Some(&STAYS.to_string()));
@@ -137,6 +137,7 @@ fn an_ordered_table_is_emptied_again_and_again() {
                 assert!(up.iter().all(|(key, value)| key.to_string() == **value));
                 assert!(snapshot.range(&table, ..).rev().eq(up.into_iter().rev()));
             }
+            join(writers.into());
         });
         assert_clean(&db, 1);
     }

@@ -6,6 +6,7 @@
 
 use crate::library::{Read, Table, assert_clean, databases, each_reader};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::thread::ScopedJoinHandle;
 use std::time::{Duration, Instant};
 
 /// How long each test goes on; `MVCC_STRESS_MS` overrides it for a longer search.
@@ -19,7 +20,7 @@ pub(crate) fn deadline() -> Instant {
 pub(crate) fn on_threads(threads: u64, work: impl Fn(u64, &mut fastrand::Rng) + Sync) {
     let end = deadline();
     std::thread::scope(|scope| {
-        for thread in 0..threads {
+        let spawn = |thread| {
             let work = &work;
             scope.spawn(move || {
                 let mut random = fastrand::Rng::with_seed(thread);
@@ -28,9 +29,18 @@ pub(crate) fn on_threads(threads: u64, work: impl Fn(u64, &mut fastrand::Rng) + 
                         work(thread, &mut random);
                     }
                 }
-            });
-        }
+            })
+        };
+        join((0..threads).map(spawn).collect());
     });
+}
+
+/// Waits for threads and for what is done at their ends. The end of a scope waits for their closures only, not for the destructors of their
+/// thread-locals; and as long as a thread is in the library's own, not everything can be collected.
+pub(crate) fn join(threads: Vec<ScopedJoinHandle<'_, ()>>) {
+    for thread in threads {
+        thread.join().expect("a thread that does not panic");
+    }
 }
 
 const ACCOUNTS: u64 = 20;
