@@ -45,7 +45,14 @@ impl<T> Read<T> {
     #[inline]
     pub(crate) fn is_current(&self) -> bool {
         // SAFETY: see `Reads`.
-        let word = unsafe { self.tuple.as_ref() }.unlocked_word();
+        let tuple = unsafe { self.tuple.as_ref() };
+        tuple.word().is_at_rest_with(self.version) || self.is_current_otherwise(tuple)
+    }
+
+    /// The same if somebody holds the tuple, or it has no value, or has had another commit.
+    #[cold]
+    fn is_current_otherwise(&self, tuple: &Tuple) -> bool {
+        let word = tuple.unlocked_word();
         // See `Footprint::is_current` for dead ones.
         word.is_dead() || word.newest() == self.version
     }
@@ -111,9 +118,6 @@ impl<T> Reads<T> {
     /// Adds a read to earlier ones, if there is room and they are all current still.
     #[inline]
     fn add_untimed(&mut self, new: Read<T>) -> bool {
-        if self.entries.is_full() {
-            return false;
-        }
         let mut known = false;
         for read in &self.entries {
             if !bug!("untimed-unchecked") && !read.is_current() {
@@ -122,10 +126,7 @@ impl<T> Reads<T> {
             }
             known |= read.tuple == new.tuple;
         }
-        if !known {
-            self.entries.push(new);
-        }
-        true
+        known || self.entries.try_push(new).is_ok()
     }
 
     /// Takes a timestamp, if there is none yet, at which all that was read is visible.

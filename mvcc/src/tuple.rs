@@ -59,6 +59,15 @@ impl Word {
         (!self.has(TAGS)).then_some(self.0)
     }
 
+    /// Whether it is this version, a value, and nobody holds the tuple.
+    #[inline]
+    pub(crate) fn is_at_rest_with(self, version: *mut Version) -> bool {
+        if bug!("locked-stays-current") {
+            return !self.has(DEAD | TOMBSTONE) && self.newest() == version;
+        }
+        self.as_ptr() == version
+    }
+
     #[inline]
     pub(crate) fn is_tombstone(self) -> bool {
         self.has(TOMBSTONE)

@@ -43,22 +43,22 @@ pub struct View<'db> {
 /// Comparing keys is user code, which may use the view whose search of an index calls it. That search relies on the slot's being open, so what comes in between
 /// may take a timestamp, but does not narrow the slot.
 ///
-/// One word: the version that was read, where only one was, or the number of another state. It is stored for each view of one row, and stores are what such views
-/// wait for.
+/// One word: the address of the version that was read, where only one was, or a number that is less than any address for another state. It is stored for each
+/// view of one row, and stores are what such views wait for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct State(*mut Version);
 
 impl State {
     /// Nothing has been read.
     const FRESH: Self = Self(ptr::without_provenance_mut(0));
-    /// Nothing has been read, and a search is under way.
-    const FIRST: Self = Self(ptr::without_provenance_mut(1));
-    /// Something has been read without a timestamp: it is in `reads`, as in the states below.
-    const UNTIMED: Self = Self(ptr::without_provenance_mut(2));
+    /// Something has been read without a timestamp: it is in `reads`, as in the two states below.
+    const UNTIMED: Self = Self(ptr::without_provenance_mut(1));
     /// The same, and a search is under way.
-    const SEARCHING: Self = Self(ptr::without_provenance_mut(3));
+    const SEARCHING: Self = Self(ptr::without_provenance_mut(2));
     /// At a timestamp, which is taken when it is asked for first.
-    const TIMED: Self = Self(ptr::without_provenance_mut(4));
+    const TIMED: Self = Self(ptr::without_provenance_mut(3));
+    /// Nothing has been read, and a search is under way.
+    const FIRST: Self = Self(ptr::without_provenance_mut(4));
 
     /// This version has been read, without a timestamp, of the tuple in `first`.
     fn one(version: NonNull<Version>) -> Self {
@@ -67,12 +67,13 @@ impl State {
 
     /// That version.
     fn version(self) -> Option<*mut Version> {
-        (self.0 > Self::TIMED.0).then_some(self.0)
+        (self.0 > Self::FIRST.0).then_some(self.0)
     }
 
-    /// Whether there is nothing in `reads` yet.
-    fn is_before_reads(self) -> bool {
-        self == Self::FRESH || self == Self::FIRST || self.version().is_some()
+    /// Whether what was read is in `reads`.
+    #[inline]
+    fn has_reads(self) -> bool {
+        (Self::UNTIMED.0..=Self::TIMED.0).contains(&self.0)
     }
 }
 
@@ -158,15 +159,24 @@ impl<'db> View<'db> {
     }
 
     /// All that was read.
+    #[inline]
     #[expect(clippy::mut_from_ref, reason = "see the field")]
     fn gather(&self) -> &mut Reads<()> {
+        if self.state.get().has_reads() {
+            // SAFETY: see the field; it was written before these states.
+            unsafe { (*self.reads.get()).assume_init_mut() }
+        } else {
+            self.gather_first()
+        }
+    }
+
+    /// The same, where that is one row at most.
+    #[inline(never)]
+    #[expect(clippy::mut_from_ref, reason = "see the field")]
+    fn gather_first(&self) -> &mut Reads<()> {
+        let state = self.state.get();
         // SAFETY: see the field.
         let reads = unsafe { &mut *self.reads.get() };
-        let state = self.state.get();
-        if !state.is_before_reads() {
-            // SAFETY: it was written before these states.
-            return unsafe { reads.assume_init_mut() };
-        }
         let reads = reads.write(Reads::default());
         if let Some(version) = state.version()
             && !bug!("first-read-unchecked")
@@ -250,10 +260,11 @@ impl View<'_> {
     }
 
     fn timestamp(&self) -> Option<u64> {
-        if self.state.get().is_before_reads() {
-            return None;
+        if self.state.get().has_reads() {
+            self.gather().timestamp()
+        } else {
+            None
         }
-        self.gather().timestamp()
     }
 
     /// The timestamp, taken now if there is none yet. The slot is narrowed to it: all that was read is visible there.
