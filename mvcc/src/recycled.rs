@@ -5,7 +5,7 @@
 //! no use for long. [`Database::collect`](crate::Database::collect) empties all of them: a thread that has stopped running transactions then keeps nothing but what it has at hand. A
 //! thread that ends frees that, and its pool.
 
-use crate::prefetch::prefetch_for_writing;
+use crate::prefetch::prefetch_version;
 use crate::sync::{Arc, AtomicBool, Mutex, Ordering, SMALL, freed};
 use crate::version::OwnedVersion;
 
@@ -30,7 +30,7 @@ impl Recycled {
         let version = versions.pop()?;
         // It was superseded without a look, and freed without one, so it is in nobody's cache.
         if let Some(next) = versions.last() {
-            prefetch_for_writing(next.as_ptr().as_ptr());
+            prefetch_version(next.as_ptr().as_ptr());
         }
         Some(version)
     }
