@@ -73,8 +73,10 @@ pub(crate) fn collect(local: &Local, worker: &Worker, horizon: &Horizon, effort:
     }
     drop(work);
     let unlinked = worker.garbage.lock().take_unlinked(horizon);
-    for unlinked in unlinked {
-        defer(local.shared(), &guard, 1, move || drop(unlinked));
+    if !unlinked.is_empty() {
+        // All at once: the epoch frees so many things at a time, however large, and a transaction may have left more.
+        let count = unlinked.len();
+        defer(local.shared(), &guard, count, move || drop(unlinked));
     }
 }
 

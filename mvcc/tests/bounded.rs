@@ -253,6 +253,41 @@ fn threads_that_come_and_go_leave_nothing() {
     assert_eq!((stats.retired, stats.live_versions), (0, stats.live_tuples));
 }
 
+/// A row of an ordered table, with some room.
+const ROW: i64 = 192;
+
+/// A transaction that adds keys to an ordered table replaces a node's content, a kilobyte, for nearly each. They wait for its end, and no longer.
+fn what_large_transactions_replace_is_freed_as_they_end() {
+    let (rows, at_once) = if cfg!(debug_assertions) {
+        (20_000, 1_000)
+    } else {
+        (200_000, 1_000)
+    };
+    let before = heap_bytes();
+    let db = Database::new();
+    let table = db.ordered_table::<u64, Value>("ordered").expect("new");
+    let scattered: Vec<u64> = (0..rows).map(|i| i * 618_033_989 % rows).collect();
+    let mut most = 0;
+    let mut added = 0;
+    for keys in scattered.chunks(at_once) {
+        let Ok(()) = db.run(|tx| {
+            for &key in keys {
+                tx.insert(&table, key, [0; 100]);
+            }
+            Ok::<_, Infallible>(())
+        });
+        added += i64::try_from(keys.len()).expect("few");
+        most = most.max(heap_bytes() - before - ROW * added);
+    }
+    // Of the last transaction, and of some before it, for which the epoch has not moved on.
+    let waiting = 8 * 1_200 * i64::try_from(at_once).expect("few");
+    println!("beside the rows, {most} bytes at most while they were added");
+    assert!(most < waiting, "{most} bytes beside the rows");
+    db.collect();
+    let bytes = heap_bytes() - before;
+    assert!(bytes < ROW * added, "{bytes} bytes after a collection");
+}
+
 fn median(bytes: &[i64]) -> i64 {
     let mut sorted = bytes.to_vec();
     sorted.sort_unstable();
@@ -266,4 +301,5 @@ fn memory_stays_bounded() {
     a_thread_that_stops_strands_nothing();
     closures_that_panic_or_give_up_leave_nothing();
     threads_that_come_and_go_leave_nothing();
+    what_large_transactions_replace_is_freed_as_they_end();
 }

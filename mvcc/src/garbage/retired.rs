@@ -119,19 +119,17 @@ impl Garbage {
     }
 
     /// Takes what only pinned threads can still use.
-    pub(super) fn take_unlinked(
-        &mut self,
-        horizon: &Horizon,
-    ) -> impl Iterator<Item = Unlinked> + use<> {
+    pub(super) fn take_unlinked(&mut self, horizon: &Horizon) -> Vec<Unlinked> {
         let is_closed = |at| at < horizon.open || bug!("unlinked-freed-at-once");
         let closed = self.unlinked.partition_point(|(at, _)| is_closed(*at));
-        let taken: Vec<_> = self.unlinked.drain(..closed).collect();
+        let taken = self.unlinked.drain(..closed);
+        let taken = taken.map(|(_, unlinked)| unlinked).collect();
         self.enough = self.queue.len() + self.unlinked.len() + BATCH;
         // After a burst, its room is given back.
         if self.queue.capacity().max(self.unlinked.capacity()) > 4 * self.enough {
             self.shrink();
         }
-        taken.into_iter().map(|(_, unlinked)| unlinked)
+        taken
     }
 
     /// Whether so much waits, beside what is deferred, that some thread seems not to go on: how many times [`PILE`].
