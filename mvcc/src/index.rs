@@ -9,7 +9,7 @@
 //! key's first bucket to one that does not overflow has passed every bucket where an insert that came before can have put the
 //! key; one that it missed came after some load of the probe (I7).
 
-use crate::prefetch::{prefetch, prefetch_newest};
+use crate::prefetch::{prefetch, prefetch_newest, prefetch_tuple};
 use crate::protected::Protected;
 use crate::sync::{
     AtomicPtr, AtomicU64, AtomicUsize, Mutex, Ordering, SMALL, bug, freed, ordering,
@@ -461,7 +461,7 @@ impl HashIndex {
     }
 
     /// Brings what a lookup of these hashes is going to read towards the processor, for all of them at once: buckets, tuples and newest versions.
-    pub(crate) fn warm(&self, hashes: &[Hash], protected: Protected<'_>) {
+    pub(crate) fn warm(&self, hashes: &[Hash], bytes: usize, protected: Protected<'_>) {
         for &hash in hashes {
             if let Some(array) = self.shard(hash.position()).array(protected) {
                 prefetch(array.first_bucket(hash.position()));
@@ -475,11 +475,13 @@ impl HashIndex {
             if let Some(tuple) = tuple {
                 // SAFETY: found by a protected reader.
                 let tuple = unsafe { tuple.as_ref() };
-                prefetch(tuple);
+                prefetch_tuple(tuple);
                 tuples.push(tuple);
             }
         }
-        tuples.into_iter().for_each(prefetch_newest);
+        for tuple in tuples {
+            prefetch_newest(tuple, bytes);
+        }
     }
 
     /// The insert counter of a key's shard, to be read before the key is looked up.

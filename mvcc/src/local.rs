@@ -3,6 +3,7 @@
 
 use crate::commit::Footprint;
 use crate::garbage::Lists;
+use crate::range::Ranges;
 use crate::recycled::Recycled;
 use crate::reserve::{Place, Reserved};
 use crate::shared::{self, Shared, Worker};
@@ -36,6 +37,8 @@ pub(crate) struct Local {
     reserved: RefCell<Vec<Reserved>>,
     /// Whether that is anything.
     has_reserved: Cell<bool>,
+    /// What is kept from one range to the next.
+    pub(crate) ranges: Ranges,
     /// After the handle: it outlives it.
     shared: Arc<Shared>,
 }
@@ -160,6 +163,7 @@ impl Local {
             inside: Cell::new(false),
             reserved: RefCell::default(),
             has_reserved: Cell::new(false),
+            ranges: Ranges::default(),
             shared: shared.clone(),
         }
     }
@@ -309,7 +313,7 @@ impl Local {
     /// A version of a table with value type `V`, not yet part of any chain.
     #[inline]
     pub(crate) fn new_version<V>(&self, table: usize, value: Option<V>) -> NonNull<Version> {
-        let Some(version) = self.recycled(table) else {
+        let Some(version) = self.recycled(table, size_of::<ValueVersion<V>>()) else {
             return ValueVersion::boxed(value);
         };
         let place = version.cast::<ValueVersion<V>>().as_ptr();
@@ -318,13 +322,13 @@ impl Local {
         version
     }
 
-    /// The memory of a collected version of a table.
+    /// The memory of a collected version of a table, of this size.
     #[inline]
-    fn recycled(&self, table: usize) -> Option<NonNull<Version>> {
+    fn recycled(&self, table: usize, bytes: usize) -> Option<NonNull<Version>> {
         let mut at_hand = self.at_hand.borrow_mut();
-        let recycled = at_hand.pop(table).or_else(|| {
+        let recycled = at_hand.pop(table, bytes).or_else(|| {
             self.worker.pool.take(table, &mut at_hand);
-            at_hand.pop(table)
+            at_hand.pop(table, bytes)
         })?;
         let version = recycled.into_raw();
         freed::set_free(version, false);

@@ -1,6 +1,6 @@
 //! Reads that the commit does not check.
 
-use crate::range::{Direction, RangeRows, Rows, last_key, walk};
+use crate::range::{Direction, RangeRows, Ranges, Row, Rows, last_key, walk};
 use crate::read::{self, RangeReader, owned_bounds};
 use crate::sync::bug;
 use crate::table::{AnyTable, Lookup, OrderedTable, TableCore};
@@ -83,24 +83,31 @@ impl<'db> Peek<'db> {
 }
 
 impl RangeReader for Peek<'_> {
-    unsafe fn read_range<'r, K: TreeKey, V>(
-        &'r self,
+    fn with_ranges<R>(&self, see: impl FnOnce(&Ranges) -> R) -> R {
+        see(&self.0.local.ranges)
+    }
+
+    unsafe fn read_range<K: TreeKey, V>(
+        &self,
         table: &TableCore,
         bounds: (&Bound<K>, &Bound<K>),
         direction: Direction,
         limit: usize,
-    ) -> Rows<'r, K, V> {
+        room: Vec<Row>,
+    ) -> Rows<K> {
         let tx = &self.0;
         let timestamp = tx.peek_timestamp();
         // SAFETY: the caller's promise.
         let tree = unsafe { table.index.tree::<K>() };
         let walked = walk(tree, bounds, direction, limit, tx.protected());
         let last = last_key(&walked);
-        Rows::new(&walked, last, None, |tuple| match tx.own_write(tuple) {
-            // SAFETY: as in `peek`.
-            Some(own) => unsafe { read::value_of(own.as_ptr()) },
-            // SAFETY: as in `peek`; the table has values `V`.
-            None => unsafe { read::tuple_at(tuple, timestamp) },
+        Rows::new(&walked, room, last, None, |tuple| {
+            match tx.own_write(tuple) {
+                // SAFETY: as in `peek`.
+                Some(own) => unsafe { read::value_of::<V>(own.as_ptr()) },
+                // SAFETY: as in `peek`; the table has values `V`.
+                None => unsafe { read::tuple_at(tuple, timestamp) },
+            }
         })
     }
 }

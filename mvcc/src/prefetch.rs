@@ -2,29 +2,54 @@
 
 use crate::tuple::Tuple;
 use crate::version::Version;
+use std::ptr;
 
-/// Says that this is going to be used.
+/// Bytes of a cache line.
+const LINE: usize = 64;
+const LINES: usize = 4;
+
+/// Says that this is going to be used. Brings it into the second-level cache: that keeps track of more misses than the first-level cache (on Zen 4, three
+/// lines at each of 100 random places: 14 ns a place, not 29), and a read that finds it there waits for a few nanoseconds, which overlap.
 #[inline]
 pub(crate) fn prefetch<T>(at: *const T) {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: a hint; it reads nothing.
     unsafe {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        _mm_prefetch::<_MM_HINT_T0>(at.cast());
+        use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T1>(at.cast());
     }
     #[cfg(not(target_arch = "x86_64"))]
     let _ = at;
 }
 
-/// The same of a version: its head, and the next cache line, with most of a small value.
+/// The same of a tuple: its head, and its key, which may be in the next cache line.
 #[inline]
-pub(crate) fn prefetch_version(version: *const Version) {
-    prefetch(version);
-    prefetch(version.wrapping_byte_add(64));
+pub(crate) fn prefetch_tuple(tuple: *const Tuple) {
+    prefetch(tuple);
+    prefetch(tuple.wrapping_add(1));
 }
 
-/// Says that a tuple's newest version is going to be read. Waits for the tuple.
+/// The same of each cache line of something.
 #[inline]
-pub(crate) fn prefetch_newest(tuple: &Tuple) {
-    prefetch_version(tuple.word().newest());
+pub(crate) fn prefetch_lines<T>(all: &T) {
+    for start in (0..size_of::<T>()).step_by(LINE) {
+        prefetch(ptr::from_ref(all).wrapping_byte_add(start));
+    }
+}
+
+/// The same of a version of this size, as far as the first [`LINES`] cache lines: if it has more, the processor sees a pattern.
+#[inline]
+pub(crate) fn prefetch_version(version: *const Version, bytes: usize) {
+    let end = bytes.min(LINES * LINE);
+    for start in (0..end).step_by(LINE) {
+        prefetch(version.wrapping_byte_add(start));
+    }
+    // It need not begin where a line does.
+    prefetch(version.wrapping_byte_add(end - 1));
+}
+
+/// Says that a tuple's newest version, of this size, is going to be read. Waits for the tuple.
+#[inline]
+pub(crate) fn prefetch_newest(tuple: &Tuple, bytes: usize) {
+    prefetch_version(tuple.word().newest(), bytes);
 }

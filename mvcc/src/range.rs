@@ -8,11 +8,13 @@ use crate::sync::SMALL;
 use crate::table::{OrderedTable, TableCore, key_of};
 use crate::tree::{NodeRead, Tree, TreeKey, Walked};
 use crate::tuple::Tuple;
+use crate::version::ValueVersion;
+use std::cell::Cell;
 use std::cmp::Ordering as Order;
+use std::hint::assert_unchecked;
 use std::marker::PhantomData;
-use std::ops::Bound;
+use std::ops::{Bound, Range};
 use std::ptr::NonNull;
-use std::vec;
 
 /// From which end a range is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,52 +27,79 @@ pub enum Direction {
 
 /// Tuples read at a time: few at first, since many ranges are left after a row or two; then more.
 const FIRST_BATCH: usize = if SMALL { 1 } else { 8 };
-const LARGEST_BATCH: usize = if SMALL { 4 } else { 64 };
+const LARGEST_BATCH: usize = if SMALL { 4 } else { 128 };
+
+/// What a thread keeps from one range to the next.
+#[derive(Default)]
+pub struct Ranges {
+    /// How many rows the latest ranges of each table have handed out: so many are read at once next time, within the two bounds above. Tables share a place
+    /// here when there are many.
+    expected: [Cell<u8>; 16],
+    /// Room for rows.
+    room: Cell<Vec<Row>>,
+}
+
+impl Ranges {
+    fn expected(&self, table: &TableCore) -> &Cell<u8> {
+        &self.expected[table.id % self.expected.len()]
+    }
+
+    /// How many tuples to read first, and room for them.
+    fn begin(&self, table: &TableCore) -> (usize, Vec<Row>) {
+        let expected = usize::from(self.expected(table).get());
+        (expected.max(FIRST_BATCH), self.room.take())
+    }
+
+    /// Takes note of a range. More rows are expected at once, fewer bit by bit.
+    fn end(&self, table: &TableCore, rows: usize, mut room: Vec<Row>) {
+        let expected = self.expected(table);
+        let before = usize::from(expected.get());
+        let rows = rows.max(usize::midpoint(before, rows)).min(LARGEST_BATCH);
+        expected.set(u8::try_from(rows).expect("at most the largest batch"));
+        room.clear();
+        self.room.set(room);
+    }
+}
 
 /// Some rows of a range.
-pub struct Rows<'r, K, V> {
-    found: Vec<Row<'r, K, V>>,
+pub struct Rows<K> {
+    found: Vec<Row>,
     /// The key of the last tuple that was looked at, if there may be more beyond.
     last: Option<K>,
     /// What the reader calls this read.
     read: Option<usize>,
 }
 
-struct Row<'r, K, V> {
-    /// Of a table with keys `K`. It has a value that the reader sees, so it stays as long as the reader.
+/// A row of a table whose types are known to whoever has it. It has a value that the reader sees, so it stays as long as the reader.
+#[derive(Clone, Copy)]
+pub struct Row {
     tuple: NonNull<Tuple>,
-    value: &'r V,
-    key: PhantomData<&'r K>,
+    value: NonNull<()>,
 }
 
-impl<'r, K, V> Rows<'r, K, V> {
-    /// The rows of a walk, in its order: those tuples that have a value. `last` comes from [`last_key`].
-    pub(crate) fn new(
+impl<K> Rows<K> {
+    /// The rows of a walk, ascending: those tuples that have a value. `last` comes from [`last_key`]. They are put into `found`, which is empty.
+    pub(crate) fn new<'r, V: 'r>(
         walked: &Walked,
+        mut found: Vec<Row>,
         last: Option<K>,
         read: Option<usize>,
         mut value_of: impl FnMut(NonNull<Tuple>) -> Option<&'r V>,
     ) -> Self {
         walked.tuples().for_each(|tuple| {
             // SAFETY: found by a protected reader, who still is.
-            prefetch_newest(unsafe { tuple.as_ref() });
+            prefetch_newest(unsafe { tuple.as_ref() }, size_of::<ValueVersion<V>>());
         });
-        let mut found = Vec::with_capacity(walked.len());
+        found.reserve(walked.len());
         walked.tuples().for_each(|tuple| {
-            found.extend(value_of(tuple).map(|value| Row {
-                tuple,
-                value,
-                key: PhantomData,
-            }));
+            if let Some(value) = value_of(tuple) {
+                let value = NonNull::from(value).cast();
+                // SAFETY: there is room for all of them.
+                unsafe { assert_unchecked(found.len() < found.capacity()) };
+                found.push(Row { tuple, value });
+            }
         });
         Self { found, last, read }
-    }
-}
-
-impl<'r, K, V> Row<'r, K, V> {
-    fn parts(&self) -> (&'r K, &'r V) {
-        // SAFETY: see the field.
-        (unsafe { key_of(self.tuple) }, self.value)
     }
 }
 
@@ -111,29 +140,44 @@ pub(crate) struct RangeRows<'r, R: RangeReader, K: TreeKey, V> {
     table: &'r TableCore,
     /// What has not been read yet.
     bounds: Option<(Bound<K>, Bound<K>)>,
+    /// How many tuples to read next, once some have been read.
     batch: usize,
-    front: End<'r, K, V>,
-    back: End<'r, K, V>,
+    /// How many rows were read.
+    found: usize,
+    front: End,
+    back: End,
+    types: PhantomData<(&'r K, &'r V)>,
 }
 
 /// Rows that were read from one end, ascending.
-struct End<'r, K, V> {
-    rows: vec::IntoIter<Row<'r, K, V>>,
+#[derive(Default)]
+struct End {
+    rows: Vec<Row>,
+    /// Those of them that have not been handed out.
+    left: Range<usize>,
     read: Option<usize>,
-    /// The last row that this end has handed out of these.
-    last: Option<NonNull<Tuple>>,
     /// Whether the other end has handed out rows of this one.
     is_shared: bool,
 }
 
-impl<K, V> Default for End<'_, K, V> {
-    fn default() -> Self {
-        Self {
-            rows: Vec::new().into_iter(),
-            read: None,
-            last: None,
-            is_shared: false,
-        }
+impl End {
+    #[inline]
+    fn smallest(&mut self) -> Option<Row> {
+        self.left.next().map(|at| self.rows[at])
+    }
+
+    #[inline]
+    fn largest(&mut self) -> Option<Row> {
+        self.left.next_back().map(|at| self.rows[at])
+    }
+
+    /// The last row that this end has handed out of these, if it reads in this direction.
+    fn last(&self, direction: Direction) -> Option<NonNull<Tuple>> {
+        let last = match direction {
+            Direction::Up => self.rows[..self.left.start].last(),
+            Direction::Down => self.rows[self.left.end..].first(),
+        };
+        last.map(|row| row.tuple)
     }
 }
 
@@ -147,9 +191,11 @@ impl<'r, R: RangeReader, K: TreeKey, V> RangeRows<'r, R, K, V> {
             reader,
             table: &table.core,
             bounds: Some(bounds),
-            batch: FIRST_BATCH,
+            batch: 0,
+            found: 0,
             front: End::default(),
             back: End::default(),
+            types: PhantomData,
         }
     }
 
@@ -160,29 +206,38 @@ impl<'r, R: RangeReader, K: TreeKey, V> RangeRows<'r, R, K, V> {
             Direction::Up => &mut self.front,
             Direction::Down => &mut self.back,
         };
-        while end.rows.len() == 0
+        while end.left.is_empty()
             && let Some((start, stop)) = self.bounds.take()
         {
+            let mut room = std::mem::take(&mut end.rows);
+            room.clear();
+            if self.batch == 0 {
+                (self.batch, room) = self.reader.with_ranges(|ranges| ranges.begin(self.table));
+            }
+            let bounds = (&start, &stop);
             // SAFETY: the table's types.
-            let mut rows = unsafe {
+            let rows = unsafe {
                 self.reader
-                    .read_range(self.table, (&start, &stop), direction, self.batch)
+                    .read_range::<K, V>(self.table, bounds, direction, self.batch, room)
             };
             self.batch = (8 * self.batch).min(LARGEST_BATCH);
+            self.found += rows.found.len();
             self.bounds = rows.last.map(|last| match direction {
                 Direction::Up => (Bound::Excluded(last), stop),
                 Direction::Down => (start, Bound::Excluded(last)),
             });
-            if direction == Direction::Down {
-                rows.found.reverse();
-            }
             *end = End {
-                rows: rows.found.into_iter(),
+                left: 0..rows.found.len(),
+                rows: rows.found,
                 read: rows.read,
-                last: None,
                 is_shared: false,
             };
         }
+    }
+
+    fn parts(row: Row) -> (&'r K, &'r V) {
+        // SAFETY: see `Row`; it is of the table, whose types these are.
+        unsafe { (key_of(row.tuple), row.value.cast().as_ref()) }
     }
 }
 
@@ -191,53 +246,50 @@ impl<'r, R: RangeReader, K: TreeKey, V> Iterator for RangeRows<'r, R, K, V> {
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        if self.front.rows.len() == 0 {
+        if self.front.left.is_empty() {
             self.fetch(Direction::Up);
         }
-        let row = if let Some(row) = self.front.rows.next() {
-            self.front.last = Some(row.tuple);
-            row
-        } else {
+        let row = self.front.smallest().or_else(|| {
             self.back.is_shared = true;
-            self.back.rows.next()?
-        };
-        Some(row.parts())
+            self.back.smallest()
+        });
+        row.map(Self::parts)
     }
 }
 
 impl<R: RangeReader, K: TreeKey, V> DoubleEndedIterator for RangeRows<'_, R, K, V> {
     #[inline]
     fn next_back(&mut self) -> Option<Self::Item> {
-        if self.back.rows.len() == 0 {
+        if self.back.left.is_empty() {
             self.fetch(Direction::Down);
         }
-        let row = if let Some(row) = self.back.rows.next_back() {
-            self.back.last = Some(row.tuple);
-            row
-        } else {
+        let row = self.back.largest().or_else(|| {
             self.front.is_shared = true;
-            self.front.rows.next_back()?
-        };
-        Some(row.parts())
+            self.front.largest()
+        });
+        row.map(Self::parts)
     }
 }
 
 impl<R: RangeReader, K: TreeKey, V> Drop for RangeRows<'_, R, K, V> {
     /// Lets the reader forget what was read ahead.
     fn drop(&mut self) {
-        if std::thread::panicking() {
+        if self.batch == 0 || std::thread::panicking() {
             return;
         }
-        let ends = [(&self.front, Direction::Up), (&self.back, Direction::Down)];
-        for (end, direction) in ends {
-            if let (Some(read), Some(last)) = (end.read, end.last)
+        for (end, direction) in [(&self.front, Direction::Up), (&self.back, Direction::Down)] {
+            if let (Some(read), Some(last)) = (end.read, end.last(direction))
                 && !end.is_shared
-                && end.rows.len() > 0
+                && !end.left.is_empty()
             {
                 // SAFETY: the table's key type.
                 unsafe { self.reader.stop_range::<K>(read, direction, last) };
             }
         }
+        let used = self.found - self.front.left.len() - self.back.left.len();
+        let room = std::mem::take(&mut self.front.rows);
+        self.reader
+            .with_ranges(|ranges| ranges.end(self.table, used, room));
     }
 }
 

@@ -1,9 +1,9 @@
 //! Reading, whatever from.
 
 use crate::protected::Protected;
-use crate::range::{Direction, Rows, last_key, walk};
+use crate::range::{Direction, Ranges, Row, Rows, last_key, walk};
 use crate::reads::{Seen, read_at};
-use crate::sync::freed;
+use crate::sync::{bug, freed};
 use crate::table::{AnyTable, Lookup, OrderedTable, TableCore, key_of};
 use crate::timestamp::Timestamp;
 use crate::tree::TreeKey;
@@ -265,7 +265,7 @@ macro_rules! inherent_reads {
         fn warm<'k, T: Lookup<Q>, Q: 'k>(&self, table: &T, keys: impl IntoIterator<Item = &'k Q>) {
             let hashes = keys.into_iter().map_while(|key| table.hash(key));
             let hashes: arrayvec::ArrayVec<_, { $crate::index::WARM }> = hashes.collect();
-            self.protected_for(|protected| table.core().index.warm(&hashes, protected));
+            self.protected_for(|protected| table.core().warm(&hashes, protected));
         }
 
         /// Whether a key has a value.
@@ -532,17 +532,21 @@ pub trait RowReader: RangeReader {
 
 /// What a range needs of a reader to let it see its rows.
 pub trait RangeReader {
-    /// Rows of an ordered table between two bounds, of so many tuples at most from the end where it begins.
+    /// Rows of an ordered table between two bounds, of so many tuples at most from the end where it begins. They are put into `room`, which is empty.
     ///
     /// # Safety
     /// The table has these types.
-    unsafe fn read_range<'r, K: TreeKey, V>(
-        &'r self,
+    unsafe fn read_range<K: TreeKey, V>(
+        &self,
         table: &TableCore,
         bounds: (&Bound<K>, &Bound<K>),
         direction: Direction,
         limit: usize,
-    ) -> Rows<'r, K, V>;
+        room: Vec<Row>,
+    ) -> Rows<K>;
+
+    /// Shows what the thread keeps from one range to the next.
+    fn with_ranges<R>(&self, see: impl FnOnce(&Ranges) -> R) -> R;
 
     /// Tells that of what `read_range` returned, only the rows up to this tuple were made use of.
     ///
@@ -572,7 +576,7 @@ pub(crate) unsafe fn shard_at<'r, K, V>(
     let (_, tuples) = table.index.hash().walk(shard, protected);
     let row = |tuple| {
         // SAFETY: we are protected; the caller's promise.
-        let value = unsafe { tuple_at(tuple, timestamp) };
+        let value = unsafe { tuple_at::<V>(tuple, timestamp) };
         // SAFETY: see above.
         value.map(|value| (unsafe { key_of(tuple) }, value))
     };
@@ -583,21 +587,22 @@ pub(crate) unsafe fn shard_at<'r, K, V>(
 ///
 /// # Safety
 /// As for [`shard_at`].
-pub(crate) unsafe fn range_at<'r, K: TreeKey, V>(
+pub(crate) unsafe fn range_at<K: TreeKey, V>(
     table: &TableCore,
     bounds: (&Bound<K>, &Bound<K>),
     direction: Direction,
     limit: usize,
+    room: Vec<Row>,
     timestamp: u64,
     protected: Protected<'_>,
-) -> Rows<'r, K, V> {
+) -> Rows<K> {
     // SAFETY: the caller's promise.
     let tree = unsafe { table.index.tree::<K>() };
     let walked = walk(tree, bounds, direction, limit, protected);
     let last = last_key(&walked);
-    Rows::new(&walked, last, None, |tuple| {
+    Rows::new(&walked, room, last, None, |tuple| {
         // SAFETY: we are protected; the caller's promise.
-        unsafe { tuple_at(tuple, timestamp) }
+        unsafe { tuple_at::<V>(tuple, timestamp) }
     })
 }
 
@@ -605,7 +610,26 @@ pub(crate) unsafe fn range_at<'r, K: TreeKey, V>(
 ///
 /// # Safety
 /// As for [`shard_at`].
+#[inline]
 pub(crate) unsafe fn tuple_at<'r, V>(tuple: NonNull<Tuple>, timestamp: u64) -> Option<&'r V> {
+    // SAFETY: the caller's promise.
+    if let Some(live) = unsafe { tuple.as_ref() }.word().at_rest()
+        // SAFETY: as above.
+        && (unsafe { Version::head(live) }.is_before(timestamp) || bug!("scan-reads-newest"))
+    {
+        // SAFETY: as above; the word says that it has a value.
+        return Some(unsafe { live_value(live) });
+    }
+    // SAFETY: as above.
+    unsafe { tuple_otherwise_at(tuple, timestamp) }
+}
+
+/// The same if somebody holds the tuple, or its newest version is none to be seen.
+///
+/// # Safety
+/// As for [`shard_at`].
+#[cold]
+unsafe fn tuple_otherwise_at<'r, V>(tuple: NonNull<Tuple>, timestamp: u64) -> Option<&'r V> {
     // SAFETY: the caller's promise.
     match unsafe { read_at(tuple, timestamp) } {
         // SAFETY: as above.

@@ -25,12 +25,12 @@ pub(crate) struct Recycled(Vec<Vec<OwnedVersion>>);
 
 impl Recycled {
     #[inline]
-    pub(crate) fn pop(&mut self, table: usize) -> Option<OwnedVersion> {
+    pub(crate) fn pop(&mut self, table: usize, bytes: usize) -> Option<OwnedVersion> {
         let versions = self.0.get_mut(table)?;
         let version = versions.pop()?;
         // It was superseded without a look, and freed without one, so it is in nobody's cache.
         if let Some(next) = versions.last() {
-            prefetch_version(next.as_ptr().as_ptr());
+            prefetch_version(next.as_ptr().as_ptr(), bytes);
         }
         Some(version)
     }

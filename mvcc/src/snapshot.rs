@@ -2,7 +2,7 @@
 
 use crate::database::{Database, Inner};
 use crate::protected::Protected;
-use crate::range::{Direction, Rows};
+use crate::range::{Direction, Ranges, Row, Rows};
 use crate::read::{self, RangeReader, RowReader};
 use crate::slots::{self, SlotRef};
 use crate::sync::{Ordering, bug, fence};
@@ -131,18 +131,33 @@ impl RowReader for Snapshot {
 }
 
 impl RangeReader for Snapshot {
-    unsafe fn read_range<'r, K: TreeKey, V>(
-        &'r self,
+    fn with_ranges<R>(&self, see: impl FnOnce(&Ranges) -> R) -> R {
+        see(&self.inner().local().ranges)
+    }
+
+    unsafe fn read_range<K: TreeKey, V>(
+        &self,
         table: &TableCore,
         bounds: (&Bound<K>, &Bound<K>),
         direction: Direction,
         limit: usize,
-    ) -> Rows<'r, K, V> {
+        room: Vec<Row>,
+    ) -> Rows<K> {
         let local = self.inner().local();
         let guard = local.pin();
         let protected = Protected::pinned(&guard);
         // SAFETY: as above.
-        unsafe { read::range_at(table, bounds, direction, limit, self.timestamp, protected) }
+        unsafe {
+            read::range_at::<K, V>(
+                table,
+                bounds,
+                direction,
+                limit,
+                room,
+                self.timestamp,
+                protected,
+            )
+        }
     }
 }
 

@@ -238,9 +238,9 @@ impl Index {
     }
 
     /// See [`HashIndex::warm`].
-    pub(crate) fn warm(&self, hashes: &[Hash], protected: Protected<'_>) {
+    pub(crate) fn warm(&self, hashes: &[Hash], bytes: usize, protected: Protected<'_>) {
         if let Self::Hash(index) = self {
-            index.warm(hashes, protected);
+            index.warm(hashes, bytes, protected);
         }
     }
 
@@ -357,6 +357,12 @@ impl TableCore {
             indexed_at: Mutex::default(),
             conflicts: ConflictCounts::default(),
         }
+    }
+
+    /// As [`Index::warm`].
+    pub(crate) fn warm(&self, hashes: &[Hash], protected: Protected<'_>) {
+        let bytes = usize::try_from(self.versions.bytes).expect("a size");
+        self.index.warm(hashes, bytes, protected);
     }
 
     /// Whether there is more to do for a write than to write.

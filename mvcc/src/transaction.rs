@@ -8,7 +8,7 @@ use crate::garbage;
 use crate::index::WARM;
 use crate::local::Local;
 use crate::protected::Protected;
-use crate::range::{Direction, RangeRead, Rows, last_key, walk};
+use crate::range::{Direction, RangeRead, Ranges, Row, Rows, last_key, walk};
 use crate::read::{self, RangeReader, RowReader};
 use crate::reads::{Seen, read_at};
 use crate::reserve;
@@ -108,7 +108,7 @@ pub struct Transaction<'db> {
     doomed: Cell<bool>,
     attempt: u32,
     slot: SlotRef,
-    local: Rc<Local>,
+    pub(crate) local: Rc<Local>,
 }
 
 /// Where a buffered write goes.
@@ -704,14 +704,19 @@ impl RowReader for Transaction<'_> {
 }
 
 impl RangeReader for Transaction<'_> {
+    fn with_ranges<R>(&self, see: impl FnOnce(&Ranges) -> R) -> R {
+        see(&self.local.ranges)
+    }
+
     /// From here on, what was read of the range is protected against changes.
-    unsafe fn read_range<'r, K: TreeKey, V>(
-        &'r self,
+    unsafe fn read_range<K: TreeKey, V>(
+        &self,
         table: &TableCore,
         (start, end): (&Bound<K>, &Bound<K>),
         direction: Direction,
         limit: usize,
-    ) -> Rows<'r, K, V> {
+        room: Vec<Row>,
+    ) -> Rows<K> {
         self.fix_timestamp();
         // SAFETY: the caller's promise.
         let tree = unsafe { table.index.tree::<K>() };
@@ -728,10 +733,10 @@ impl RangeReader for Transaction<'_> {
         let number = footprint.ranges.len();
         // Before its rows are read: that may move the timestamp on, if what was read so far is unchanged.
         footprint.ranges.push(read);
-        Rows::new(&walked, last, Some(number), |tuple| {
+        Rows::new(&walked, room, last, Some(number), |tuple| {
             let seen = self.read(&mut footprint, table, tuple)?;
             // SAFETY: as in `get_tuple`.
-            unsafe { read::value_of(seen.version) }
+            unsafe { read::value_of::<V>(seen.version) }
         })
     }
 

@@ -147,6 +147,9 @@ impl<K: TreeKey> Tree<K> {
         let mut node = self.root(protected);
         loop {
             let content = node.content(protected);
+            if content.level() == 0 {
+                content.prefetch_keys();
+            }
             if let Some(next) = content.beyond(&order) {
                 // SAFETY: linked from a content that we may use.
                 node = unsafe { next.as_ref() };

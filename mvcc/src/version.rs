@@ -64,6 +64,13 @@ impl Version {
         older
     }
 
+    /// Whether it was committed before `timestamp`.
+    #[inline]
+    pub(crate) fn is_before(&self, timestamp: u64) -> bool {
+        self.timestamp < timestamp
+            || bug!("visible-at-its-timestamp") && self.timestamp == timestamp
+    }
+
     /// The version visible at `timestamp` in the chain that starts at `newest`: the newest that is older than it.
     ///
     /// # Safety
@@ -75,9 +82,7 @@ impl Version {
             // SAFETY: `newest` was the tuple's newest version when a pinned and protected reader loaded it, and each step
             // leaves a version that is not below `timestamp`, hence not below the watermark: its successor is allocated.
             let head = unsafe { Self::head(at) };
-            if head.timestamp < timestamp
-                || bug!("visible-at-its-timestamp") && head.timestamp == timestamp
-            {
+            if head.is_before(timestamp) {
                 break;
             }
             version = head.older();

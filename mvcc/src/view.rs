@@ -2,7 +2,7 @@
 
 use crate::local::Local;
 use crate::protected::Protected;
-use crate::range::{Direction, Rows};
+use crate::range::{Direction, Ranges, Row, Rows};
 use crate::read::{self, RangeReader, RowReader};
 use crate::reads::{Read, Reads};
 use crate::slots::{self, SlotRef};
@@ -233,18 +233,25 @@ impl RowReader for View<'_> {
 }
 
 impl RangeReader for View<'_> {
-    unsafe fn read_range<'r, K: TreeKey, V>(
-        &'r self,
+    fn with_ranges<R>(&self, see: impl FnOnce(&Ranges) -> R) -> R {
+        see(&self.local.ranges)
+    }
+
+    unsafe fn read_range<K: TreeKey, V>(
+        &self,
         table: &TableCore,
         bounds: (&Bound<K>, &Bound<K>),
         direction: Direction,
         limit: usize,
-    ) -> Rows<'r, K, V> {
+        room: Vec<Row>,
+    ) -> Rows<K> {
         let guard = self.local.pin();
         let timestamp = self.fix_timestamp();
         let protected = Protected::pinned(&guard);
         // SAFETY: as above.
-        unsafe { read::range_at(table, bounds, direction, limit, timestamp, protected) }
+        unsafe {
+            read::range_at::<K, V>(table, bounds, direction, limit, room, timestamp, protected)
+        }
     }
 }
 

@@ -76,6 +76,7 @@ const MVCC: &[Bug] = bugs! {
     "locked-is-read": "a reader does not wait for the commit that holds the row (I2)",
     "first-read-unchecked": "the first read of a view is not checked against later ones",
     "locked-is-at-rest": "a tuple that a commit holds is read as if it were at rest",
+    "scan-reads-newest": "a scan reads the newest version of a tuple that nobody holds, whatever its timestamp",
     "locked-stays-current": "what was read of a tuple that a commit holds by now counts as current",
     "untimed-unchecked": "reads without a timestamp are not checked against each other",
     "timed-without-a-check": "a timestamp is taken without looking again at what was read before",

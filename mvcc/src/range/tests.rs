@@ -26,7 +26,7 @@ impl Subject {
             .expect("it commits");
     }
 
-    /// Only while a transaction is open.
+    /// The read, and what it found, in its order. Only while a transaction is open.
     fn read(&self, direction: Direction, limit: usize) -> (RangeRead, Vec<NonNull<Tuple>>) {
         let bounds = (Bound::Included(50), Bound::Excluded(100));
         let walked = walk(
@@ -36,7 +36,10 @@ impl Subject {
             limit,
             protected(),
         );
-        let tuples = walked.tuples().collect();
+        let mut tuples: Vec<_> = walked.tuples().collect();
+        if direction == Direction::Down {
+            tuples.reverse();
+        }
         let cause = ConflictCause::RangeChanged;
         let read = RangeRead::new(&self.table.core, direction, walked.nodes, bounds, cause);
         (read, tuples)
@@ -128,4 +131,29 @@ fn rows_come_from_both_ends_whatever_was_read_ahead() {
         assert_eq!(rows.next(), Some((&key, &key)));
     }
     assert_eq!((rows.next(), rows.next_back()), (None, None));
+}
+
+/// So whoever reads a hundred rows at a time waits for memory once, and whoever reads one does not wait for more.
+#[test]
+fn a_range_reads_at_once_what_the_last_ones_of_its_table_handed_out() {
+    let subject = Subject::new();
+    let other = subject.db.ordered_table::<u64, u64>("other").expect("new");
+    let ranges = Ranges::default();
+    let core = &subject.table.core;
+    assert_eq!(ranges.begin(core).0, FIRST_BATCH);
+    ranges.end(core, LARGEST_BATCH - 1, Vec::with_capacity(7));
+    let (rows, room) = ranges.begin(core);
+    assert_eq!((rows, room.capacity()), (LARGEST_BATCH - 1, 7));
+    assert_eq!(ranges.begin(&other.core).0, FIRST_BATCH);
+    ranges.end(core, 10 * LARGEST_BATCH, room);
+    assert_eq!(ranges.begin(core).0, LARGEST_BATCH);
+    ranges.end(core, 0, Vec::new());
+    assert_eq!(ranges.begin(core).0, LARGEST_BATCH / 2);
+
+    let read = |rows: usize| {
+        let tx = subject.db.begin();
+        assert_eq!(tx.range(&subject.table, ..).take(rows).count(), rows);
+        tx.local.ranges.expected(core).get()
+    };
+    assert_eq!([read(3), read(1), read(1)], [3, 2, 1]);
 }

@@ -1,6 +1,7 @@
 //! What a node holds: sorted entries, and where the neighbours are.
 
 use super::{CAPACITY, Node, Split};
+use crate::prefetch::prefetch_lines;
 use crate::sync::{AtomicUsize, Ordering, bug};
 use crate::tuple::Tuple;
 use std::cell::UnsafeCell;
@@ -11,6 +12,7 @@ use std::ptr::NonNull;
 
 /// A node's content. Its entries are tuples in a leaf, which is level 0, and nodes of the level below elsewhere: entry `i` leads to the
 /// keys from `keys[i]` on, up to the next one; `first` to those before.
+#[repr(C)]
 pub(super) struct Content<K> {
     level: u32,
     /// Where this content has an entry that its predecessor had not. [`NOWHERE`] if it came about in another way.
@@ -20,9 +22,9 @@ pub(super) struct Content<K> {
     /// Keys from here on are in `right` or beyond. None in the last node of a level.
     high: Option<K>,
     right: Option<NonNull<Node<K>>>,
+    first: Option<NonNull<Node<K>>>,
     /// Whether all that was here is in another node now, which `right` points to: the left neighbour, or the child if this was a root.
     merged: bool,
-    first: Option<NonNull<Node<K>>>,
     /// Set below `len`; see [`Content::keeps_keys`].
     keys: [UnsafeCell<MaybeUninit<K>>; CAPACITY],
     entries: [UnsafeCell<MaybeUninit<NonNull<()>>>; CAPACITY],
@@ -79,6 +81,20 @@ impl<K> Content<K> {
         content.merged = true;
         content.right = Some(node);
         content
+    }
+
+    /// Says that the keys are going to be searched: that looks at one line after the other, so the misses would come one after the other.
+    #[inline]
+    pub(super) fn prefetch_keys(&self) {
+        if Self::keeps_keys(self.level) {
+            prefetch_lines(&self.keys);
+        }
+    }
+
+    /// Says that a walk is going to read the entries.
+    #[inline]
+    pub(super) fn prefetch_entries(&self) {
+        prefetch_lines(&self.entries);
     }
 
     pub(super) fn level(&self) -> u32 {
@@ -168,16 +184,18 @@ impl<K> Content<K> {
     /// The entry whose key is equal, or how many keys are less.
     #[inline]
     pub(super) fn find(&self, len: usize, order: impl Fn(&K) -> Order) -> Result<usize, usize> {
-        let (mut low, mut high) = (0, len);
-        while low < high {
-            let middle = usize::midpoint(low, high);
-            match order(self.key(middle)) {
-                Order::Less => low = middle + 1,
-                Order::Greater => high = middle,
-                Order::Equal => return Ok(middle),
-            }
+        if Self::keeps_keys(self.level) {
+            // SAFETY: set below the length, and never changed.
+            let keys = unsafe { std::slice::from_raw_parts(self.keys.as_ptr().cast::<K>(), len) };
+            keys.binary_search_by(order)
+        } else {
+            // SAFETY: as above; a leaf's entries are tuples.
+            let tuples = unsafe { std::slice::from_raw_parts(self.tuples().as_ptr(), len) };
+            tuples.binary_search_by(|&tuple| {
+                // SAFETY: as in `key`.
+                order(unsafe { crate::table::key_of(tuple) })
+            })
         }
-        Err(low)
     }
 
     /// The child that leads to a place.

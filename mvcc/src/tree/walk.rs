@@ -2,7 +2,7 @@
 
 use super::content::Content;
 use super::{Node, Tree, TreeKey};
-use crate::prefetch::prefetch;
+use crate::prefetch::{prefetch, prefetch_tuple};
 use crate::protected::Protected;
 use crate::range::Direction;
 use crate::sync::{AtomicPtr, AtomicUsize, Ordering, Wait, bug};
@@ -93,9 +93,11 @@ impl<K: TreeKey> Tree<K> {
         let mut low: Option<&K> = None;
         loop {
             let len = content.len();
-            if let Some(right) = content.right() {
+            let right = content.right();
+            if let Some(right) = right {
                 prefetch(right.as_ptr());
             }
+            content.prefetch_entries();
             let from = match low {
                 None => bound(content, len, &start),
                 // As a rule, all of the next leaf is to the right of the last one.
@@ -110,6 +112,12 @@ impl<K: TreeKey> Tree<K> {
                 _ => bound(content, len, &end).max(from),
             };
             let taken = (to - from).min(limit - walked.len);
+            if from + taken == len
+                && let Some(right) = right
+            {
+                // SAFETY: linked from a content that we may use.
+                prefetch(unsafe { right.as_ref() }.content(protected));
+            }
             walked.take(node, content, len, from, from + taken);
             if from + taken < to {
                 return walked;
@@ -227,7 +235,7 @@ impl Walked {
     ) {
         let read = NodeRead::new(node, content, len, from, to);
         for tuple in read.tuples() {
-            prefetch(tuple.as_ptr());
+            prefetch_tuple(tuple.as_ptr());
         }
         self.len += to - from;
         self.nodes.push(read);
@@ -237,15 +245,14 @@ impl Walked {
         self.len
     }
 
-    /// The tuples in the order of the walk. For those who are still protected as they were during the walk.
+    /// The tuples, ascending. For those who are still protected as they were during the walk.
+    #[inline]
     pub(crate) fn tuples(&self) -> impl Iterator<Item = NonNull<Tuple>> {
-        self.nodes.iter().flat_map(|node| {
-            let tuples = node.tuples();
-            (0..tuples.len()).map(|at| match self.direction {
-                Direction::Up => tuples[at],
-                Direction::Down => tuples[tuples.len() - 1 - at],
-            })
-        })
+        let nodes = (0..self.nodes.len()).map(|at| match self.direction {
+            Direction::Up => &self.nodes[at],
+            Direction::Down => &self.nodes[self.nodes.len() - 1 - at],
+        });
+        nodes.flat_map(|node| node.tuples().iter().copied())
     }
 
     /// The last of them.
