@@ -20,6 +20,7 @@ use crate::local::Local;
 use crate::shared::{Horizon, Shared, Worker};
 use crate::sync::{Ordering, SCHEDULED, SMALL, Wait, fence, pause};
 use crossbeam_epoch::Guard;
+use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 use std::time::Duration;
 
@@ -30,6 +31,8 @@ pub(crate) use work::Lists;
 
 /// A collection scans every slot: it should find this many entries to pay for that.
 const BATCH: usize = if SMALL { 2 } else { 32 };
+/// Things that left an index and are freed in one step.
+const TOGETHER: usize = if SMALL { 2 } else { 64 };
 /// Entries that wait in the queue before those between two snapshots are unlinked, which looks at their tuples.
 const PATIENCE: usize = if SMALL { 4 } else { 64 };
 /// How long a commit pauses at most for so many bytes that have piled up. Until it wakes up again, its processor is another thread's.
@@ -72,12 +75,21 @@ pub(crate) fn collect(local: &Local, worker: &Worker, horizon: &Horizon, effort:
         work.dispose_last();
     }
     drop(work);
-    let unlinked = worker.garbage.lock().take_unlinked(horizon);
-    if !unlinked.is_empty() {
-        // All at once: the epoch frees so many things at a time, however large, and a transaction may have left more.
-        let count = unlinked.len();
-        defer(local.shared(), &guard, count, move || drop(unlinked));
+    let mut unlinked = worker.garbage.lock().take_unlinked(horizon);
+    // Many at a time: the epoch runs so many functions at a time, whatever they free, and a transaction may have left more things.
+    while !unlinked.is_empty() {
+        let some = unlinked.split_off(unlinked.len().saturating_sub(TOGETHER));
+        defer(local.shared(), &guard, some.len(), move || free_all(some));
     }
+}
+
+/// Frees what left an index. Should the drop of a user's key panic, the rest is never freed: a second panic would be the end.
+fn free_all(unlinked: Vec<Unlinked>) {
+    let mut unlinked = ManuallyDrop::new(unlinked);
+    while let Some(last) = unlinked.pop() {
+        drop(last);
+    }
+    drop(ManuallyDrop::into_inner(unlinked));
 }
 
 /// Retires what has just left an index.

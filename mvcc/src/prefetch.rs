@@ -35,6 +35,8 @@ pub(crate) fn prefetch_lines<T>(all: &T) {
     for start in (0..size_of::<T>()).step_by(LINE) {
         prefetch(ptr::from_ref(all).wrapping_byte_add(start));
     }
+    // It need not begin where a line does.
+    prefetch(ptr::from_ref(all).wrapping_byte_add(size_of::<T>().saturating_sub(1)));
 }
 
 /// The same of a version of this size, as far as the first [`LINES`] cache lines: if it has more, the processor sees a pattern.
@@ -44,7 +46,7 @@ pub(crate) fn prefetch_version(version: *const Version, bytes: usize) {
     for start in (0..end).step_by(LINE) {
         prefetch(version.wrapping_byte_add(start));
     }
-    // It need not begin where a line does.
+    // As above.
     prefetch(version.wrapping_byte_add(end - 1));
 }
 

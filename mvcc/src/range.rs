@@ -25,37 +25,38 @@ pub enum Direction {
     Down,
 }
 
-/// Tuples read at a time: few at first, since many ranges are left after a row or two; then more.
+/// Tuples read at a time: few at first, unless the last ranges made use of more, since many ranges are left after a row or two; then more.
 const FIRST_BATCH: usize = if SMALL { 1 } else { 8 };
 const LARGEST_BATCH: usize = if SMALL { 4 } else { 128 };
 
 /// What a thread keeps from one range to the next.
 #[derive(Default)]
 pub struct Ranges {
-    /// How many rows the latest ranges of each table have handed out: so many are read at once next time, within the two bounds above. Tables share a place
-    /// here when there are many.
-    expected: [Cell<u8>; 16],
+    /// How many rows the last two ranges of each table have handed out. Tables share a place here when there are many.
+    handed_out: [Cell<[u8; 2]>; 16],
     /// Room for rows.
     room: Cell<Vec<Row>>,
 }
 
 impl Ranges {
-    fn expected(&self, table: &TableCore) -> &Cell<u8> {
-        &self.expected[table.id % self.expected.len()]
+    fn handed_out(&self, table: &TableCore) -> &Cell<[u8; 2]> {
+        &self.handed_out[table.id % self.handed_out.len()]
     }
 
-    /// How many tuples to read first, and room for them.
+    /// How many tuples to read first, and room for them. As many as the last two ranges both made use of: what is read in vain costs time, and may cost a
+    /// transaction its commit.
     fn begin(&self, table: &TableCore) -> (usize, Vec<Row>) {
-        let expected = usize::from(self.expected(table).get());
-        (expected.max(FIRST_BATCH), self.room.take())
+        let [last, before] = self.handed_out(table).get();
+        let both = usize::from(last.min(before));
+        (both.max(FIRST_BATCH), self.room.take())
     }
 
-    /// Takes note of a range. More rows are expected at once, fewer bit by bit.
+    /// Takes note of a range.
     fn end(&self, table: &TableCore, rows: usize, mut room: Vec<Row>) {
-        let expected = self.expected(table);
-        let before = usize::from(expected.get());
-        let rows = rows.max(usize::midpoint(before, rows)).min(LARGEST_BATCH);
-        expected.set(u8::try_from(rows).expect("at most the largest batch"));
+        let rows = u8::try_from(rows.min(LARGEST_BATCH)).expect("at most the largest batch");
+        let handed_out = self.handed_out(table);
+        let [last, _] = handed_out.get();
+        handed_out.set([rows, last]);
         room.clear();
         self.room.set(room);
     }
@@ -209,7 +210,8 @@ impl<'r, R: RangeReader, K: TreeKey, V> RangeRows<'r, R, K, V> {
         while end.left.is_empty()
             && let Some((start, stop)) = self.bounds.take()
         {
-            let mut room = std::mem::take(&mut end.rows);
+            // Whatever becomes of it: comparing keys may panic.
+            let mut room = std::mem::take(end).rows;
             room.clear();
             if self.batch == 0 {
                 (self.batch, room) = self.reader.with_ranges(|ranges| ranges.begin(self.table));
@@ -287,7 +289,10 @@ impl<R: RangeReader, K: TreeKey, V> Drop for RangeRows<'_, R, K, V> {
             }
         }
         let used = self.found - self.front.left.len() - self.back.left.len();
-        let room = std::mem::take(&mut self.front.rows);
+        let ends = [&mut self.front, &mut self.back];
+        let rooms = ends.map(|end| std::mem::take(&mut end.rows));
+        let room = rooms.into_iter().max_by_key(Vec::capacity);
+        let room = room.expect("one of two");
         self.reader
             .with_ranges(|ranges| ranges.end(self.table, used, room));
     }

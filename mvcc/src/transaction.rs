@@ -747,6 +747,8 @@ impl RangeReader for Transaction<'_> {
         last: NonNull<Tuple>,
     ) {
         self.footprint.borrow_mut().ranges[read].stop(direction, last);
+        // It may have been for what is forgotten now.
+        self.doomed.set(false);
     }
 }
 

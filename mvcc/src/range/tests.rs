@@ -133,27 +133,69 @@ fn rows_come_from_both_ends_whatever_was_read_ahead() {
     assert_eq!((rows.next(), rows.next_back()), (None, None));
 }
 
-/// So whoever reads a hundred rows at a time waits for memory once, and whoever reads one does not wait for more.
+/// So whoever reads a hundred rows at a time waits for memory once, and whoever reads one now and then does not wait for more.
 #[test]
-fn a_range_reads_at_once_what_the_last_ones_of_its_table_handed_out() {
+fn a_range_reads_at_once_what_the_last_two_of_its_table_handed_out() {
     let subject = Subject::new();
     let other = subject.db.ordered_table::<u64, u64>("other").expect("new");
     let ranges = Ranges::default();
     let core = &subject.table.core;
     assert_eq!(ranges.begin(core).0, FIRST_BATCH);
-    ranges.end(core, LARGEST_BATCH - 1, Vec::with_capacity(7));
+    ranges.end(core, LARGEST_BATCH - 1, Vec::new());
+    assert_eq!(ranges.begin(core).0, FIRST_BATCH);
+    ranges.end(core, 10 * LARGEST_BATCH, Vec::with_capacity(7));
     let (rows, room) = ranges.begin(core);
     assert_eq!((rows, room.capacity()), (LARGEST_BATCH - 1, 7));
     assert_eq!(ranges.begin(&other.core).0, FIRST_BATCH);
     ranges.end(core, 10 * LARGEST_BATCH, room);
     assert_eq!(ranges.begin(core).0, LARGEST_BATCH);
     ranges.end(core, 0, Vec::new());
-    assert_eq!(ranges.begin(core).0, LARGEST_BATCH / 2);
+    assert_eq!(ranges.begin(core).0, FIRST_BATCH);
 
     let read = |rows: usize| {
         let tx = subject.db.begin();
         assert_eq!(tx.range(&subject.table, ..).take(rows).count(), rows);
-        tx.local.ranges.expected(core).get()
+        assert_eq!(tx.range(&subject.table, ..).rev().take(1).count(), 1);
+        tx.local.ranges.handed_out(core).get()
     };
-    assert_eq!([read(3), read(1), read(1)], [3, 2, 1]);
+    assert_eq!([read(3), read(2)], [[1, 3], [1, 2]]);
+    let room = subject.db.begin().local.ranges.begin(core).1;
+    assert!(room.capacity() > 0, "kept from either end");
+}
+
+/// What a range has read is not lost to it by a panic, and it can be dropped.
+#[test]
+fn a_range_survives_a_comparison_that_panics() {
+    #[derive(Clone, PartialEq, Eq)]
+    struct Key(u64);
+    thread_local! {
+        static PANICS: Cell<bool> = const { Cell::new(false) };
+    }
+    impl PartialOrd for Key {
+        fn partial_cmp(&self, other: &Self) -> Option<Order> {
+            Some(self.cmp(other))
+        }
+    }
+    impl Ord for Key {
+        fn cmp(&self, other: &Self) -> Order {
+            assert!(!PANICS.get(), "as the test wants it");
+            self.0.cmp(&other.0)
+        }
+    }
+    let db = Database::new();
+    let table = db.ordered_table::<Key, u64>("t").expect("new");
+    db.run(|tx| {
+        (0..40).for_each(|key| tx.insert(&table, Key(key), key));
+        Ok::<_, ()>(())
+    })
+    .expect("it commits");
+    let snapshot = db.snapshot();
+    let mut rows = snapshot.range(&table, Key(0)..Key(40));
+    let read = rows.by_ref().take(FIRST_BATCH).count();
+    PANICS.set(true);
+    let next = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| rows.next().is_some()));
+    PANICS.set(false);
+    assert_eq!((read, next.is_err()), (FIRST_BATCH, true));
+    drop(rows);
+    assert_eq!(snapshot.iter(&table).count(), 40);
 }

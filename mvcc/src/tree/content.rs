@@ -19,12 +19,12 @@ pub(super) struct Content<K> {
     added: u32,
     /// Published entries. It grows when an entry is appended, and never changes otherwise.
     len: AtomicUsize,
-    /// Keys from here on are in `right` or beyond. None in the last node of a level.
-    high: Option<K>,
     right: Option<NonNull<Node<K>>>,
     first: Option<NonNull<Node<K>>>,
     /// Whether all that was here is in another node now, which `right` points to: the left neighbour, or the child if this was a root.
     merged: bool,
+    /// Keys from here on are in `right` or beyond. None in the last node of a level.
+    high: Option<K>,
     /// Set below `len`; see [`Content::keeps_keys`].
     keys: [UnsafeCell<MaybeUninit<K>>; CAPACITY],
     entries: [UnsafeCell<MaybeUninit<NonNull<()>>>; CAPACITY],
@@ -86,7 +86,8 @@ impl<K> Content<K> {
     /// Says that the keys are going to be searched: that looks at one line after the other, so the misses would come one after the other.
     #[inline]
     pub(super) fn prefetch_keys(&self) {
-        if Self::keeps_keys(self.level) {
+        // A search in large keys looks at a small part of their lines.
+        if Self::keeps_keys(self.level) && size_of::<K>() <= 16 {
             prefetch_lines(&self.keys);
         }
     }
