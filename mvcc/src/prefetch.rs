@@ -2,7 +2,6 @@
 
 use crate::tuple::Tuple;
 use crate::version::Version;
-use std::ptr;
 
 /// Bytes of a cache line.
 const LINE: usize = 64;
@@ -29,25 +28,20 @@ pub(crate) fn prefetch_tuple(tuple: *const Tuple) {
     prefetch(tuple.wrapping_add(1));
 }
 
-/// The same of each cache line of something.
+/// The same of each cache line of so many bytes.
 #[inline]
-pub(crate) fn prefetch_lines<T>(all: &T) {
-    for start in (0..size_of::<T>()).step_by(LINE) {
-        prefetch(ptr::from_ref(all).wrapping_byte_add(start));
+pub(crate) fn prefetch_lines<T>(at: *const T, bytes: usize) {
+    for start in (0..bytes).step_by(LINE) {
+        prefetch(at.wrapping_byte_add(start));
     }
-    // It need not begin where a line does.
-    prefetch(ptr::from_ref(all).wrapping_byte_add(size_of::<T>().saturating_sub(1)));
+    // They need not begin where a line does.
+    prefetch(at.wrapping_byte_add(bytes.saturating_sub(1)));
 }
 
 /// The same of a version of this size, as far as the first [`LINES`] cache lines: if it has more, the processor sees a pattern.
 #[inline]
 pub(crate) fn prefetch_version(version: *const Version, bytes: usize) {
-    let end = bytes.min(LINES * LINE);
-    for start in (0..end).step_by(LINE) {
-        prefetch(version.wrapping_byte_add(start));
-    }
-    // As above.
-    prefetch(version.wrapping_byte_add(end - 1));
+    prefetch_lines(version, bytes.min(LINES * LINE));
 }
 
 /// Says that a tuple's newest version, of this size, is going to be read. Waits for the tuple.

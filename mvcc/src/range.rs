@@ -34,7 +34,7 @@ const LARGEST_BATCH: usize = if SMALL { 4 } else { 128 };
 pub struct Ranges {
     /// How many rows the last two ranges of each table have handed out. Tables share a place here when there are many.
     handed_out: [Cell<[u8; 2]>; 16],
-    /// Room for rows.
+    /// Room for rows. Those that are in it are of a range that has ended.
     room: Cell<Vec<Row>>,
 }
 
@@ -52,12 +52,11 @@ impl Ranges {
     }
 
     /// Takes note of a range.
-    fn end(&self, table: &TableCore, rows: usize, mut room: Vec<Row>) {
+    fn end(&self, table: &TableCore, rows: usize, room: Vec<Row>) {
         let rows = u8::try_from(rows.min(LARGEST_BATCH)).expect("at most the largest batch");
         let handed_out = self.handed_out(table);
         let [last, _] = handed_out.get();
         handed_out.set([rows, last]);
-        room.clear();
         self.room.set(room);
     }
 }
@@ -212,10 +211,10 @@ impl<'r, R: RangeReader, K: TreeKey, V> RangeRows<'r, R, K, V> {
         {
             // Whatever becomes of it: comparing keys may panic.
             let mut room = std::mem::take(end).rows;
-            room.clear();
             if self.batch == 0 {
                 (self.batch, room) = self.reader.with_ranges(|ranges| ranges.begin(self.table));
             }
+            room.clear();
             let bounds = (&start, &stop);
             // SAFETY: the table's types.
             let rows = unsafe {

@@ -258,11 +258,12 @@ const ROW: i64 = 192;
 
 /// A transaction that adds keys to an ordered table replaces a node's content, a kilobyte, for nearly each. They wait for its end, and no longer.
 fn what_large_transactions_replace_is_freed_as_they_end() {
-    let (rows, at_once) = if cfg!(debug_assertions) {
-        (20_000, 1_000)
+    let rows = if cfg!(debug_assertions) {
+        20_000
     } else {
-        (200_000, 1_000)
+        200_000
     };
+    let at_once = 1_000;
     let before = heap_bytes();
     let db = Database::new();
     let table = db.ordered_table::<u64, Value>("ordered").expect("new");

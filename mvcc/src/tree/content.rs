@@ -88,14 +88,14 @@ impl<K> Content<K> {
     pub(super) fn prefetch_keys(&self) {
         // A search in large keys looks at a small part of their lines.
         if Self::keeps_keys(self.level) && size_of::<K>() <= 16 {
-            prefetch_lines(&self.keys);
+            prefetch_lines(self.keys.as_ptr(), size_of_val(&self.keys));
         }
     }
 
     /// Says that a walk is going to read the entries.
     #[inline]
     pub(super) fn prefetch_entries(&self) {
-        prefetch_lines(&self.entries);
+        prefetch_lines(self.entries.as_ptr(), size_of_val(&self.entries));
     }
 
     pub(super) fn level(&self) -> u32 {

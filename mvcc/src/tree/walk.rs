@@ -123,7 +123,7 @@ impl<K: TreeKey> Tree<K> {
                 return walked;
             }
             let next = content.high().filter(|high| to == len && end(high).is_lt());
-            let (Some(high), Some(right)) = (next, content.right()) else {
+            let (Some(high), Some(right)) = (next, right) else {
                 walked.is_complete = true;
                 return walked;
             };
