@@ -2,7 +2,8 @@
 
 use crate::conflict::Conflict;
 use crate::core::Core;
-use crate::table::{AnyTable, Lookup, OrderedTable, Row};
+use crate::table::{AnyTable, Lookup, OrderedTable};
+use crate::tuple::Row;
 use std::borrow::Borrow;
 use std::ops::RangeBounds;
 

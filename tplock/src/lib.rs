@@ -85,6 +85,7 @@ mod database;
 mod hashed;
 mod lock;
 mod locks;
+mod operations;
 mod ordered;
 mod read;
 mod rows;
@@ -101,5 +102,6 @@ pub use database::{Database, Stats};
 pub use read::Read;
 #[cfg(shuttle)]
 pub use sync::seed_bug;
-pub use table::{AnyTable, Lookup, OrderedTable, Row, Table, TableError};
+pub use table::{AnyTable, Lookup, OrderedTable, Table, TableError};
 pub use transaction::{Transaction, View};
+pub use tuple::Row;

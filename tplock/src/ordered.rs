@@ -22,7 +22,6 @@
 use crate::conflict::Conflict;
 use crate::core::{Core, Key};
 use crate::lock::Mode;
-use crate::rows::Rows;
 use crate::sync::bug;
 use crate::tree::{Found, Tree};
 use crate::tuple::{End, Home, Locked, Tuple};
@@ -111,15 +110,6 @@ where
             debug_assert!(is_new, "the gap was ours");
             return Ok(locked);
         }
-    }
-
-    /// The rows of a range, locked one by one as they are reached, from both ends.
-    pub(crate) fn rows<'c>(
-        &'c self,
-        core: &'c Core,
-        range: (Bound<K>, Bound<K>),
-    ) -> Rows<'c, K, V> {
-        Rows::new(self, core, range)
     }
 
     /// The tuples and the locks on them.

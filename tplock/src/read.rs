@@ -1,6 +1,7 @@
 //! Reading, whatever from.
 
-use crate::table::{AnyTable, Lookup, OrderedTable, Row};
+use crate::table::{AnyTable, Lookup, OrderedTable};
+use crate::tuple::Row;
 use crate::unwind::live;
 use crate::{Transaction, View};
 use std::borrow::Borrow;

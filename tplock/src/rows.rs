@@ -5,9 +5,8 @@ use crate::core::Core;
 use crate::lock::Mode;
 use crate::ordered::{OrderedIndex, Place};
 use crate::sync::bug;
-use crate::table::Row;
 use crate::tree::Run;
-use crate::tuple::Tuple;
+use crate::tuple::{Row, Tuple};
 use std::ops::{Bound, RangeBounds};
 use std::sync::Arc;
 

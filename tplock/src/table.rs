@@ -5,14 +5,13 @@ use crate::core::{Core, Key};
 use crate::hashed::HashIndex;
 use crate::lock::Mode;
 use crate::ordered::OrderedIndex;
+use crate::rows::Rows;
+use crate::tuple::Row;
 use std::borrow::Borrow;
 use std::fmt;
 use std::hash::Hash;
 use std::ops::Bound;
 use std::sync::Arc;
-
-/// A key and its value.
-pub type Row<'c, K, V> = (&'c K, &'c V);
 
 /// A key that was locked, unless the table has no such key and keeps it so.
 pub(crate) type Found<'c, T> =
@@ -254,7 +253,7 @@ where
     }
 
     fn rows<'c>(&'c self, core: &'c Core) -> impl Iterator<Item = Result<Row<'c, K, V>, Conflict>> {
-        self.index.rows(core, (Bound::Unbounded, Bound::Unbounded))
+        self.range(core, (Bound::Unbounded, Bound::Unbounded))
     }
 
     fn count(&self) -> (usize, usize) {
@@ -284,6 +283,6 @@ where
         core: &'c Core,
         range: (Bound<K>, Bound<K>),
     ) -> impl DoubleEndedIterator<Item = Result<Row<'c, K, V>, Conflict>> + use<'c, K, V> {
-        self.index.rows(core, range)
+        Rows::new(&self.index, core, range)
     }
 }

@@ -7,6 +7,9 @@ use std::cell::UnsafeCell;
 use std::fmt;
 use std::sync::Weak;
 
+/// A key and its value.
+pub type Row<'c, K, V> = (&'c K, &'c V);
+
 /// A write that waits for the commit: an `Option<V>`, of which `None` deletes.
 pub(crate) type Pending = std::rc::Rc<dyn Any>;
 
