@@ -2,6 +2,7 @@
 
 mod measure;
 mod options;
+mod peer;
 mod peers;
 mod report;
 mod rows;

@@ -11,35 +11,6 @@ mod scenarios;
 
 pub use scenarios::SCENARIOS;
 
-macro_rules! bugs {
-    ($($name:literal: $breaks:literal,)+) => {
-        /// The seeded bugs: wrong variants of lines of `tplock`, which stand in its sources as `bug!("name")`, where the right line stands. Nothing
-        /// is built for them: a thread chooses what it explores.
-        pub const BUGS: &[Bug] = &[$(Bug { name: $name, breaks: $breaks },)+];
-    };
-}
-
-bugs! {
-    // Locks.
-    "upgrade-beside-readers": "a shared lock is raised to an exclusive one although others share it",
-    "upgrade-behind-those-who-wait": "who raises a lock waits behind those who wait for that very lock",
-    "younger-waits": "the younger waits for the older too",
-    "new-age-after-death": "who dies is the youngest when it begins again",
-    "sleepers-not-woken": "who sleeps is not told that a lock is free",
-    "dead-tuple-is-locked": "a tuple that has left its index is locked as if it were there",
-    // Transactions.
-    "own-write-not-seen": "a transaction does not see its own writes",
-    "locks-given-up-before-install": "the locks are given up before the writes are there",
-    "locks-kept-after-a-panic": "a panic in a closure leaves its locks behind",
-    // Tables.
-    "tuple-inserted-twice": "two who miss a key make a tuple each",
-    "iterations-not-respected": "a key is added to a hashed table although somebody has iterated over it",
-    "gap-of-absent-key-not-shared": "who misses a key in an ordered table does not lock its absence",
-    "gap-not-looked-up-again": "the gap that was locked may have been divided before",
-    "gap-before-the-end-not-shared": "the gap behind the last row is not locked",
-    "run-not-checked": "rows that were looked up ahead are taken for all there are",
-}
-
 /// A small scenario, with assertions that every schedule must keep.
 #[derive(Clone, Copy)]
 pub struct Scenario {

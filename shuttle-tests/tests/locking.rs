@@ -3,13 +3,14 @@
 //! `SHUTTLE_PROGRAMS` and `SHUTTLE_RUNS` as for `mvcc`; `PROGRAM_SEED` runs one program only.
 
 use shuttle::scheduler::{RandomScheduler, UncontrolledNondeterminismCheckScheduler};
+use shuttle_tests::bugs::TPLOCK;
 use shuttle_tests::engine::scheduled::ScheduledThreads;
 use shuttle_tests::engine::tplock::native::Engine;
 use shuttle_tests::execute::{StdThreads, Subject, execute_all};
 use shuttle_tests::explore::programs::{judge, record_locking, sample_locking};
 use shuttle_tests::explore::{PORTFOLIO, run};
 use shuttle_tests::history::Outcome;
-use shuttle_tests::locking::{BUGS, EFFORT, Effort, hunt, program};
+use shuttle_tests::locking::{EFFORT, Effort, hunt, program};
 use shuttle_tests::program::{Program, Shape};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -67,7 +68,7 @@ fn every_scenario_keeps_its_promise_under_every_scheduler() {
 /// Prints what has found each.
 #[test]
 fn every_seeded_bug_is_found() {
-    for bug in BUGS {
+    for bug in TPLOCK {
         let found = hunt(Some(bug), &EFFORT);
         let found = found.unwrap_or_else(|| panic!("nothing finds {}: {}", bug.name, bug.breaks));
         println!("{}: {}: {found}", bug.name, bug.breaks);

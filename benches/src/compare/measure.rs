@@ -1,6 +1,6 @@
 //! One engine under one row.
 
-use super::peers::Peer;
+use super::peer::Peer;
 use super::rows::{Action, Op, Plan, SCAN};
 use std::cell::Cell;
 use std::hint::black_box;

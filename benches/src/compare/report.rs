@@ -3,8 +3,10 @@
 mod html;
 mod text;
 
-use super::peers::{self, About, VALUE};
+use super::peer::About;
+use super::peers;
 use super::rows::ROWS;
+use super::rows::VALUE;
 use serde::{Deserialize, Serialize};
 use std::process::Command;
 

@@ -1,10 +1,15 @@
 //! The rows: what transactions do, and on which keys.
 
-use super::peers::VALUE;
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 use std::ops::RangeInclusive;
 use workloads::ycsb::{Chooser, Distribution, fnv1a};
+
+/// The size of a value in bytes.
+pub(super) const VALUE: usize = 100;
+
+/// A value, which every engine stores inline or in one piece.
+pub(super) type Value = [u8; VALUE];
 
 /// Keys that a scan reads.
 pub(super) const SCAN: usize = 100;
@@ -72,7 +77,7 @@ impl Op {
 
     /// The value to be written.
     #[inline]
-    pub(super) fn value(&self) -> [u8; VALUE] {
+    pub(super) fn value(&self) -> Value {
         [self.fill; VALUE]
     }
 }

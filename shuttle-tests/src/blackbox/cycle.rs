@@ -1,6 +1,6 @@
 //! Finding the smallest cycle.
 
-use super::graph::{Dependency, Edge};
+use super::edge::{Dependency, Edge};
 use crate::history::History;
 use crate::verdict::{Anomaly, Violation};
 use petgraph::graph::{DiGraph, NodeIndex};

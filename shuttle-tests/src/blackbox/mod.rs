@@ -8,6 +8,7 @@
 //!    to [`SEARCHED`] transactions, within a budget; beyond, an acceptance means that no cycle was found.
 
 mod cycle;
+mod edge;
 mod graph;
 mod observe;
 mod search;

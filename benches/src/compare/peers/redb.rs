@@ -1,6 +1,7 @@
 //! `redb`, in memory.
 
-use super::{About, Action, FOUND, Op, Peer, VALUE};
+use super::super::rows::VALUE;
+use super::{About, Action, FOUND, Op, Peer};
 use redb::{Database, Durability, ReadOnlyTable, ReadTransaction};
 use redb::{ReadableDatabase, ReadableTable, TableDefinition, backends::InMemoryBackend};
 use std::ops::RangeInclusive;

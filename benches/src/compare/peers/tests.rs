@@ -1,5 +1,6 @@
 //! What every adapter must do, and may claim not to.
 
+use super::super::rows::VALUE;
 use super::*;
 use std::cell::RefCell;
 

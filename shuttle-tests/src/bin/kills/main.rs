@@ -6,9 +6,9 @@ mod report;
 mod search;
 
 use clap::Parser;
-use shuttle_tests::bugs::{self, Bug, Subject};
+use shuttle_tests::bugs::{self, Bug, Subject, TPLOCK};
 use shuttle_tests::hunt::{RUNS, explorations};
-use shuttle_tests::locking::{BUGS, EFFORT, Find, hunt};
+use shuttle_tests::locking::{EFFORT, Find, hunt};
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -80,7 +80,7 @@ fn check() -> Result<bool, Box<dyn Error>> {
 
 /// Builds and searches, at the same time, and reports. True if every bug was found, and none where there is none.
 fn kill(options: &Options) -> Result<bool, Box<dyn Error>> {
-    let known = || bugs::all().map(|(_, bug)| bug).chain(BUGS);
+    let known = || bugs::all().map(|(_, bug)| bug).chain(TPLOCK);
     let unknown = options
         .bugs
         .iter()
@@ -94,7 +94,7 @@ fn kill(options: &Options) -> Result<bool, Box<dyn Error>> {
     let is_chosen =
         |bug: &Bug| options.bugs.is_empty() || options.bugs.iter().any(|name| name == bug.name);
     let chosen: Vec<_> = bugs::all().filter(|(_, bug)| is_chosen(bug)).collect();
-    let locking: Vec<_> = BUGS.iter().filter(|bug| is_chosen(bug)).collect();
+    let locking: Vec<_> = TPLOCK.iter().filter(|bug| is_chosen(bug)).collect();
     println!(
         "{} seeded bugs, {} explorations of {} schedules and more",
         chosen.len() + locking.len(),
