@@ -50,7 +50,25 @@ pub(crate) struct Inner {
     /// As it was given, or the number.
     pub(crate) label: Box<str>,
     pub(crate) shared: Arc<Shared>,
-    pub(crate) tables: Mutex<HashMap<String, Arc<TableCore>>>,
+    pub(crate) tables: Mutex<HashMap<Name, Arc<TableCore>>>,
+}
+
+/// What a table is found by. The entries of indexes are tables as well, which no name of a user's may meet.
+#[derive(PartialEq, Eq, Hash)]
+pub(crate) enum Name {
+    /// A table that a user has named.
+    Table(Box<str>),
+    /// The entries of an index of a table.
+    Entries { table: Box<str>, index: Box<str> },
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Table(name) => f.write_str(name),
+            Self::Entries { table, index } => write!(f, "{table}.{index}"),
+        }
+    }
 }
 
 /// Settings for a new [`Database`].
@@ -224,6 +242,7 @@ impl Database {
         K: 'static,
         V: 'static,
     {
+        let name = Name::Table(name.into());
         let core = self.core::<K, V>(name, "Table", || Index::Hash(HashIndex::new()))?;
         Ok(Table::from_core(core))
     }
@@ -244,6 +263,15 @@ impl Database {
         K: Ord + Clone + Send + Sync + 'static,
         V: Send + Sync + 'static,
     {
+        self.ordered(Name::Table(name.into()))
+    }
+
+    /// Opens the ordered table that is found by this, or creates it.
+    pub(crate) fn ordered<K, V>(&self, name: Name) -> Result<OrderedTable<K, V>, TableError>
+    where
+        K: Ord + Clone + Send + Sync + 'static,
+        V: Send + Sync + 'static,
+    {
         let core = self.core::<K, V>(name, "OrderedTable", || {
             Index::Tree(Box::new(Tree::<K>::new()))
         })?;
@@ -252,18 +280,18 @@ impl Database {
 
     fn core<K: 'static, V: 'static>(
         &self,
-        name: &str,
+        name: Name,
         kind: &'static str,
         index: impl FnOnce() -> Index,
     ) -> Result<Arc<TableCore>, TableError> {
         let mut tables = self.inner.tables.lock();
-        if let Some(core) = tables.get(name) {
+        if let Some(core) = tables.get(&name) {
             core.check::<K, V>(kind)?;
             return Ok(core.clone());
         }
-        let core = TableCore::new::<K, V>(tables.len(), &self.inner, name, index());
+        let core = TableCore::new::<K, V>(tables.len(), &self.inner, &name.to_string(), index());
         let core = Arc::new(core);
-        tables.insert(name.to_owned(), core.clone());
+        tables.insert(name, core.clone());
         Ok(core)
     }
 

@@ -327,6 +327,29 @@ fn a_panic_in_a_key_function_leaves_the_transaction_as_it_was() {
     assert_eq!(by_value.range(&db.snapshot(), ..).count(), 1);
 }
 
+/// The entries of an index were a table named `TABLE.INDEX`: those of `y.z` of `x` and of `z` of `x.y` were one table, and a
+/// user's table of that name was a third.
+#[test]
+fn no_name_is_that_of_an_indexs_entries() {
+    let db = Database::new();
+    let by_value = |_: &u64, value: &u64| [*value];
+    let (x, x_y) = (db.table("x").unwrap(), db.table("x.y").unwrap());
+    let y_z = db.index(&x, "y.z", by_value).unwrap();
+    let z = db.index(&x_y, "z", by_value).unwrap();
+    let named = db.ordered_table::<u64, String>("x.y.z").unwrap();
+    db.run(|tx| {
+        tx.insert(&x, 1, 10);
+        tx.insert(&x_y, 2, 10);
+        Ok::<_, ()>(tx.insert(&named, 3, "three".to_owned()))
+    })
+    .unwrap();
+    let snapshot = db.snapshot();
+    assert!(y_z.range(&snapshot, 10..=10).eq([(&1, &10)]));
+    assert!(z.range(&snapshot, 10..=10).eq([(&2, &10)]));
+    assert_eq!(snapshot.iter(&named).count(), 1);
+    assert_eq!(db.stats().live_tuples, 5);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
 

@@ -3,7 +3,7 @@
 use super::entry::Entry;
 use super::write::{Duplicate, Maintain, Maintained};
 use super::{Index, IndexCore, IndexKey, UniqueIndex};
-use crate::database::Database;
+use crate::database::{Database, Name};
 use crate::sync::bug;
 use crate::table::{AnyTable, OrderedTable, TableError};
 use crate::timestamp::Timestamp;
@@ -15,7 +15,7 @@ use std::sync::Arc;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum IndexError {
-    /// The table that is to hold the index's entries could not be opened: `TABLE.INDEX` is the name of another one, or of an index with other keys.
+    /// There is an index of this name with keys of another type. Its entries are the table `TABLE.INDEX` of the message.
     Table(TableError),
     /// Two rows of the table have the same key of the unique index that was to be made.
     Duplicate(Duplicate),
@@ -146,7 +146,10 @@ impl Database {
     {
         self.inner().check(table.core());
         let table_name = table.core().shared_name();
-        let entries = self.ordered_table(&format!("{table_name}.{name}"))?;
+        let entries = self.ordered(Name::Entries {
+            table: table_name.as_ref().into(),
+            index: name.into(),
+        })?;
         // One at a time, and nobody else commits. What was committed before is seen by whoever reads from now on, or locked until it is.
         let local = self.inner().local();
         let _inside = (!bug!("index-built-beside-commits")).then(|| local.enter());
