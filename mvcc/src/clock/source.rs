@@ -67,7 +67,14 @@ fn kernel_trusts_tsc() -> Result<(), String> {
     Ok(())
 }
 
-/// Reads the generic timer. The `isb` before it waits for earlier instructions, the one after it holds later ones back.
+/// Reads the generic timer.
+///
+/// A reading must not be taken before the stores of locks are visible to all cores: a reader that still found a tuple
+/// unlocked could have a later timestamp than the commit (I2). `dmb` orders memory accesses among each other only, and the
+/// counter is a register, so nothing would keep the `mrs` from passing it. `dsb ish` does not complete until all earlier
+/// accesses have, and no later instruction executes before it completes; the `isb` behind it keeps the `mrs` from having
+/// been executed ahead (Arm Architecture Reference Manual, "Generic Timer": counter reads may be speculative unless an
+/// `isb` stands before). The last `isb` holds later loads back until the reading is there.
 #[cfg(all(target_arch = "aarch64", not(shuttle)))]
 #[inline]
 pub(super) fn read() -> u64 {
@@ -75,7 +82,7 @@ pub(super) fn read() -> u64 {
     // SAFETY: reads a counter that every aarch64 operating system lets user code read; touches nothing else. Without
     // `nomem` the compiler moves no memory access across.
     unsafe {
-        core::arch::asm!("dmb ish", "isb", "mrs {}, cntvct_el0", "isb", out(reg) ticks, options(nostack));
+        core::arch::asm!("dsb ish", "isb", "mrs {}, cntvct_el0", "isb", out(reg) ticks, options(nostack));
     }
     ticks
 }
