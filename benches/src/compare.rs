@@ -14,10 +14,10 @@ use peers::{Engine, Entry};
 use report::{Cell, Environment, Report, Title, counted};
 use rows::{Keys, Row, Setup};
 use std::collections::HashMap;
-use std::fs::{self, File};
-use std::io::Write;
+use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
+use workloads::output;
 
 /// What was measured: by row, number of threads, and engine.
 type Samples = HashMap<(&'static str, usize, &'static str), Vec<Sample>>;
@@ -32,32 +32,27 @@ pub(crate) fn main(options: &Options) -> Result<(), Failure> {
     };
     // Better before the measurements than after them.
     let (json, html) = (
-        create(options.json.as_ref())?,
-        create(options.html.as_ref())?,
+        output::open("--json", options.json.as_deref())?,
+        output::open("--html", options.html.as_deref())?,
     );
 
     let report = saved.unwrap_or_else(|| {
         let more = peers::MORE.filter(|_| options.peers.is_empty());
-        more.inspect(|more| eprintln!("{more}"));
+        if let Some(more) = more {
+            output::note(more);
+        }
         let samples = measure(options, &engines, &rows);
         report(options, &engines, &rows, &samples)
     });
-    print!("{}", report.tables(options.markdown));
+    let mut written = Ok(());
     for (file, text) in [(json, report.json()), (html, report.html())] {
-        if let Some(mut file) = file {
-            let written = file.write_all(text.as_bytes());
-            written.map_err(|error| error.to_string())?;
+        if let Some(file) = file {
+            written = written.and(file.write(&text));
         }
     }
-    Ok(())
-}
-
-/// Creates a file that was asked for.
-fn create(path: Option<&PathBuf>) -> Result<Option<File>, Failure> {
-    let Some(path) = path else { return Ok(None) };
-    let file = File::create(path);
-    let failed = |error| Failure::Input(format!("cannot write {}: {error}", path.display()));
-    file.map(Some).map_err(failed)
+    let printed = output::print(report.tables(options.markdown).trim_end());
+    written?;
+    Ok(printed?)
 }
 
 /// What was saved in files, as one.
@@ -88,7 +83,12 @@ fn measure(options: &Options, engines: &[Entry], rows: &[&'static Row]) -> Sampl
         for row in rows {
             for &threads in &options.threads {
                 for (repeat, first) in (0..options.repeats).zip((0..loaded.len()).cycle()) {
-                    eprintln!("{}, {}, repeat {}", row.name, counted(threads), repeat + 1);
+                    output::note(format_args!(
+                        "{}, {}, repeat {}",
+                        row.name,
+                        counted(threads),
+                        repeat + 1
+                    ));
                     let plans = row.draw(&keys, threads, repeat);
                     let job = Job {
                         plans: &plans,
@@ -122,7 +122,7 @@ fn load(engine: &Entry, setup: Setup, keys: &Keys) -> Option<Box<dyn Engine>> {
         Setup::Ordered => engine.load_ordered,
         Setup::Empty => return None,
     };
-    eprintln!("loading {}", engine.about.name);
+    output::note(format_args!("loading {}", engine.about.name));
     Some(load(&keys.unordered))
 }
 

@@ -14,10 +14,12 @@ mod skiplist;
 #[cfg(test)]
 mod tests;
 
+use super::Failure;
 use clap::Args;
 use key::Key;
 use measure::{Sample, Workload};
 use std::path::PathBuf;
+use workloads::output;
 
 /// What is asked of a candidate. Every call enters and leaves the candidate's own reclamation scheme, if it has one.
 trait OrderedIndex: Sync {
@@ -108,9 +110,9 @@ const CANDIDATES: [Candidate; 10] = [
 ];
 
 /// Measures and prints.
-pub(crate) fn main(options: &Options) -> Result<(), String> {
+pub(crate) fn main(options: &Options) -> Result<(), Failure> {
     if options.threads.contains(&0) {
-        return Err("--threads: at least one thread".into());
+        return Err(Failure::Input("--threads: at least one thread".into()));
     }
     let chosen: Vec<&Candidate> = CANDIDATES
         .iter()
@@ -119,8 +121,12 @@ pub(crate) fn main(options: &Options) -> Result<(), String> {
         })
         .collect();
     if chosen.is_empty() {
-        return Err("--only: no candidate has such a name".into());
+        return Err(Failure::Input(
+            "--only: no candidate has such a name".into(),
+        ));
     }
+    // Better before the measurements than after them.
+    let json = output::open("--json", options.json.as_deref())?;
 
     let mut results = Vec::new();
     for &threads in &options.threads {
@@ -128,11 +134,11 @@ pub(crate) fn main(options: &Options) -> Result<(), String> {
         for repeat in 0..options.repeats {
             let workload = Workload::draw(options.keys, options.stride, threads, repeat);
             for (candidate, samples) in chosen.iter().zip(&mut samples) {
-                eprintln!(
+                output::note(format_args!(
                     "{threads} threads, repeat {}: {}",
                     repeat + 1,
                     candidate.name
-                );
+                ));
                 samples.push((candidate.run)(&workload));
             }
         }
@@ -148,10 +154,8 @@ pub(crate) fn main(options: &Options) -> Result<(), String> {
                 }),
         );
     }
-    report::print(options, &results);
-    if let Some(path) = &options.json {
-        let json = report::json(options, &results);
-        std::fs::write(path, json).map_err(|error| format!("{}: {error}", path.display()))?;
-    }
-    Ok(())
+    let written = json.map_or(Ok(()), |json| json.write(&report::json(options, &results)));
+    let printed = output::print(report::table(options, &results));
+    written?;
+    Ok(printed?)
 }

@@ -4,8 +4,10 @@ use crate::soak::{self, Programs, Settings};
 use clap::Parser;
 use clap::error::ErrorKind;
 use shuttle_tests::report::Report;
+use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
+use workloads::output;
 
 /// Runs random programs on `mvcc` with real threads, and checks the history of each.
 #[derive(Parser)]
@@ -37,6 +39,14 @@ pub(crate) enum Failure {
     Input(String),
     /// A history was rejected. What is to be said of it.
     Violation(String),
+    /// Standard output could not be written.
+    Output(io::Error),
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Output(error)
+    }
 }
 
 /// Runs the command that the process's arguments ask for.
@@ -45,8 +55,7 @@ pub(crate) fn run() -> Result<(), Failure> {
         Ok(cli) => cli,
         Err(error) if error.exit_code() == 0 => {
             // Help or the version.
-            print!("{error}");
-            return Ok(());
+            return Ok(output::print(error.to_string().trim_end())?);
         }
         Err(error) => return Err(Failure::Input(one_line(&error))),
     };
@@ -71,6 +80,12 @@ impl Cli {
                 self.output.display()
             )));
         }
+        output::check_folder(&self.output).map_err(|error| {
+            Failure::Input(format!(
+                "cannot write to --output {}: {error}; name a directory that is writable",
+                self.output.display()
+            ))
+        })?;
         Ok(Settings {
             duration,
             threads: usize::from(self.threads),
@@ -103,10 +118,8 @@ fn replay(file: &std::path::Path) -> Result<(), Failure> {
     let text = std::fs::read_to_string(file).map_err(|error| unusable(&error))?;
     let evidence: soak::Evidence = serde_json::from_str(&text).map_err(|error| unusable(&error))?;
     let report = Report::of(&evidence.history);
-    print!("{}", evidence.history);
     if report.is_rejected() {
-        return Err(Failure::Violation(report.to_string()));
+        return Err(Failure::Violation(format!("{}{report}", evidence.history)));
     }
-    println!("{report}");
-    Ok(())
+    Ok(output::print(format_args!("{}{report}", evidence.history))?)
 }

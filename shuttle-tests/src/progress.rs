@@ -3,7 +3,9 @@
 use crate::soak::Counts;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::cell::Cell;
+use std::io;
 use std::time::{Duration, Instant};
+use workloads::output;
 
 /// A line that is kept up to date on a terminal, and a line from time to time elsewhere.
 pub(crate) struct Progress {
@@ -43,16 +45,17 @@ impl Progress {
         let elapsed = now - self.start;
         if self.bar.is_hidden() {
             let (elapsed, duration) = (elapsed.as_secs(), self.duration.as_secs());
-            println!("{elapsed} of {duration} s: {counts}");
+            // Nobody need read it.
+            let _ = output::print(format_args!("{elapsed} of {duration} s: {counts}"));
         } else {
             self.bar.set_position(elapsed.as_secs());
             self.bar.set_message(counts.to_string());
         }
     }
 
-    pub(crate) fn finish(&self, counts: &Counts) {
+    pub(crate) fn finish(&self, counts: &Counts) -> io::Result<()> {
         self.bar.finish_and_clear();
         let elapsed = self.start.elapsed().as_secs_f64();
-        println!("{elapsed:.1} s: {counts}");
+        output::print(format_args!("{elapsed:.1} s: {counts}"))
     }
 }

@@ -87,14 +87,14 @@ pub(crate) fn run(settings: &Settings) -> Result<(), Failure> {
             let report = Report::of(&history);
             counts.add(&history, &report);
             if report.is_rejected() {
-                progress.finish(&counts);
-                return Err(keep(settings, &program, history, &report));
+                let violation = keep(settings, &program, history, &report);
+                let _ = progress.finish(&counts);
+                return Err(violation);
             }
         }
         progress.show(&counts);
     }
-    progress.finish(&counts);
-    Ok(())
+    Ok(progress.finish(&counts)?)
 }
 
 fn execute_batch(programs: Vec<Program>) -> Result<Vec<(Program, History)>, Failure> {

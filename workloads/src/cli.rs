@@ -9,8 +9,10 @@ mod ycsb;
 
 use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
+use std::io;
 use workloads::InputError;
 use workloads::engine::Engine;
+use workloads::output;
 
 /// Workloads on an in-memory transaction engine.
 ///
@@ -59,6 +61,14 @@ pub(crate) enum Failure {
     Input(InputError),
     /// The run failed.
     Run(String),
+    /// Standard output could not be written.
+    Output(io::Error),
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Output(error)
+    }
 }
 
 impl From<InputError> for Failure {
@@ -72,7 +82,7 @@ pub(crate) fn run() -> Result<(), Failure> {
     match parse(std::env::args_os())?.command {
         Some(command) => command.run(),
         None => MAIN_JOB.into_iter().try_for_each(|line| {
-            println!("\n$ {line}");
+            output::print(format_args!("\n$ {line}"))?;
             let parsed = parse(line.split_whitespace().map(OsString::from))?;
             parsed.command.map_or(Ok(()), |command| command.run())
         }),
@@ -80,7 +90,7 @@ pub(crate) fn run() -> Result<(), Failure> {
 }
 
 /// Prints what `--help` and `--version` ask for, and ends the process then.
-fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Cli, InputError> {
+fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Cli, Failure> {
     // A negative number is a number that is out of range, not an unknown option.
     let numbers = |argument: Arg| {
         let has_value = argument.get_action().takes_values();
@@ -94,9 +104,12 @@ fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Cli, InputError> {
             let text = error.render().to_string();
             let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
             let line = lines.collect::<Vec<_>>().join("; ");
-            Err(InputError::new(line.trim_start_matches("error: ")))
+            Err(InputError::new(line.trim_start_matches("error: ")).into())
         }
-        Err(message) => message.exit(),
+        Err(message) => {
+            output::print(message.render().to_string().trim_end())?;
+            std::process::exit(0)
+        }
     }
 }
 

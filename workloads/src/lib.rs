@@ -4,6 +4,7 @@
 
 pub mod engine;
 mod measure;
+pub mod output;
 pub mod paper;
 pub mod tpcc;
 pub mod ycsb;

@@ -3,6 +3,7 @@
 mod cli;
 
 use std::process::ExitCode;
+use workloads::output;
 
 // The system's allocator: it measured best, see docs/performance.md.
 
@@ -10,12 +11,18 @@ fn main() -> ExitCode {
     match cli::run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(cli::Failure::Input(error)) => {
-            eprintln!("error: {error}");
+            output::note(format_args!("error: {error}"));
             ExitCode::from(2)
         }
         Err(cli::Failure::Run(error)) => {
-            eprintln!("error: {error}");
+            output::note(format_args!("error: {error}"));
             ExitCode::FAILURE
+        }
+        Err(cli::Failure::Output(error)) => {
+            output::failed(&error).map_or(ExitCode::SUCCESS, |error| {
+                output::note(format_args!("error: {error}"));
+                ExitCode::FAILURE
+            })
         }
     }
 }

@@ -52,8 +52,8 @@ impl Row {
     }
 }
 
-/// Prints the medians.
-pub(super) fn print(options: &Options, rows: &[Row]) {
+/// The medians.
+pub(super) fn table(options: &Options, rows: &[Row]) -> String {
     let cells: Vec<[String; 9]> = std::iter::once(HEAD.map(String::from))
         .chain(rows.iter().map(Row::cells))
         .collect();
@@ -70,10 +70,10 @@ pub(super) fn print(options: &Options, rows: &[Row]) {
         ("", "  ", "")
     };
 
-    println!(
+    let mut lines = vec![format!(
         "Nanoseconds per operation and thread, medians of {}; {} keys, {} apart.\n",
         options.repeats, options.keys, options.stride
-    );
+    )];
     for (line, row) in cells.iter().enumerate() {
         let padded: [String; 9] = std::array::from_fn(|column| {
             let (cell, width) = (&row[column], width[column]);
@@ -83,13 +83,14 @@ pub(super) fn print(options: &Options, rows: &[Row]) {
                 format!("{cell:>width$}")
             }
         });
-        println!("{before}{}{after}", padded.join(between));
+        lines.push(format!("{before}{}{after}", padded.join(between)));
         if line == 0 && options.markdown {
             let rules: [&str; 9] =
                 std::array::from_fn(|column| if column < TEXT { "---" } else { "---:" });
-            println!("| {} |", rules.join(" | "));
+            lines.push(format!("| {} |", rules.join(" | ")));
         }
     }
+    lines.join("\n")
 }
 
 /// Every repeat's figures.

@@ -1,48 +1,35 @@
-//! `--json`.
+//! `--json`, and the report as text.
 
+use super::Failure;
 use serde::Serialize;
-use std::path::{Path, PathBuf};
+use std::fmt::Display;
+use std::path::Path;
 use workloads::InputError;
+use workloads::output::{self, Output};
 
-/// A file that appears when it is complete, and that was found to be writable before the run.
-pub(super) struct JsonFile {
-    path: PathBuf,
-    partial: PathBuf,
-}
+/// Where a report goes: to the file of `--json`, if there is one, and to standard output.
+pub(super) struct Reporter(Option<Output>);
 
-impl JsonFile {
-    pub(super) fn create(path: &Path) -> Result<Self, InputError> {
-        let mut partial = path.as_os_str().to_owned();
-        partial.push(".partial");
-        let partial = PathBuf::from(partial);
-        let created = if path.is_dir() || path.file_name().is_none() {
-            Err(std::io::ErrorKind::IsADirectory.into())
-        } else {
-            std::fs::write(&partial, "")
+impl Reporter {
+    pub(super) fn open(json: Option<&Path>) -> Result<Self, InputError> {
+        Ok(Self(output::open("--json", json)?))
+    }
+
+    /// Writes the file first. Where that fails, the text is there all the same.
+    pub(super) fn report(self, report: &(impl Serialize + Display)) -> Result<(), Failure> {
+        let Some(file) = self.0 else {
+            return Ok(output::print(report)?);
         };
-        created.map_err(|error| {
-            InputError::new(format!(
-                "cannot write --json {}: {error}; name a file in a folder that exists and is writable",
-                path.display()
-            ))
-        })?;
-        Ok(Self {
-            path: path.to_owned(),
-            partial,
-        })
-    }
-
-    pub(super) fn write(self, report: &impl Serialize) -> Result<(), String> {
-        let text = serde_json::to_string_pretty(report).map_err(|error| error.to_string())?;
-        std::fs::write(&self.partial, text + "\n")
-            .and_then(|()| std::fs::rename(&self.partial, &self.path))
-            .map_err(|error| format!("cannot write --json {}: {error}", self.path.display()))
-    }
-}
-
-impl Drop for JsonFile {
-    fn drop(&mut self) {
-        // Left over only if the run failed; once renamed it is gone.
-        let _ = std::fs::remove_file(&self.partial);
+        let is_standard = file.is_standard();
+        let json = serde_json::to_string_pretty(report).map_err(|error| error.to_string());
+        let written = json.and_then(|text| file.write(&(text + "\n")));
+        let printed = if is_standard {
+            // One document, for a program to read.
+            Ok(output::note(report))
+        } else {
+            output::print(report)
+        };
+        written.map_err(Failure::Run)?;
+        Ok(printed?)
     }
 }

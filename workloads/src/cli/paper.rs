@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use workloads::InputError;
 use workloads::engine::Engine;
+use workloads::output;
 use workloads::paper::{self, Contender, Experiment, Parameters, gc};
 
 /// Which of the experiments.
@@ -61,24 +62,23 @@ impl Paper {
             return print_samples(&contenders[0], &plan[0].1);
         }
         paper::create(&self.out)?;
+        let name = match self.experiment {
+            Choice::All => "all",
+            _ => plan[0].0.name(),
+        };
         let mut chapters = Vec::new();
         for (experiment, parameters) in &plan {
             let sample = |contender: &Contender| self.sample_apart(contender, parameters);
             let chapter = experiment.run(parameters, &contenders, &sample);
             let chapter = chapter.map_err(Failure::Run)?;
-            println!("{chapter}");
+            let text = chapter.to_string();
             chapters.push(chapter);
+            // What is finished is kept, whatever becomes of the rest.
+            paper::write(&self.out, name, &chapters, &clock).map_err(Failure::Run)?;
+            output::print(text)?;
         }
-        let name = match self.experiment {
-            Choice::All => "all",
-            _ => plan[0].0.name(),
-        };
-        paper::write(&self.out, name, &chapters, &clock).map_err(Failure::Run)?;
-        println!(
-            "report: {}",
-            self.out.join(name).with_extension("html").display()
-        );
-        Ok(())
+        let report = self.out.join(name).with_extension("html");
+        Ok(output::print(format_args!("report: {}", report.display()))?)
     }
 
     /// The experiments with their parameters.
@@ -167,6 +167,5 @@ impl Paper {
 fn print_samples(contender: &Contender, parameters: &Parameters) -> Result<(), Failure> {
     let samples = gc::sample(&*contender.databases(), parameters).map_err(Failure::Run)?;
     let text = serde_json::to_string(&samples).map_err(|error| Failure::Run(error.to_string()))?;
-    println!("{text}");
-    Ok(())
+    Ok(output::print(text)?)
 }

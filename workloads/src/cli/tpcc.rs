@@ -1,7 +1,7 @@
 //! `workloads tpcc`.
 
 use super::input::{THREADS, duration, fits, within};
-use super::json::JsonFile;
+use super::json::Reporter;
 use super::{Clock, Failure, OnEngine, on_engine};
 use clap::Args;
 use std::ops::RangeInclusive;
@@ -97,14 +97,12 @@ pub(super) fn warehouses(warehouses: u32) -> Result<u32, InputError> {
 impl OnEngine for (&Tpcc, Settings) {
     fn run_on<E: Engine>(&self, engine: &E) -> Result<(), Failure> {
         let (command, settings) = self;
-        let json = command.json.as_deref().map(JsonFile::create).transpose()?;
+        let reporter = Reporter::open(command.json.as_deref())?;
         let report = tpcc::run(engine, settings).map_err(Failure::Run)?;
-        println!("{report}");
-        json.map_or(Ok(()), |json| json.write(&report))
-            .map_err(Failure::Run)?;
+        let reported = reporter.report(&report);
         let violations: Vec<_> = report.violations.iter().map(ToString::to_string).collect();
         if violations.is_empty() {
-            Ok(())
+            reported
         } else {
             Err(Failure::Run(violations.join("\n")))
         }

@@ -1,7 +1,7 @@
 //! `workloads ycsb`.
 
 use super::input::{THREADS, at_least_one, duration, exponent, fits, percentage, within};
-use super::json::JsonFile;
+use super::json::Reporter;
 use super::{Clock, Failure, OnEngine, on_engine};
 use clap::Args;
 use std::ops::RangeInclusive;
@@ -149,7 +149,11 @@ impl Ycsb {
                     };
                     return Ok((workload.to_lowercase(), properties, false));
                 }
-                let text = std::fs::read_to_string(workload).map_err(|error| {
+                let text = match workload {
+                    "-" => std::io::read_to_string(std::io::stdin()),
+                    file => std::fs::read_to_string(file),
+                };
+                let text = text.map_err(|error| {
                     InputError::new(format!(
                         "cannot read --workload {workload}: {error}; expected a letter from a to f or a property file"
                     ))
@@ -203,10 +207,8 @@ impl Ycsb {
 impl OnEngine for (&Ycsb, Settings) {
     fn run_on<E: Engine>(&self, engine: &E) -> Result<(), Failure> {
         let (command, settings) = self;
-        let json = command.json.as_deref().map(JsonFile::create).transpose()?;
+        let reporter = Reporter::open(command.json.as_deref())?;
         let report = ycsb::run(engine, settings).map_err(Failure::Run)?;
-        println!("{report}");
-        json.map_or(Ok(()), |json| json.write(&report))
-            .map_err(Failure::Run)
+        reporter.report(&report)
     }
 }

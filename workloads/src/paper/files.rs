@@ -3,6 +3,7 @@
 use super::machine::Machine;
 use super::{Chapter, page};
 use crate::InputError;
+use crate::output::{self, Output};
 use mvcc::Clock;
 use serde_json::json;
 use std::path::Path;
@@ -12,10 +13,7 @@ use std::path::Path;
 /// # Errors
 /// A message that says what is wrong with it.
 pub fn create(folder: &Path) -> Result<(), InputError> {
-    let probe = folder.join(".partial");
-    let created = std::fs::create_dir_all(folder)
-        .and_then(|()| std::fs::write(&probe, ""))
-        .and_then(|()| std::fs::remove_file(&probe));
+    let created = std::fs::create_dir_all(folder).and_then(|()| output::check_folder(folder));
     created.map_err(|error| {
         InputError::new(format!(
             "cannot write to --out {}: {error}; name a folder that is writable, or that can be made",
@@ -49,10 +47,7 @@ pub fn write(folder: &Path, name: &str, chapters: &[Chapter], clock: &Clock) -> 
     put(&folder.join(format!("{name}.html")), &page)
 }
 
-/// Writes a file that appears when it is complete.
 fn put(path: &Path, text: &str) -> Result<(), String> {
-    let partial = path.with_extension("partial");
-    std::fs::write(&partial, text)
-        .and_then(|()| std::fs::rename(&partial, path))
-        .map_err(|error| format!("cannot write {}: {error}", path.display()))
+    let file = Output::open("--out", path).map_err(|error| error.to_string())?;
+    file.write(text)
 }

@@ -10,11 +10,13 @@ use shuttle_tests::bugs::{self, Bug, Subject, TPLOCK};
 use shuttle_tests::hunt::{RUNS, explorations};
 use shuttle_tests::locking::{EFFORT, Find, hunt};
 use std::error::Error;
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::mpsc;
 use std::thread;
+use workloads::output;
 
 /// Finds every seeded bug with the scenarios, and writes the table of what found it.
 #[derive(Parser)]
@@ -56,10 +58,15 @@ fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            eprintln!("error: {error}");
+            output::note(format_args!("error: {error}"));
             ExitCode::from(2)
         }
     }
+}
+
+/// Says how far it is. Nobody need read that: the table and the exit status have what came out.
+fn say(text: impl Display) {
+    let _ = output::print(text);
 }
 
 fn table_path() -> PathBuf {
@@ -73,7 +80,7 @@ fn check() -> Result<bool, Box<dyn Error>> {
         .map_err(|error| format!("cannot read {}: {error}", path.display()))?;
     let wrong = bugs::check(&table)?;
     for line in &wrong {
-        println!("{line}");
+        say(format_args!("{line}"));
     }
     Ok(wrong.is_empty())
 }
@@ -87,7 +94,7 @@ fn kill(options: &Options) -> Result<bool, Box<dyn Error>> {
         .find(|name| known().all(|bug| bug.name != **name));
     if let Some(name) = unknown {
         return Err(format!(
-            "there is no seeded bug {name:?}; shuttle-tests/src/bugs.rs and locking.rs list them"
+            "there is no seeded bug {name:?}; shuttle-tests/src/bugs.rs lists them"
         )
         .into());
     }
@@ -95,12 +102,12 @@ fn kill(options: &Options) -> Result<bool, Box<dyn Error>> {
         |bug: &Bug| options.bugs.is_empty() || options.bugs.iter().any(|name| name == bug.name);
     let chosen: Vec<_> = bugs::all().filter(|(_, bug)| is_chosen(bug)).collect();
     let locking: Vec<_> = TPLOCK.iter().filter(|bug| is_chosen(bug)).collect();
-    println!(
+    say(format_args!(
         "{} seeded bugs, {} explorations of {} schedules and more",
         chosen.len() + locking.len(),
         explorations().count(),
         options.runs
-    );
+    ));
 
     let (built, to_search) = mpsc::sync_channel(1);
     let to_search = Mutex::new(to_search);
@@ -113,7 +120,7 @@ fn kill(options: &Options) -> Result<bool, Box<dyn Error>> {
                     let next = to_search.lock().expect("not poisoned").recv();
                     let Ok((bug, variant)) = next else { return };
                     let result = search::Result::of(bug, &variant, options.runs, options.all);
-                    println!("{result}");
+                    say(format_args!("{result}"));
                     searched.lock().expect("not poisoned").push(result);
                 }
             });
@@ -143,7 +150,7 @@ fn kill(options: &Options) -> Result<bool, Box<dyn Error>> {
         table += &report::locking(&locking);
         std::fs::write(&path, table)
             .map_err(|error| format!("cannot write {}: {error}", path.display()))?;
-        println!("written to {}", path.display());
+        say(format_args!("written to {}", path.display()));
     }
     let failed = results
         .iter()
@@ -154,12 +161,15 @@ fn kill(options: &Options) -> Result<bool, Box<dyn Error>> {
         .filter(|_| is_complete)
         .collect();
     for name in &idle {
-        println!(
+        say(format_args!(
             "the scenario {name} finds no bug: seed the one that it is there for, or do without it"
-        );
+        ));
     }
     if failed > 0 {
-        println!("{failed} of {} are not as they should be", results.len());
+        say(format_args!(
+            "{failed} of {} are not as they should be",
+            results.len()
+        ));
     }
     let survives = locking.iter().any(|(_, found)| found.is_none());
     Ok(failed == 0 && idle.is_empty() && !survives)
@@ -169,11 +179,11 @@ fn kill(options: &Options) -> Result<bool, Box<dyn Error>> {
 fn kill_locking(bug: &'static Bug) -> (&'static Bug, Option<Find>) {
     let found = hunt(Some(bug), &EFFORT);
     match &found {
-        Some(find) => println!(
+        Some(find) => say(format_args!(
             "{:26} found by {} in {} schedules",
             bug.name, find.what, find.runs
-        ),
-        None => println!("{:26} SURVIVES", bug.name),
+        )),
+        None => say(format_args!("{:26} SURVIVES", bug.name)),
     }
     (bug, found)
 }

@@ -7,16 +7,18 @@ use std::fmt;
 use std::io::{self, Read};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
+use workloads::output;
 
 /// Runs the explorations from a number on, and says the number of each before it starts. Ends with the first find, and prints it.
 pub(crate) fn search_here(from: usize, runs: usize) {
     for (number, exploration) in explorations().enumerate().skip(from) {
-        println!("{number}");
+        if output::print(number).is_err() {
+            return;
+        }
         if let Some(find) = Find::new(&exploration, exploration.run(runs)) {
-            println!(
-                "{}",
-                serde_json::to_string(&find).expect("a find is a value")
-            );
+            let find = serde_json::to_string(&find).expect("a find is a value");
+            // Whoever has started this process reads it, or has gone.
+            let _ = output::print(find);
             return;
         }
     }
