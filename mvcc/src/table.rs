@@ -299,9 +299,9 @@ impl Removal<'_> {
         clippy::option_option,
         reason = "whether it was done, and what it replaced"
     )]
-    pub(crate) fn apply(self) -> Option<Option<Unlinked>> {
+    pub(crate) fn apply(&mut self) -> Option<Option<Unlinked>> {
         match self {
-            Self::Hash(index, tuple) => Some(index.remove(tuple).map(Unlinked::Array)),
+            Self::Hash(index, tuple) => Some(index.remove(*tuple).map(Unlinked::Array)),
             Self::Tree(removal) => removal.apply().map(Some),
         }
     }

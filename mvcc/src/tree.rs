@@ -313,27 +313,22 @@ pub(crate) trait AnyTree: Send + Sync {
 
 /// A removal that is ready to be done.
 pub(crate) trait Removal {
-    /// Takes the tuple out and returns what that replaced. `None`: the node has changed meanwhile; prepare again. Runs no user code.
-    fn apply(self: Box<Self>) -> Option<Unlinked>;
+    /// Takes the tuple out, once, and returns what that replaced. `None`: the node has changed meanwhile; prepare again. Runs no user code.
+    fn apply(&mut self) -> Option<Unlinked>;
 }
 
 struct NodeRemoval<'p, K> {
     node: &'p Node<K>,
     content: &'p Content<K>,
     len: usize,
-    new: Box<Content<K>>,
+    /// None once it is in the tree. It has clones of keys, so it is not dropped under a lock (I8).
+    new: Option<Box<Content<K>>>,
 }
 
 impl<K: TreeKey> Removal for NodeRemoval<'_, K> {
-    fn apply(self: Box<Self>) -> Option<Unlinked> {
-        let Self {
-            node,
-            content,
-            len,
-            new,
-        } = *self;
-        let lock = node.lock_as(content, len)?;
-        Some(Unlinked::Node(lock.replace(new)))
+    fn apply(&mut self) -> Option<Unlinked> {
+        let lock = self.node.lock_as(self.content, self.len)?;
+        Some(Unlinked::Node(lock.replace(self.new.take()?)))
     }
 }
 
@@ -349,7 +344,7 @@ impl<K: TreeKey> AnyTree for Tree<K> {
         let len = content.len();
         let at = content.find(len, |other| other.cmp(key)).ok()?;
         (content.tuple(at) == tuple).then(|| -> Box<dyn Removal> {
-            let new = content.without(len, at);
+            let new = Some(content.without(len, at));
             Box::new(NodeRemoval {
                 node,
                 content,

@@ -25,7 +25,7 @@ enum Found {
     clippy::option_option,
     reason = "whether it was done, and what it replaced"
 )]
-fn apply(removal: Removal<'_>) -> Option<Option<Unlinked>> {
+fn apply(removal: &mut Removal<'_>) -> Option<Option<Unlinked>> {
     if bug!("dead-left-in-index") {
         Some(None)
     } else {
@@ -33,16 +33,59 @@ fn apply(removal: Removal<'_>) -> Option<Option<Unlinked>> {
     }
 }
 
+/// What has become of an entry.
+enum Outcome {
+    /// It is for somebody else to see to the tuple.
+    Left,
+    /// It has to wait.
+    Waits(Until),
+    /// The tuple has left its index, and is retired.
+    Gone,
+}
+
 impl Work<'_> {
-    /// Removes an entry's tuple from its index, if its key is absent for every live and every later transaction. Otherwise, what that has to wait
-    /// for, if it is for this entry to wait.
-    pub(super) fn remove(&self, entry: &Retired) -> Option<Until> {
-        let _guard = self.local.pin();
-        // SAFETY: the database keeps the table; the entry keeps the tuple in its index, and we are pinned.
-        let (table, tuple) = unsafe { (entry.table.as_ref(), entry.tuple.as_ref()) };
-        // SAFETY: see above.
-        let protected = unsafe { Protected::open() };
+    /// Disposes of the last entry, which is a removal.
+    ///
+    /// User code that panics before the outcome is known has changed nothing: the entry is still there, and is put by. From
+    /// then on the entry is done with, so it goes first. A second one for the same tuple would be a second owner of it.
+    pub(super) fn remove_last(&mut self) {
+        // The tuple, which may be retired below, stays allocated as long as this.
+        let guard = self.local.pin();
+        let protected = Protected::pinned(&guard);
+        let Some(last) = self.lists.entries.last() else {
+            return;
+        };
+        let (table, tuple) = (last.table, last.tuple);
         let mut prepared = None;
+        let outcome = self.remove(last, &mut prepared, protected);
+        let entry = self.lists.entries.pop();
+        match (outcome, entry) {
+            (Outcome::Waits(until), Some(entry)) if !bug!("removal-forgotten") => {
+                self.worker.garbage.lock().wait(entry, until);
+            }
+            (Outcome::Gone, _) => {
+                let mut unlinked = |node| unlinked(self.local, node);
+                // SAFETY: the database keeps the table.
+                let index = unsafe { &table.as_ref().index };
+                // A panic in here leaves nodes that are smaller than they need be, until more is removed around them.
+                index.shrink(tuple, protected, &mut unlinked);
+            }
+            _ => {}
+        }
+        // Drops keys that were cloned, which may panic too.
+        drop(prepared);
+    }
+
+    /// Removes an entry's tuple from its index, if its key is absent for every live and every later transaction.
+    /// What is left of the preparation is in `prepared`, to be dropped when the entry has gone.
+    fn remove<'p>(
+        &self,
+        entry: &Retired,
+        prepared: &mut Option<Removal<'p>>,
+        protected: Protected<'p>,
+    ) -> Outcome {
+        // SAFETY: the database keeps the table; the entry keeps the tuple in its index, and we are pinned.
+        let (table, tuple) = unsafe { (&*entry.table.as_ptr(), entry.tuple.as_ref()) };
         let mut turns = Wait::new();
         let (word, replaced) = loop {
             // In this order, as everywhere.
@@ -52,36 +95,38 @@ impl Work<'_> {
             };
             let found = self.find(word, &still);
             drop(still);
-            match (found, prepared.take()) {
+            match (found, &mut *prepared) {
                 (Found::Value, _) => {
                     tuple.forget_removal();
                     tuple.publish(word);
-                    return None;
+                    return Outcome::Left;
                 }
                 (Found::Old(until), _) => {
                     tuple.publish(word);
-                    return Some(until);
+                    return Outcome::Waits(until);
                 }
                 (Found::Nothing, None) => {
                     tuple.publish(word);
                     // Without the lock: finding a tuple in a tree compares keys (I8).
-                    prepared = table.index.prepare_removal(entry.tuple, protected);
+                    *prepared = table.index.prepare_removal(entry.tuple, protected);
                     if prepared.is_none() {
                         // Not found: its order of keys is none. Nothing good can come of it.
-                        return Some(entry.until_next());
+                        return Outcome::Waits(entry.until_next());
                     }
                 }
-                (Found::Nothing, Some(prepared)) => {
+                (Found::Nothing, Some(removal)) => {
                     // Under the lock: who holds it later sees it dead (see `Tuple::hold`).
                     if tuple.forget_removal() && !bug!("held-is-removed") {
                         tuple.publish(word);
-                        return None;
+                        return Outcome::Left;
                     }
-                    if let Some(replaced) = apply(prepared) {
+                    if let Some(replaced) = apply(removal) {
                         break (word, replaced);
                     }
                     tuple.expect_removal();
                     tuple.publish(word);
+                    // Without the lock: drops keys (I8).
+                    *prepared = None;
                     turns.turn();
                 }
             }
@@ -101,9 +146,7 @@ impl Work<'_> {
         if let Some(replaced) = replaced {
             unlinked(self.local, replaced);
         }
-        let mut unlinked = |node| unlinked(self.local, node);
-        table.index.shrink(entry.tuple, protected, &mut unlinked);
-        None
+        Outcome::Gone
     }
 
     /// What there is in a tuple that we have locked, and whose word was this.

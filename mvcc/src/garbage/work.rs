@@ -44,7 +44,7 @@ impl Lists {
 pub(super) struct Work<'w> {
     pub(super) local: &'w Local,
     /// Whose garbage it is.
-    worker: &'w Worker,
+    pub(super) worker: &'w Worker,
     pub(super) horizon: &'w Horizon,
     pub(super) lists: Lists,
     /// Versions that were unlinked from the middle of their chains, with their tables. Their memory can be used again after an epoch: an older
@@ -69,11 +69,7 @@ impl<'w> Work<'w> {
             return;
         };
         if last.version.is_none() {
-            // Compares keys. Should that panic, the entry is still there.
-            let until = self.remove(last).filter(|_| !bug!("removal-forgotten"));
-            if let (Some(entry), Some(until)) = (self.lists.entries.pop(), until) {
-                self.worker.garbage.lock().wait(entry, until);
-            }
+            self.remove_last();
         } else if let Some(entry) = self.lists.entries.pop() {
             // I4: nobody reaches it.
             if let Some(recyclable) = entry.into_recyclable() {

@@ -57,7 +57,7 @@ impl<K: TreeKey + Debug> Subject<K> {
             let Some(tuple) = self.tree.find(protected(), |other| other.cmp(key)) else {
                 return false;
             };
-            let Some(removal) = self.tree.prepare_removal(tuple, protected()) else {
+            let Some(mut removal) = self.tree.prepare_removal(tuple, protected()) else {
                 return false;
             };
             if let Some(old) = removal.apply() {
