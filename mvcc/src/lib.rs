@@ -122,6 +122,7 @@ mod trace;
 mod transaction;
 mod tree;
 mod tuple;
+mod unordered;
 mod version;
 mod view;
 mod writes;

@@ -6,6 +6,7 @@ use crate::sync::bug;
 use crate::table::{AnyTable, Lookup, OrderedTable, TableCore};
 use crate::transaction::Transaction;
 use crate::tree::TreeKey;
+use crate::writes::Moment;
 use std::borrow::Borrow;
 use std::ops::{Bound, RangeBounds};
 
@@ -47,6 +48,8 @@ impl Transaction<'_> {
 
     /// The rows whose keys are in a range, without a promise that they are still the same at the commit; see [`peek`](Self::peek).
     ///
+    /// All of them are of one state, that of the moment when the iterator was made: see [`range`](Self::range).
+    ///
     /// # Panics
     /// If the table belongs to another database.
     pub fn peek_range<'r, K, V, Q>(
@@ -83,6 +86,13 @@ impl<'db> Peek<'db> {
 }
 
 impl RangeReader for Peek<'_> {
+    /// With the timestamp: the transaction may move on to a later one, the iterator does not.
+    type Moment = (Moment, u64);
+
+    fn moment(&self) -> Self::Moment {
+        (self.0.moment(), self.0.peek_timestamp())
+    }
+
     fn with_ranges<R>(&self, see: impl FnOnce(&Ranges) -> R) -> R {
         see(&self.0.local.ranges)
     }
@@ -90,19 +100,19 @@ impl RangeReader for Peek<'_> {
     unsafe fn read_range<K: TreeKey, V>(
         &self,
         table: &TableCore,
+        (moment, timestamp): Self::Moment,
         bounds: (&Bound<K>, &Bound<K>),
         direction: Direction,
         limit: usize,
         room: Vec<Row>,
     ) -> Rows<K> {
         let tx = &self.0;
-        let timestamp = tx.peek_timestamp();
         // SAFETY: the caller's promise.
         let tree = unsafe { table.index.tree::<K>() };
         let walked = walk(tree, bounds, direction, limit, tx.protected());
         let last = last_key(&walked);
         Rows::new(&walked, room, last, None, |tuple| {
-            match tx.own_write(tuple) {
+            match tx.own_write_as_of(tuple, moment) {
                 // SAFETY: as in `peek`.
                 Some(own) => unsafe { read::value_of::<V>(own.as_ptr()) },
                 // SAFETY: as in `peek`; the table has values `V`.

@@ -135,9 +135,10 @@ pub(crate) fn walk<K: TreeKey>(
 }
 
 /// The rows of a range, from both ends.
-pub(crate) struct RangeRows<'r, R: RangeReader, K: TreeKey, V> {
+pub struct RangeRows<'r, R: RangeReader, K: TreeKey, V> {
     reader: &'r R,
     table: &'r TableCore,
+    moment: R::Moment,
     /// What has not been read yet.
     bounds: Option<(Bound<K>, Bound<K>)>,
     /// How many tuples to read next, once some have been read.
@@ -190,6 +191,7 @@ impl<'r, R: RangeReader, K: TreeKey, V> RangeRows<'r, R, K, V> {
         Self {
             reader,
             table: &table.core,
+            moment: reader.moment(),
             bounds: Some(bounds),
             batch: 0,
             found: 0,
@@ -216,10 +218,11 @@ impl<'r, R: RangeReader, K: TreeKey, V> RangeRows<'r, R, K, V> {
             }
             room.clear();
             let bounds = (&start, &stop);
+            let (table, moment) = (self.table, self.moment);
             // SAFETY: the table's types.
             let rows = unsafe {
                 self.reader
-                    .read_range::<K, V>(self.table, bounds, direction, self.batch, room)
+                    .read_range::<K, V>(table, moment, bounds, direction, self.batch, room)
             };
             self.batch = (8 * self.batch).min(LARGEST_BATCH);
             self.found += rows.found.len();

@@ -98,7 +98,9 @@ pub trait Read: sealed::Sealed {
         self.get(table, key).is_some()
     }
 
-    /// All keys with their values, in no particular order.
+    /// All keys with their values: in no particular order, or in the order of keys where the table has one. Then it can be reversed with `rev`.
+    ///
+    /// Of a read-write transaction it yields the state when the iterator was made, and so do all iterators: what is written meanwhile is not among the rows.
     ///
     /// # Panics
     /// If the table belongs to another database.
@@ -119,10 +121,9 @@ pub trait Read: sealed::Sealed {
     /// assert_eq!(count(&db.snapshot(), &table), 3);
     /// # Ok::<(), mvcc::TableError>(())
     /// ```
-    fn iter<'r, T: AnyTable>(
-        &'r self,
-        table: &'r T,
-    ) -> impl Iterator<Item = (&'r T::Key, &'r T::Value)>;
+    fn iter<'r, T: AnyTable>(&'r self, table: &'r T) -> T::Rows<'r, Self>
+    where
+        Self: Sized;
 
     /// The rows whose keys are in a range, ascending; from both ends.
     ///
@@ -213,13 +214,13 @@ pub trait Read: sealed::Sealed {
         self.range::<K, V, K>(table, ..).next_back()
     }
 
-    /// Whether what was committed at this timestamp is part of what it reads.
+    /// Whether it finds all rows of a table through the entries of an index of it that was built by this commit.
     #[doc(hidden)]
-    fn sees(&self, commit: Timestamp) -> bool;
+    fn sees_entries(&self, built: Timestamp, table: &TableCore) -> bool;
 }
 
 mod sealed {
-    pub trait Sealed {}
+    pub trait Sealed: super::RowReader {}
     impl Sealed for crate::Transaction<'_> {}
     impl Sealed for crate::View<'_> {}
     impl Sealed for crate::Snapshot {}
@@ -231,7 +232,8 @@ macro_rules! inherent_reads {
         /// The values of many keys, in the order of the keys.
         ///
         /// In a [`Table`](crate::Table), the lookups of several keys wait for memory at the same time, so that keys that are not in the
-        /// processor's caches cost a fraction of what one [`get`](Self::get) after the other costs.
+        /// processor's caches cost a fraction of what one [`get`](Self::get) after the other costs. As [`iter`](Self::iter) does, it yields what a read-write
+        /// transaction saw when the iterator was made.
         ///
         /// # Panics
         /// If the table belongs to another database.
@@ -255,9 +257,11 @@ macro_rules! inherent_reads {
             keys: &'r [Q],
         ) -> impl Iterator<Item = Option<&'r T::Value>> {
             self.check(table.core());
+            let moment = self.moment();
             keys.chunks($crate::index::WARM).flat_map(move |keys| {
                 self.warm(table, keys);
-                keys.iter().map(move |key| self.get(table, key))
+                keys.iter()
+                    .map(move |key| self.get_as_of(table, key, moment))
             })
         }
 
@@ -290,7 +294,11 @@ macro_rules! inherent_reads {
 
         /// All keys with their values: in no particular order, or in the order of keys where the table has one.
         ///
-        /// In a read-write transaction, what the iteration has reached is protected against changes until the commit, new keys included.
+        /// In a read-write transaction, what the iteration has reached is protected against changes until the commit, new keys included. It yields what the
+        /// transaction saw when the iterator was made: what the transaction writes or rolls back meanwhile neither adds rows, nor takes any away, nor changes their
+        /// values. So a loop may write to the table that it goes through.
+        ///
+        /// The rows of an ordered table can be taken from both ends, so `iter(&table).rev()` is the whole of it in descending order.
         ///
         /// # Panics
         /// If the table belongs to another database.
@@ -307,10 +315,7 @@ macro_rules! inherent_reads {
         /// assert_eq!(keys, Ok(vec![1, 2, 3]));
         /// # Ok::<(), mvcc::TableError>(())
         /// ```
-        pub fn iter<'r, T: AnyTable>(
-            &'r self,
-            table: &'r T,
-        ) -> impl Iterator<Item = (&'r T::Key, &'r T::Value)> {
+        pub fn iter<'r, T: AnyTable>(&'r self, table: &'r T) -> T::Rows<'r, Self> {
             self.check(table.core());
             table.rows(self)
         }
@@ -318,7 +323,7 @@ macro_rules! inherent_reads {
         /// The rows whose keys are in a range, ascending; from both ends. A range whose end is below its start is empty.
         ///
         /// In a read-write transaction, the range is protected against changes until the commit, new keys included, as far as the iteration has
-        /// gone. It may read some rows ahead.
+        /// gone. It may read some rows ahead. As [`iter`](Self::iter) does, it yields what the transaction saw when the iterator was made.
         ///
         /// # Panics
         /// If the table belongs to another database.
@@ -430,10 +435,7 @@ macro_rules! impl_read {
                 self.get_many(table, keys)
             }
 
-            fn iter<'r, T: AnyTable>(
-                &'r self,
-                table: &'r T,
-            ) -> impl Iterator<Item = (&'r T::Key, &'r T::Value)> {
+            fn iter<'r, T: AnyTable>(&'r self, table: &'r T) -> T::Rows<'r, Self> {
                 self.iter(table)
             }
 
@@ -450,8 +452,8 @@ macro_rules! impl_read {
                 self.range(table, range)
             }
 
-            fn sees(&self, commit: Timestamp) -> bool {
-                self.fix_timestamp() > commit.ticks()
+            fn sees_entries(&self, built: Timestamp, table: &TableCore) -> bool {
+                self.fix_timestamp() > built.ticks() && !self.has_unindexed_writes(table)
             }
         }
     };
@@ -519,26 +521,48 @@ pub(crate) fn owned_bounds<K, Q: ToOwned<Owned: Into<K>> + ?Sized>(
 
 /// What the kinds of table need of a reader to let it see all their rows.
 pub trait RowReader: RangeReader {
-    /// The rows of one shard of a hashed table.
+    /// The rows of one shard of a hashed table, as of a moment.
     ///
     /// # Safety
     /// The table has these types.
     unsafe fn read_shard<'r, K, V>(
         &'r self,
         table: &TableCore,
+        moment: Self::Moment,
         shard: usize,
     ) -> Vec<(&'r K, &'r V)>;
+
+    /// Whether it has written to a table before one of the table's indexes was made, so that the index lacks entries.
+    fn has_unindexed_writes(&self, table: &TableCore) -> bool {
+        let _ = table;
+        false
+    }
+
+    /// The value of a key as of a moment.
+    fn get_as_of<T: Lookup<Q>, Q: ?Sized>(
+        &self,
+        table: &T,
+        key: &Q,
+        moment: Self::Moment,
+    ) -> Option<&T::Value>;
 }
 
 /// What a range needs of a reader to let it see its rows.
 pub trait RangeReader {
-    /// Rows of an ordered table between two bounds, of so many tuples at most from the end where it begins. They are put into `room`, which is empty.
+    /// When an iterator was made: it goes on in the reader's state as it was then. Nothing, for readers that do not write.
+    type Moment: Copy;
+
+    /// The moment of an iterator that is made now.
+    fn moment(&self) -> Self::Moment;
+
+    /// Rows of an ordered table between two bounds as of a moment, of so many tuples at most from the end where it begins. They are put into `room`, which is empty.
     ///
     /// # Safety
     /// The table has these types.
     unsafe fn read_range<K: TreeKey, V>(
         &self,
         table: &TableCore,
+        moment: Self::Moment,
         bounds: (&Bound<K>, &Bound<K>),
         direction: Direction,
         limit: usize,

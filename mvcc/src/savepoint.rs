@@ -7,7 +7,7 @@ use crate::writes::Mark;
 ///
 /// Rolling back undoes what was written since, as if it had never been. What was read since stays read: it may be why the
 /// transaction was rolled back, so the commit still checks it. References that the transaction has handed out stay valid, those to undone
-/// values included. Dropping a savepoint undoes nothing.
+/// values included. An iterator goes on with what the transaction saw when it was made, undone values included. Dropping a savepoint undoes nothing.
 ///
 /// ```
 /// let db = mvcc::Database::new();

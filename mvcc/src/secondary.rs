@@ -26,8 +26,8 @@ use std::sync::Arc;
 /// It is made by [`Database::index`](crate::Database::index), is kept up to date by every write to the table, and is read through a transaction, a view or a
 /// snapshot. A cheap handle; clones stand for the same index.
 ///
-/// In a read-write transaction, what was read through it is protected against changes until the commit, new rows included. Whoever writes rows while he
-/// iterates may or may not come by what he has written.
+/// In a read-write transaction, what was read through it is protected against changes until the commit, new rows included. An iterator yields the rows as the
+/// transaction saw them when it was made, whatever the transaction writes meanwhile.
 ///
 /// ```
 /// use mvcc::Index;
@@ -106,7 +106,8 @@ where
 
     /// The rows whose index key is in a range, ascending by that and then by their own keys; from both ends.
     ///
-    /// A snapshot that is older than the index has no entries to go by: all its rows are looked at then.
+    /// A snapshot that is older than the index has no entries to go by, nor has a transaction that has written to the table before there was the index: all rows
+    /// are looked at then.
     ///
     /// # Panics
     /// If the table belongs to another database.
@@ -121,13 +122,15 @@ where
     {
         let bounds: Bounds<I> = owned_bounds(range);
         let (mut indexed, mut scanned) = (None, Vec::new());
-        if read.sees(self.core.built) {
+        if read.sees_entries(self.core.built, self.table.core()) {
             let entries =
                 read.range::<_, _, Entry<I, T::Key>>(&self.core.entries, entry::bounds_of(bounds));
-            // The rows of those that were read ahead may be gone by now, by a write of ours.
-            let row = |entry: &'r Entry<I, T::Key>| {
+            // The same moment as that of the entries: nothing was written in between.
+            let moment = read.moment();
+            // Each entry has its row, if the index's function always computes the same for it.
+            let row = move |entry: &'r Entry<I, T::Key>| {
                 let key = entry.row();
-                Some((key, read.get(&self.table, key)?))
+                Some((key, read.get_as_of(&self.table, key, moment)?))
             };
             indexed = Some(entries.filter_map(move |(entry, ())| row(entry)));
         } else {

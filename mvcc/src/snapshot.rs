@@ -121,6 +121,7 @@ impl RowReader for Snapshot {
     unsafe fn read_shard<'r, K, V>(
         &'r self,
         table: &TableCore,
+        (): (),
         shard: usize,
     ) -> Vec<(&'r K, &'r V)> {
         let local = self.inner().local();
@@ -128,9 +129,17 @@ impl RowReader for Snapshot {
         // SAFETY: the slot protects the timestamp as long as `self` lives; the caller's promise.
         unsafe { read::shard_at(table, shard, self.timestamp, Protected::pinned(&guard)) }
     }
+
+    fn get_as_of<T: Lookup<Q>, Q: ?Sized>(&self, table: &T, key: &Q, (): ()) -> Option<&T::Value> {
+        self.get(table, key)
+    }
 }
 
 impl RangeReader for Snapshot {
+    type Moment = ();
+
+    fn moment(&self) {}
+
     fn with_ranges<R>(&self, see: impl FnOnce(&Ranges) -> R) -> R {
         see(&self.inner().local().ranges)
     }
@@ -138,6 +147,7 @@ impl RangeReader for Snapshot {
     unsafe fn read_range<K: TreeKey, V>(
         &self,
         table: &TableCore,
+        (): (),
         bounds: (&Bound<K>, &Bound<K>),
         direction: Direction,
         limit: usize,

@@ -7,13 +7,14 @@ use crate::garbage::Unlinked;
 use crate::index::{Hash, HashIndex, Inserts};
 use crate::protected::Protected;
 use crate::range::{Direction, RangeRead, RangeRows, walk};
-use crate::read::RowReader;
+use crate::read::Read;
 use crate::secondary::Maintained;
 use crate::shared::{Catalog, Shared};
 use crate::sync::{Arc, HashState, Mutex, freed};
 use crate::transaction::Transaction;
 use crate::tree::{self, AnyTree, Tree, TreeKey, Vacancy};
 use crate::tuple::{KeyedTuple, OwnedTuple, Tuple};
+use crate::unordered::UnorderedRows;
 use crate::version::{OwnedVersion, VersionType, bytes_of};
 use std::any::{Any, TypeId, type_name};
 use std::borrow::Borrow;
@@ -533,6 +534,11 @@ pub trait AnyTable: sealed::Sealed {
     /// The type of the values.
     type Value: Send + Sync + 'static;
 
+    /// What `iter` returns. For an [`OrderedTable`] it is also a [`DoubleEndedIterator`], so that it can be reversed with `rev`.
+    type Rows<'r, R: Read + 'r>: Iterator<Item = (&'r Self::Key, &'r Self::Value)>
+    where
+        Self: 'r;
+
     #[doc(hidden)]
     type Vacancy<'p>;
 
@@ -559,10 +565,7 @@ pub trait AnyTable: sealed::Sealed {
 
     /// All rows as a reader sees them.
     #[doc(hidden)]
-    fn rows<'r>(
-        &'r self,
-        reader: &'r impl RowReader,
-    ) -> impl Iterator<Item = (&'r Self::Key, &'r Self::Value)>;
+    fn rows<'r, R: Read>(&'r self, reader: &'r R) -> Self::Rows<'r, R>;
 
     /// What a transaction sees of one of its own keys.
     #[doc(hidden)]
@@ -615,6 +618,7 @@ where
 {
     type Key = K;
     type Value = V;
+    type Rows<'r, R: Read + 'r> = UnorderedRows<'r, R, K, V>;
     type Vacancy<'p> = (Hash, Inserts);
 
     #[inline]
@@ -649,10 +653,9 @@ where
         Ok(tuple.into_raw())
     }
 
-    fn rows<'r>(&'r self, reader: &'r impl RowReader) -> impl Iterator<Item = (&'r K, &'r V)> {
-        let shards = 0..self.core.index.hash().shards();
-        // SAFETY: the table's types.
-        shards.flat_map(move |shard| unsafe { reader.read_shard(&self.core, shard) })
+    fn rows<'r, R: Read>(&'r self, reader: &'r R) -> UnorderedRows<'r, R, K, V> {
+        // SAFETY: the table's kind and types.
+        unsafe { UnorderedRows::new(reader, &self.core) }
     }
 
     fn current<'t>(&self, tx: &'t Transaction<'_>, key: &K) -> Option<&'t V> {
@@ -720,6 +723,7 @@ where
 {
     type Key = K;
     type Value = V;
+    type Rows<'r, R: Read + 'r> = RangeRows<'r, R, K, V>;
     type Vacancy<'p> = Vacancy<'p, K>;
 
     #[inline]
@@ -747,7 +751,7 @@ where
             .map_err(OwnedTuple::into_key)
     }
 
-    fn rows<'r>(&'r self, reader: &'r impl RowReader) -> impl Iterator<Item = (&'r K, &'r V)> {
+    fn rows<'r, R: Read>(&'r self, reader: &'r R) -> RangeRows<'r, R, K, V> {
         RangeRows::new(reader, self, (Bound::Unbounded, Bound::Unbounded))
     }
 

@@ -23,7 +23,7 @@ use crate::trace;
 use crate::tree::TreeKey;
 use crate::tuple::{Removed, Tuple};
 use crate::version::{OwnedVersion, Version};
-use crate::writes::{Mark, NewVersion, Write};
+use crate::writes::{Mark, Moment, NewVersion, Write, Writes};
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::mem::ManuallyDrop;
@@ -264,7 +264,7 @@ impl<'db> Transaction<'db> {
             match table.add(vacancy, key, self.protected(), unlinked) {
                 Ok(tuple) => {
                     self.local.worker().count_tuples(1, core.tuple_bytes);
-                    break (tuple, Place::New { held: true });
+                    break (tuple, self.place_of_added(tuple));
                 }
                 Err(back) => key = back,
             }
@@ -306,7 +306,8 @@ impl<'db> Transaction<'db> {
         }
     }
 
-    /// Replaces a key's value by a function of it; false if it has none. The function may use the transaction.
+    /// Replaces a key's value by a function of it; false if it has none. The function may use the transaction: whatever it writes to the key or rolls back, its
+    /// result is the key's value in the end.
     ///
     /// # Panics
     /// If the table belongs to another database, or if another row has the same key of a unique index; see [`try_update`](Self::try_update).
@@ -341,7 +342,8 @@ impl<'db> Transaction<'db> {
         value: Option<T::Value>,
     ) {
         let version = self.version(table, value);
-        // We have seen a value there, so a removal is later than our slot's bound, and the tuple stays.
+        // We have seen a value there. If it was committed, its removal is later than our slot's bound; if it was our own, we hold the tuple, also if that was undone
+        // since. So the tuple stays.
         let core = table.core();
         let place = self
             .place_of(tuple)
@@ -364,13 +366,7 @@ impl<'db> Transaction<'db> {
 
     /// Undoes all writes since a savepoint; false if that was undone itself.
     pub(crate) fn undo_writes(&self, mark: Mark) -> bool {
-        let undone = self.footprint.borrow_mut().writes.undo(mark);
-        undone.is_some_and(|undone| {
-            if !bug!("undone-write-is-held") {
-                self.give_up(&undone);
-            }
-            true
-        })
+        self.footprint.borrow_mut().writes.undo(mark)
     }
 
     /// Commits: all writes take effect at one instant, or none does.
@@ -561,6 +557,17 @@ impl<'db> Transaction<'db> {
         head.hold().then_some(Place::New { held: true })
     }
 
+    /// The same for a tuple that this transaction has added, and so holds already.
+    fn place_of_added(&self, tuple: NonNull<Tuple>) -> Place {
+        let Some(entry) = self.footprint.borrow().writes.find(tuple) else {
+            return Place::New { held: true };
+        };
+        // It was found, held once more and written to by a comparison of keys, after it was in the tree.
+        // SAFETY: our slot is open since it was added.
+        unsafe { tuple.as_ref() }.release();
+        Place::Entry(entry)
+    }
+
     /// Buffers a write.
     #[inline]
     fn write(&self, core: &TableCore, tuple: NonNull<Tuple>, version: NewVersion, place: Place) {
@@ -578,6 +585,17 @@ impl<'db> Transaction<'db> {
         table: &T,
         key: &Q,
     ) -> Option<(NonNull<Tuple>, &T::Value)> {
+        self.look_up(table, key, Writes::get)
+    }
+
+    /// The same with these of its own writes.
+    #[inline]
+    fn look_up<T: Lookup<Q>, Q: ?Sized>(
+        &self,
+        table: &T,
+        key: &Q,
+        own: impl Fn(&Writes, NonNull<Tuple>) -> Option<NonNull<Version>> + Copy,
+    ) -> Option<(NonNull<Tuple>, &T::Value)> {
         let core = self.core(table);
         let mut removed = Removed::default();
         loop {
@@ -585,7 +603,7 @@ impl<'db> Transaction<'db> {
             let found = table.find(key, self.protected());
             let mut footprint = self.footprint.borrow_mut();
             if let Some(tuple) = found {
-                let Some(seen) = self.read(&mut footprint, core, tuple) else {
+                let Some(seen) = self.read(&mut footprint, core, tuple, own) else {
                     removed.note(tuple);
                     continue;
                 };
@@ -627,27 +645,37 @@ impl<'db> Transaction<'db> {
         self.footprint.borrow().writes.get(tuple)
     }
 
+    /// The same as it was at a moment.
+    #[inline]
+    pub(crate) fn own_write_as_of(
+        &self,
+        tuple: NonNull<Tuple>,
+        moment: Moment,
+    ) -> Option<NonNull<Version>> {
+        self.footprint.borrow().writes.get_as_of(tuple, moment)
+    }
+
     /// The timestamp, taken now if there is none yet.
     pub(crate) fn fix_timestamp(&self) -> u64 {
         let clock = &self.database.shared.clock;
         self.footprint.borrow_mut().reads.take_timestamp(clock)
     }
 
-    /// The version of a tuple that this transaction sees. `None`: the tuple is removed.
+    /// The version of a tuple that this transaction sees, with these of its own writes. `None`: the tuple is removed.
     #[inline]
     fn read(
         &self,
         footprint: &mut Footprint,
         table: &TableCore,
         tuple: NonNull<Tuple>,
+        own: impl Fn(&Writes, NonNull<Tuple>) -> Option<NonNull<Version>> + Copy,
     ) -> Option<SeenVersion> {
         let untimed = |version| SeenVersion {
             version,
             at_timestamp: false,
         };
         if !bug!("own-write-unseen")
-            && !footprint.writes.is_empty()
-            && let Some(version) = footprint.writes.get(tuple)
+            && let Some(version) = own(&footprint.writes, tuple)
         {
             return Some(untimed(version.as_ptr()));
         }
@@ -677,10 +705,31 @@ impl<'db> Transaction<'db> {
 }
 
 impl RowReader for Transaction<'_> {
+    fn has_unindexed_writes(&self, table: &TableCore) -> bool {
+        let footprint = self.footprint.borrow();
+        let begun = footprint.catalog;
+        // Whoever has an index comes after the change of the catalog.
+        self.database.shared.catalog() != begun
+            && table.is_indexed_since(begun)
+            && (footprint.writes.entries().iter()).any(|write| write.table == NonNull::from(table))
+    }
+
+    #[inline]
+    fn get_as_of<T: Lookup<Q>, Q: ?Sized>(
+        &self,
+        table: &T,
+        key: &Q,
+        moment: Moment,
+    ) -> Option<&T::Value> {
+        let own = |writes: &Writes, tuple| writes.get_as_of(tuple, moment);
+        self.look_up(table, key, own).map(|(_, value)| value)
+    }
+
     /// From here on, the shard is protected against changes.
     unsafe fn read_shard<'r, K, V>(
         &'r self,
         table: &TableCore,
+        moment: Moment,
         shard: usize,
     ) -> Vec<(&'r K, &'r V)> {
         let mut footprint = self.footprint.borrow_mut();
@@ -691,12 +740,13 @@ impl RowReader for Transaction<'_> {
             shard,
             inserts,
         });
+        let own = |writes: &Writes, tuple| writes.get_as_of(tuple, moment);
         let row = |tuple| {
-            let seen = self.read(&mut footprint, table, tuple)?;
+            let seen = self.read(&mut footprint, table, tuple, own)?;
             if seen.at_timestamp {
                 footprint.record(table, tuple, seen.version);
             }
-            // SAFETY: the version as in `get_tuple`; the tuple stays allocated while we are protected.
+            // SAFETY: the version as in `look_up`; the tuple stays allocated while we are protected.
             unsafe { read::value_of(seen.version).map(|value| (key_of(tuple), value)) }
         };
         tuples.filter_map(row).collect()
@@ -704,6 +754,12 @@ impl RowReader for Transaction<'_> {
 }
 
 impl RangeReader for Transaction<'_> {
+    type Moment = Moment;
+
+    fn moment(&self) -> Moment {
+        self.footprint.borrow_mut().writes.moment()
+    }
+
     fn with_ranges<R>(&self, see: impl FnOnce(&Ranges) -> R) -> R {
         see(&self.local.ranges)
     }
@@ -712,6 +768,7 @@ impl RangeReader for Transaction<'_> {
     unsafe fn read_range<K: TreeKey, V>(
         &self,
         table: &TableCore,
+        moment: Moment,
         (start, end): (&Bound<K>, &Bound<K>),
         direction: Direction,
         limit: usize,
@@ -733,9 +790,10 @@ impl RangeReader for Transaction<'_> {
         let number = footprint.ranges.len();
         // Before its rows are read: that may move the timestamp on, if what was read so far is unchanged.
         footprint.ranges.push(read);
+        let own = |writes: &Writes, tuple| writes.get_as_of(tuple, moment);
         Rows::new(&walked, room, last, Some(number), |tuple| {
-            let seen = self.read(&mut footprint, table, tuple)?;
-            // SAFETY: as in `get_tuple`.
+            let seen = self.read(&mut footprint, table, tuple, own)?;
+            // SAFETY: as in `look_up`.
             unsafe { read::value_of::<V>(seen.version) }
         })
     }
@@ -763,7 +821,9 @@ impl Drop for Transaction<'_> {
         }
         // SAFETY: it is not used after this.
         let mut footprint = unsafe { ManuallyDrop::take(&mut self.footprint) };
-        self.give_up(footprint.get_mut().writes.entries());
+        let writes = &footprint.get_mut().writes;
+        self.give_up(writes.entries());
+        self.give_up(writes.unwritten());
         self.local.give_back_reserved(self.slot);
         if bug!("values-dropped-first") {
             footprint.get_mut().clear();

@@ -223,6 +223,7 @@ impl RowReader for View<'_> {
     unsafe fn read_shard<'r, K, V>(
         &'r self,
         table: &TableCore,
+        (): (),
         shard: usize,
     ) -> Vec<(&'r K, &'r V)> {
         let guard = self.local.pin();
@@ -230,9 +231,17 @@ impl RowReader for View<'_> {
         // SAFETY: the slot protects the timestamp as long as `self` lives; the caller's promise.
         unsafe { read::shard_at(table, shard, timestamp, Protected::pinned(&guard)) }
     }
+
+    fn get_as_of<T: Lookup<Q>, Q: ?Sized>(&self, table: &T, key: &Q, (): ()) -> Option<&T::Value> {
+        self.get(table, key)
+    }
 }
 
 impl RangeReader for View<'_> {
+    type Moment = ();
+
+    fn moment(&self) {}
+
     fn with_ranges<R>(&self, see: impl FnOnce(&Ranges) -> R) -> R {
         see(&self.local.ranges)
     }
@@ -240,6 +249,7 @@ impl RangeReader for View<'_> {
     unsafe fn read_range<K: TreeKey, V>(
         &self,
         table: &TableCore,
+        (): (),
         bounds: (&Bound<K>, &Bound<K>),
         direction: Direction,
         limit: usize,

@@ -1,11 +1,16 @@
 //! A transaction's buffered writes.
 
+mod history;
+
+pub(crate) use history::Moment;
+
 use crate::garbage::{Garbage, Retired};
 use crate::sync::{SMALL, bug, freed};
 use crate::table::TableCore;
 use crate::tuple::{Order, Tuple, Word, order_of};
 use crate::version::{OwnedVersion, Version};
 use foldhash::fast::FixedState;
+use history::History;
 use std::collections::HashMap;
 use std::ptr::NonNull;
 
@@ -15,6 +20,8 @@ pub(crate) struct Write {
     pub(crate) tuple: NonNull<Tuple>,
     /// The version to be installed; gone once it is.
     version: Option<NewVersion>,
+    /// When that was buffered.
+    since: Moment,
     /// Whether we hold the tuple (I6): it had no live version when it was written to.
     pub(crate) held: bool,
     /// The tuple's word as we locked it.
@@ -39,8 +46,11 @@ pub(crate) struct Writes {
     sorted: bool,
     /// What a later write of the same transaction replaced, oldest first, and the savepoints between.
     log: Vec<Logged>,
-    /// Versions that were rolled back. References to them are still about, as to those in `log`.
+    /// Versions that were rolled back to another one. References to them are still about, as to those in `log`.
     undone: Vec<NewVersion>,
+    /// Writes that were rolled back to none. They keep their holds: iterators still look for the tuples in their index.
+    unwritten: Vec<Write>,
+    history: History,
     /// Savepoints made so far.
     savepoints: u32,
 }
@@ -71,10 +81,18 @@ impl Writes {
         self.sorted = false;
         self.log.clear();
         self.undone.clear();
-        self.entries.capacity()
+        let mut room = self.entries.capacity()
             + self.positions.capacity()
             + self.log.capacity()
-            + self.undone.capacity()
+            + self.undone.capacity();
+        if !self.unwritten.is_empty() {
+            self.unwritten.clear();
+            room += self.unwritten.capacity();
+        }
+        if !self.history.is_empty() {
+            room += self.history.clear();
+        }
+        room
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -83,6 +101,15 @@ impl Writes {
 
     pub(crate) fn entries(&self) -> &[Write] {
         &self.entries
+    }
+
+    /// Those that were undone. The tuples of some of them may have been written to again.
+    #[inline]
+    pub(crate) fn unwritten(&self) -> &[Write] {
+        if bug!("undone-write-is-held") {
+            return &[];
+        }
+        &self.unwritten
     }
 
     /// The entry of a tuple.
@@ -102,8 +129,40 @@ impl Writes {
     /// The version that this transaction is going to install in a tuple.
     #[inline]
     pub(crate) fn get(&self, tuple: NonNull<Tuple>) -> Option<NonNull<Version>> {
-        let write = &self.entries[self.find(tuple)?];
-        write.version.as_ref().map(|new| new.version.as_ptr())
+        if self.is_empty() {
+            return None;
+        }
+        self.entries[self.find(tuple)?].buffered()
+    }
+
+    /// The moment of an iterator that is made now. It sees what is buffered now, whatever becomes of that.
+    #[inline]
+    pub(crate) fn moment(&mut self) -> Moment {
+        if self.is_empty() {
+            return Moment::BEFORE_ALL;
+        }
+        self.history.pass()
+    }
+
+    /// The version that this transaction was going to install in a tuple at that moment.
+    #[inline]
+    pub(crate) fn get_as_of(
+        &self,
+        tuple: NonNull<Tuple>,
+        moment: Moment,
+    ) -> Option<NonNull<Version>> {
+        if bug!("iterator-sees-later-writes") {
+            return self.get(tuple);
+        }
+        if moment == Moment::BEFORE_ALL {
+            return None;
+        }
+        let write = self.find(tuple).map(|entry| &self.entries[entry]);
+        match write.filter(|write| write.since < moment) {
+            Some(write) => write.buffered(),
+            None if self.history.is_empty() => None,
+            None => self.history.get(tuple, moment),
+        }
     }
 
     /// Whether the write set has this tuple.
@@ -116,10 +175,18 @@ impl Writes {
         let replaced = if bug!("first-write-wins") {
             Some(version)
         } else {
-            self.entries[entry].version.replace(version)
+            self.buffer(entry, version)
         };
         let replaced = replaced.map(|version| Logged::Replaced(entry, version));
         self.log.extend(replaced);
+    }
+
+    /// Puts another version into an entry, and returns what was there.
+    fn buffer(&mut self, entry: usize, version: NewVersion) -> Option<NewVersion> {
+        let write = &mut self.entries[entry];
+        write.note(&mut self.history);
+        write.since = self.history.now();
+        write.version.replace(version)
     }
 
     /// Makes a savepoint.
@@ -145,28 +212,28 @@ impl Writes {
         }
     }
 
-    /// Undoes all writes since a savepoint. Returns those to tuples that were not written to before it, for their holds to be given up. `None`,
-    /// and nothing happens, if the savepoint itself was undone. Runs no user code.
-    pub(crate) fn undo(&mut self, mark: Mark) -> Option<Vec<Write>> {
-        let entries = self.entries_at(mark)?;
-        for logged in self.log.drain(mark.position + 1..).rev() {
+    /// Undoes all writes since a savepoint. False, and nothing happens, if the savepoint itself was undone. Runs no user code.
+    pub(crate) fn undo(&mut self, mark: Mark) -> bool {
+        let Some(entries) = self.entries_at(mark) else {
+            return false;
+        };
+        for logged in self.log.split_off(mark.position + 1).into_iter().rev() {
             if let Logged::Replaced(entry, version) = logged {
-                let undone = self.entries[entry].version.replace(version);
+                let undone = self.buffer(entry, version);
                 self.undone.extend(undone);
             }
         }
-        let mut writes = self.entries.split_off(entries);
-        for write in &mut writes {
-            self.undone.extend(write.version.take());
-        }
         if entries <= LINEAR {
             self.positions.clear();
-        } else {
-            for write in &writes {
+        }
+        for write in self.entries.drain(entries..) {
+            if entries > LINEAR {
                 self.positions.remove(&write.tuple);
             }
+            write.note(&mut self.history);
+            self.unwritten.push(write);
         }
-        Some(writes)
+        true
     }
 
     /// Adds a write to a tuple that has none yet.
@@ -184,6 +251,7 @@ impl Writes {
             table,
             tuple,
             version: Some(version),
+            since: self.history.now(),
             held,
             locked: None,
             removal: false,
@@ -235,6 +303,17 @@ impl Write {
     fn order(&self) -> Order {
         // SAFETY: the transaction's slot is open since it found the tuple.
         unsafe { order_of(self.tuple) }
+    }
+
+    fn buffered(&self) -> Option<NonNull<Version>> {
+        self.version.as_ref().map(|new| new.version.as_ptr())
+    }
+
+    /// Notes what is buffered, for it is so no more.
+    fn note(&self, history: &mut History) {
+        if let Some(version) = self.buffered() {
+            history.note(self.tuple, self.since, version);
+        }
     }
 
     /// Links the buffered version above the one that was locked, and publishes and unlocks in one store.

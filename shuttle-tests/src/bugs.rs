@@ -135,6 +135,7 @@ const MVCC: &[Bug] = bugs! {
     "feed-unordered": "a feed delivers what it has, although something earlier may still come",
     "feed-unprotected": "a feed protects nothing that it has still to deliver",
     "peek-at-newest": "a peek reads the newest version, not the transaction's",
+    "iterator-sees-later-writes": "an iterator yields what its transaction has written since it was made",
     "undone-write-is-held": "a write that is undone keeps its hold, so that its tuple is never removed",
 };
 

@@ -98,7 +98,7 @@ scenarios! {
         many_untimed_reads in CLOCKS, locked_while_read in CLOCKS;
     ordered:
         phantom_by_insert in CLOCKS, phantom_by_delete in CLOCKS, phantom_by_absent_key in CLOCKS, predicate_many_preceders in CLOCKS,
-        phantom_in_a_hashed_table in CLOCKS, limited_range in ONE, own_writes_under_a_scan in ONE,
+        phantom_in_a_hashed_table in CLOCKS, limited_range in ONE, own_writes_under_a_scan in ONE, writes_under_an_iterator in ONE,
         counted_range in CLOCKS;
     nodes:
         scans_beside_splits_and_merges in ONE, scans_beside_a_merge in ONE, inserts_beside_a_merge * 4 in ONE,

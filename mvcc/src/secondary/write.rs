@@ -2,10 +2,11 @@
 
 use super::entry::{Entry, bounds_of};
 use super::{IndexCore, IndexKey};
-use crate::savepoint::Savepoint;
+use crate::read::Read;
 use crate::sync::bug;
-use crate::table::{AnyTable, Lookup};
+use crate::table::{AnyTable, Lookup, TableCore};
 use crate::transaction::Transaction;
+use crate::writes::Mark;
 use std::any::Any;
 use std::fmt;
 use std::ops::Bound;
@@ -53,6 +54,8 @@ pub(crate) trait Maintain<K, V>: Any + Send + Sync {
     fn replace(
         &self,
         tx: &Transaction<'_>,
+        table: &TableCore,
+        rows: &AllRows<'_, K, V>,
         key: &K,
         old: Option<&V>,
         new: Option<&V>,
@@ -60,6 +63,9 @@ pub(crate) trait Maintain<K, V>: Any + Send + Sync {
 
     fn name(&self) -> &str;
 }
+
+/// All rows of the table as the transaction sees them.
+type AllRows<'r, K, V> = dyn Fn() -> Vec<(&'r K, &'r V)> + 'r;
 
 /// A table's indexes: a list that only grows.
 pub(crate) struct Maintained<K, V> {
@@ -92,6 +98,8 @@ impl<I: IndexKey, K: IndexKey, V: Send + Sync + 'static> Maintain<K, V> for Inde
     fn replace(
         &self,
         tx: &Transaction<'_>,
+        table: &TableCore,
+        rows: &AllRows<'_, K, V>,
         key: &K,
         old: Option<&V>,
         new: Option<&V>,
@@ -105,7 +113,7 @@ impl<I: IndexKey, K: IndexKey, V: Send + Sync + 'static> Maintain<K, V> for Inde
             if old.binary_search(&index_key).is_ok() {
                 continue;
             }
-            if self.is_unique && self.is_taken(tx, &index_key) {
+            if self.is_unique && self.is_taken(tx, table, rows, &index_key) {
                 return Err(Duplicate {
                     table: self.table.clone(),
                     index: Some(self.name.clone()),
@@ -123,7 +131,17 @@ impl<I: IndexKey, K: IndexKey, V: Send + Sync + 'static> Maintain<K, V> for Inde
 
 impl<I: IndexKey, K: IndexKey, V> IndexCore<I, K, V> {
     /// Whether any row has this key. It stays so until the commit.
-    fn is_taken(&self, tx: &Transaction<'_>, key: &I) -> bool {
+    fn is_taken(
+        &self,
+        tx: &Transaction<'_>,
+        table: &TableCore,
+        rows: &AllRows<'_, K, V>,
+        key: &I,
+    ) -> bool {
+        if !tx.sees_entries(self.built, table) {
+            let has_it = |(row, value)| (self.keys)(row, value).binary_search(key).is_ok();
+            return rows().into_iter().any(has_it);
+        }
         let same = || Bound::Included(key.clone());
         let bounds = bounds_of((same(), same()));
         if bug!("uniqueness-only-peeked-at") {
@@ -137,15 +155,18 @@ impl<I: IndexKey, K: IndexKey, V> IndexCore<I, K, V> {
 
 /// Undoes what was written since it was made, also if that panicked, unless it is told otherwise.
 struct AllOrNothing<'t> {
-    savepoint: Savepoint<'t>,
+    tx: &'t Transaction<'t>,
+    savepoint: Mark,
     keep: bool,
 }
 
 impl Drop for AllOrNothing<'_> {
     fn drop(&mut self) {
         if !self.keep {
-            self.savepoint.roll_back();
+            // If the index's function has gone back further, that has undone it all.
+            self.tx.undo_writes(self.savepoint);
         }
+        self.tx.forget_mark(self.savepoint);
     }
 }
 
@@ -261,7 +282,8 @@ impl Transaction<'_> {
         write: impl FnOnce() -> Result<R, Duplicate>,
     ) -> Result<R, Duplicate> {
         let mut guard = AllOrNothing {
-            savepoint: self.savepoint(),
+            tx: self,
+            savepoint: self.mark_writes(),
             keep: false,
         };
         let written = write();
@@ -279,6 +301,7 @@ impl Transaction<'_> {
     ) -> Result<(), Duplicate> {
         let indexes = table.core().indexes::<T::Key, T::Value>();
         let mut all = indexes.into_iter().flat_map(Maintained::all);
-        all.try_for_each(|one| one.index.replace(self, key, old, new))
+        let (core, rows) = (table.core(), || self.iter(table).collect());
+        all.try_for_each(|one| one.index.replace(self, core, &rows, key, old, new))
     }
 }
