@@ -392,3 +392,39 @@ proptest! {
         directory.check(&db.snapshot());
     }
 }
+
+/// A transaction that had written to a table found its rows by key, but not by an index that was made since: only the commit would have told it.
+#[test]
+fn an_index_made_since_shows_what_a_transaction_has_written_before() {
+    let db = Database::new();
+    let table = db.ordered_table::<u64, u64>("t").expect("new");
+    db.run(|tx| Ok::<_, ()>((0..4).for_each(|key| tx.insert(&table, key, key))))
+        .expect("no error");
+    // One reads at a timestamp from before the index, the other one takes a later one.
+    for (name, is_timed) in [("timed", true), ("untimed", false)] {
+        let tx = db.begin();
+        let undone = tx.savepoint();
+        if is_timed {
+            assert_eq!(tx.iter(&table).count(), 4);
+        }
+        tx.insert(&table, 1, 10);
+        tx.insert(&table, 7, 7);
+        tx.remove(&table, &2);
+        let index = db.unique_index(&table, name, |_, value| [*value]);
+        let index = index.expect("no duplicates");
+        let by_key = |index_key: u64| index.get(&tx, &index_key).map(|(key, _)| *key);
+        assert_eq!([1, 10, 7, 2].map(by_key), [None, Some(1), Some(7), None]);
+        assert_eq!(index.range::<u64>(&tx, ..).count(), 4);
+        // A row that it sees has the key, whether or not the index has an entry of it; one that it does not see has not.
+        assert!(tx.try_insert(&table, 8, 10).is_err());
+        assert!(tx.try_insert(&table, 8, 3).is_err());
+        assert!(tx.try_insert(&table, 8, 2).is_ok());
+        assert_eq!([2, 10].map(by_key), [Some(8), Some(1)]);
+        undone.roll_back();
+        let rows: Vec<_> = index.range::<u64>(&tx, ..).collect();
+        assert!(rows.into_iter().eq(tx.iter(&table)));
+        drop(undone);
+        tx.insert(&table, 1, 10);
+        assert!(tx.commit().is_err(), "its rows are not in the index");
+    }
+}

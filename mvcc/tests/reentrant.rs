@@ -1,0 +1,286 @@
+//! The user's code in the middle of a transaction's method, using the same transaction: closures of `update`, functions of indexes, `Hash`, `Eq` and `Ord` of keys.
+//!
+//! A closure of `update` that rolled back to before the row was written made `update` panic, if nobody else had the row: its tuple had left the index meanwhile.
+
+use mvcc::{AnyTable, Database, Lookup, OrderedTable, Savepoint, Table, Transaction};
+use std::cell::Cell;
+use std::cmp::Ordering;
+use std::hash::{Hash, Hasher};
+use std::rc::Rc;
+
+/// A database in which this key's tuple is about to be removed, and two commits later.
+fn emptied<T: AnyTable<Key = u64, Value = u64>>(db: &Database, table: &T, other: &T) {
+    let tx = db.begin();
+    tx.insert(table, 1, 0);
+    tx.abort();
+    for value in 0..2 {
+        db.run(|tx| Ok::<_, ()>(tx.insert(other, 0, value)))
+            .expect("no error");
+    }
+}
+
+fn update_that_rolls_back<T>(db: &Database, table: &T, other: &T)
+where
+    T: Lookup<u64, Key = u64, Value = u64>,
+{
+    emptied(db, table, other);
+    let tx = db.begin();
+    let savepoint = tx.savepoint();
+    tx.insert(table, 1, 10);
+    let updated = tx.update(table, &1, |value| {
+        savepoint.roll_back();
+        db.collect();
+        assert_eq!(tx.get(table, &1), None);
+        value + 1
+    });
+    assert!(updated);
+    assert_eq!(tx.get(table, &1), Some(&11));
+    drop(savepoint);
+    tx.commit().expect("alone");
+    assert_eq!(db.view(|view| view.get(table, &1).copied()), Some(11));
+    db.collect();
+    db.run(|tx| Ok::<_, ()>(tx.remove(table, &1)))
+        .expect("no error");
+}
+
+#[test]
+fn an_update_may_roll_back() {
+    let db = Database::new();
+    let other = db.table("other").expect("new");
+    update_that_rolls_back(&db, &db.table("t").expect("new"), &other);
+    let other = db.ordered_table("other ordered").expect("new");
+    let table = db.ordered_table("ordered").expect("new");
+    update_that_rolls_back(&db, &table, &other);
+    let index = db.unique_index(&table, "value", |_, value| [*value]);
+    let index = index.expect("new");
+    update_that_rolls_back(&db, &table, &other);
+    db.collect();
+    assert_eq!(index.range::<u64>(&db.snapshot(), ..).count(), 0);
+    assert_eq!(db.stats().live_tuples, 2, "{:?}", db.stats());
+}
+
+#[test]
+fn what_is_undone_while_it_is_iterated_over_stays_in_its_index() {
+    let db = Database::new();
+    let (table, other) = (db.ordered_table("t"), db.ordered_table("other"));
+    let (table, other): (OrderedTable<u64, u64>, _) = (table.expect("new"), other.expect("new"));
+    emptied(&db, &table, &other);
+    let tx = db.begin();
+    let savepoint = tx.savepoint();
+    tx.insert(&table, 1, 10);
+    let rows = tx.iter(&table);
+    savepoint.roll_back();
+    db.collect();
+    assert_eq!(rows.collect::<Vec<_>>(), [(&1, &10)]);
+    assert_eq!(tx.iter(&table).count(), 0);
+    drop(savepoint);
+    drop(tx);
+    db.collect();
+    assert_eq!(db.stats().live_tuples, 1, "{:?}", db.stats());
+}
+
+#[test]
+fn an_update_has_the_last_word_on_its_key() {
+    type Step = fn(&Transaction<'_>, &OrderedTable<u64, u64>);
+    let meanwhile: [Step; 5] = [
+        |tx, table| assert_eq!(tx.get(table, &1), Some(&10)),
+        |tx, table| tx.insert(table, 1, 99),
+        |tx, table| tx.remove(table, &1),
+        |tx, table| assert!(tx.update(table, &1, |value| value * 2)),
+        |tx, table| {
+            let savepoint = tx.savepoint();
+            tx.remove(table, &1);
+            savepoint.roll_back();
+        },
+    ];
+    for step in meanwhile {
+        for is_indexed in [false, true] {
+            let db = Database::new();
+            let table = db.ordered_table("t").expect("new");
+            let index = is_indexed.then(|| {
+                db.unique_index(&table, "value", |_, value| [*value])
+                    .expect("new")
+            });
+            db.run(|tx| Ok::<_, ()>(tx.insert(&table, 1, 10)))
+                .expect("no error");
+            let tx = db.begin();
+            assert!(tx.update(&table, &1, |value| {
+                step(&tx, &table);
+                value + 1
+            }));
+            tx.commit().expect("alone");
+            let snapshot = db.snapshot();
+            assert_eq!(snapshot.iter(&table).collect::<Vec<_>>(), [(&1, &11)]);
+            if let Some(index) = index {
+                let rows: Vec<_> = index.range::<u64>(&snapshot, ..).collect();
+                assert_eq!(rows, [(&1, &11)]);
+            }
+        }
+    }
+}
+
+type Action = Box<dyn FnOnce()>;
+
+thread_local! {
+    /// What the user's code does when it is called, and how many calls later.
+    static MEANWHILE: Cell<(usize, Option<Action>)> = const { Cell::new((0, None)) };
+}
+
+fn meanwhile() {
+    match MEANWHILE.take() {
+        (0, Some(action)) => action(),
+        (calls, action) => MEANWHILE.set((calls.saturating_sub(1), action)),
+    }
+}
+
+#[test]
+fn the_function_of_an_index_may_roll_back_to_before_its_row() {
+    let db: &Database = Box::leak(Box::default());
+    let table: &OrderedTable<u64, u64> = Box::leak(Box::new(db.ordered_table("t").expect("new")));
+    let keys = |_: &u64, value: &u64| {
+        meanwhile();
+        [*value]
+    };
+    let index = db.unique_index(table, "value", keys).expect("new");
+    let tx: &Transaction<'_> = Box::leak(Box::new(db.begin()));
+    let savepoint: &Savepoint<'_> = Box::leak(Box::new(tx.savepoint()));
+    tx.insert(table, 1, 10);
+    for calls in 0..4 {
+        MEANWHILE.set((calls, Some(Box::new(|| savepoint.roll_back()))));
+        let taken = tx.try_insert(table, 2, 10);
+        MEANWHILE.take();
+        let by_key: Vec<_> = tx.iter(table).collect();
+        let by_index: Vec<_> = index.range::<u64>(tx, ..).collect();
+        assert_eq!(by_key, by_index, "{taken:?}");
+        tx.remove(table, &2);
+        tx.insert(table, 1, 10);
+    }
+    // One that goes back further and then panics.
+    MEANWHILE.set((
+        0,
+        Some(Box::new(|| {
+            savepoint.roll_back();
+            panic!("as a test")
+        })),
+    ));
+    let panicked = std::panic::AssertUnwindSafe(|| tx.insert(table, 3, 30));
+    assert!(std::panic::catch_unwind(panicked).is_err());
+    assert_eq!(tx.iter(table).count(), 0);
+}
+
+/// A key whose comparisons and hashes run what is set.
+#[derive(Clone, Debug)]
+struct Key(u64);
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        meanwhile();
+        self.0 == other.0
+    }
+}
+
+impl Eq for Key {}
+
+impl PartialOrd for Key {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Key {
+    fn cmp(&self, other: &Self) -> Ordering {
+        meanwhile();
+        self.0.cmp(&other.0)
+    }
+}
+
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        meanwhile();
+        self.0.hash(state);
+    }
+}
+
+/// Each method, with each other method called by each comparison and hash in it.
+fn every_method_in_every_other<T>(rows_before: u64, open: impl Fn(&Database) -> T)
+where
+    T: Lookup<Key, Key = Key, Value = u64> + Clone + 'static,
+{
+    type Method<T> = fn(&Transaction<'_>, &T, u64);
+    let methods: [(&str, Method<T>); 7] = [
+        ("insert", |tx, table, key| tx.insert(table, Key(key), 7)),
+        ("remove", |tx, table, key| tx.remove(table, &Key(key))),
+        ("get", |tx, table, key| {
+            tx.get(table, &Key(key));
+        }),
+        ("peek", |tx, table, key| {
+            tx.peek(table, &Key(key));
+        }),
+        ("update", |tx, table, key| {
+            tx.update(table, &Key(key), |value| value + 1);
+        }),
+        ("iter", |tx, table, _| {
+            tx.iter(table).count();
+        }),
+        ("roll_back", |tx, table, key| {
+            let savepoint = tx.savepoint();
+            tx.insert(table, Key(key), 8);
+            savepoint.roll_back();
+        }),
+    ];
+    for (name, outer) in methods {
+        for (within, inner) in methods {
+            // A row that is there, and one that is not.
+            for (key, other) in [(3, 3), (1000, 1000), (3, 1000), (1000, 3), (1000, 1001)] {
+                for calls in 0.. {
+                    let db: &'static Database = Box::leak(Box::default());
+                    let table = open(db);
+                    db.run(|tx| {
+                        Ok::<_, ()>(
+                            (0..rows_before).for_each(|key| tx.insert(&table, Key(key), key)),
+                        )
+                    })
+                    .expect("no error");
+                    let tx = Rc::new(db.begin());
+                    let (same, of) = (tx.clone(), table.clone());
+                    MEANWHILE.set((calls, Some(Box::new(move || inner(&same, &of, other)))));
+                    outer(&tx, &table, key);
+                    let was_called = MEANWHILE.take().1.is_none();
+                    let seen = rows(tx.iter(&table));
+                    let tx = Rc::try_unwrap(tx).expect("the other one is dropped");
+                    tx.commit().expect("alone");
+                    let case = format!("{within} in {name}, after {calls} calls");
+                    assert_eq!(rows(db.snapshot().iter(&table)), seen, "{case}");
+                    db.collect();
+                    let stats = db.stats();
+                    assert_eq!(stats.live_tuples, seen.len() as u64, "{case}");
+                    assert_eq!(stats.live_versions, seen.len() as u64, "{case}");
+                    if !was_called {
+                        break;
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn rows<'r>(rows: impl Iterator<Item = (&'r Key, &'r u64)>) -> Vec<(u64, u64)> {
+    let mut rows: Vec<_> = rows.map(|(key, value)| (key.0, *value)).collect();
+    rows.sort_unstable();
+    rows
+}
+
+#[test]
+fn comparisons_may_use_the_transaction() {
+    // The node has room for one more, or is full: then it is split, and its parent is told after the row is in it.
+    for rows in [5, 128] {
+        every_method_in_every_other(rows, |db| -> OrderedTable<Key, u64> {
+            db.ordered_table("t").expect("new")
+        });
+    }
+}
+
+#[test]
+fn hashes_may_use_the_transaction() {
+    every_method_in_every_other(5, |db| -> Table<Key, u64> { db.table("t").expect("new") });
+}
