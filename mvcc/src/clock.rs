@@ -83,7 +83,7 @@ impl fmt::Display for ClockKind {
     }
 }
 
-/// The clock that was asked for cannot be used on this machine.
+/// The clock that was asked for cannot be used: this machine does not have it, or its allowance for skew is too large.
 ///
 /// ```
 /// use mvcc::{ClockChoice, Database};
@@ -96,14 +96,20 @@ impl fmt::Display for ClockKind {
 pub struct ClockError {
     wanted: ClockChoice,
     reason: String,
+    advice: &'static str,
 }
+
+/// The largest allowance for skew. Each reading waits for as many ticks: a third of a second of a processor's counter.
+const MOST_SKEW: u64 = 1 << 30;
+const ANOTHER_CLOCK: &str = "choose ClockChoice::Auto or ClockChoice::Counter";
+const LESS_SKEW: &str = "Audit::skew says what this machine needs";
 
 impl fmt::Display for ClockError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "cannot use the clock {:?}: {}; choose ClockChoice::Auto or ClockChoice::Counter",
-            self.wanted, self.reason
+            "cannot use the clock {:?}: {}; {}",
+            self.wanted, self.reason, self.advice
         )
     }
 }
@@ -130,6 +136,15 @@ pub struct Clock {
 impl Clock {
     /// The clock for `choice`, with the given allowance for skew between cores.
     pub(crate) fn new(choice: ClockChoice, skew: u64) -> Result<Self, ClockError> {
+        if skew > MOST_SKEW {
+            return Err(ClockError {
+                wanted: choice,
+                reason: format!(
+                    "each reading would wait for a skew of {skew} ticks, and the limit is {MOST_SKEW}"
+                ),
+                advice: LESS_SKEW,
+            });
+        }
         let hardware = source::hardware();
         let (kind, reason) = match (choice, hardware) {
             (ClockChoice::Counter | ClockChoice::LockedCounter, _) => {
@@ -145,9 +160,16 @@ impl Clock {
                 return Err(ClockError {
                     wanted,
                     reason: format!("this processor has the {found}"),
+                    advice: ANOTHER_CLOCK,
                 });
             }
-            (wanted, Err(reason)) => return Err(ClockError { wanted, reason }),
+            (wanted, Err(reason)) => {
+                return Err(ClockError {
+                    wanted,
+                    reason,
+                    advice: ANOTHER_CLOCK,
+                });
+            }
         };
         Ok(Self {
             kind,
@@ -366,6 +388,24 @@ mod tests {
             error.to_string().contains("ClockChoice::Counter"),
             "{error}"
         );
+    }
+
+    /// The end of the wait was computed without a look at what fits.
+    #[test]
+    fn too_large_an_allowance_for_skew_is_an_error_that_says_so() {
+        for choice in [ClockChoice::Auto, ClockChoice::Counter] {
+            for skew in [MOST_SKEW + 1, u64::MAX] {
+                let error = Clock::new(choice, skew).expect_err("it would wait for ever");
+                let message = error.to_string();
+                assert!(
+                    message.contains(&format!("skew of {skew} ticks")),
+                    "{message}"
+                );
+            }
+            for skew in [0, 1, MOST_SKEW] {
+                assert_eq!(Clock::new(choice, skew).expect("it fits").skew(), skew);
+            }
+        }
     }
 
     #[test]

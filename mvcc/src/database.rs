@@ -125,7 +125,8 @@ impl Builder {
 
     /// How far the counters of two cores may be apart, in ticks, beyond what handing a cache line over takes. By default 0.
     ///
-    /// [`Audit::skew`](crate::Audit::skew) says what this machine needs. Each reading then waits this long.
+    /// [`Audit::skew`](crate::Audit::skew) says what this machine needs. Each reading then waits this long, so there is a
+    /// limit, 2<sup>30</sup> ticks, beyond which [`build`](Self::build) fails.
     ///
     /// ```
     /// let db = mvcc::Database::builder().clock_skew(1_000).build()?;
@@ -156,7 +157,8 @@ impl Builder {
     /// The database.
     ///
     /// # Errors
-    /// [`ClockError`] if this machine does not have the clock that was chosen.
+    /// [`ClockError`] if this machine does not have the clock that was chosen, or the allowance for
+    /// [skew](Self::clock_skew) is too large.
     ///
     /// ```
     /// let db = mvcc::Database::builder().build()?;
@@ -300,6 +302,8 @@ impl Database {
     /// The closure may run several times: a transaction that loses against a concurrent one is run again after a short random
     /// wait. What it reads is consistent each time. One that has lost 32 times is run once more while all other threads' commits
     /// wait, so that it cannot lose: a closure must not wait for another thread's commit. [`run_with`](Self::run_with) takes other limits.
+    /// With several databases, that includes commits within closures: if one thread commits to `b` within a transaction of
+    /// `a`, and another one to `a` within a transaction of `b`, each can wait for the other for ever. Nest them in one order.
     ///
     /// # Errors
     /// What the closure returns as `Err`. The transaction is aborted then and not run again.

@@ -130,7 +130,8 @@ impl Database {
 impl Feed {
     /// The next commit. Waits until there is one.
     ///
-    /// The thread that receives may commit as well, to the same database too: its own commits never wait for room in this feed.
+    /// The thread that receives may commit as well, to the same database too: after its first call of this or
+    /// another `recv` method, its own commits never wait for room in this feed.
     ///
     /// ```
     /// use mvcc::Overflow;
@@ -167,10 +168,11 @@ impl Feed {
     /// assert!(feed.try_recv().is_none());
     /// ```
     pub fn try_recv(&mut self) -> Option<Committed<'_>> {
-        self.recv_until(Instant::now())
+        self.recv_until(Some(Instant::now()))
     }
 
-    /// The next commit, if there is one within this time.
+    /// The next commit, if there is one within this time. A time without an end, such as
+    /// [`Duration::MAX`], is one: it waits as [`recv`](Self::recv) does.
     ///
     /// ```
     /// use mvcc::Overflow;
@@ -180,11 +182,12 @@ impl Feed {
     /// assert!(feed.recv_timeout(Duration::from_millis(1)).is_none());
     /// ```
     pub fn recv_timeout(&mut self, timeout: Duration) -> Option<Committed<'_>> {
-        self.recv_until(Instant::now() + timeout)
+        self.recv_until(Instant::now().checked_add(timeout))
     }
 
-    fn recv_until(&mut self, deadline: Instant) -> Option<Committed<'_>> {
-        let (record, missed) = self.core.receive(self.shared(), Some(deadline))?;
+    /// `None`: without a limit.
+    fn recv_until(&mut self, deadline: Option<Instant>) -> Option<Committed<'_>> {
+        let (record, missed) = self.core.receive(self.shared(), deadline)?;
         Some(self.deliver(record, missed))
     }
 

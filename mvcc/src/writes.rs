@@ -51,22 +51,22 @@ pub(crate) struct Writes {
     /// Writes that were rolled back to none. They keep their holds: iterators still look for the tuples in their index.
     unwritten: Vec<Write>,
     history: History,
-    /// Savepoints made so far.
-    savepoints: u32,
+    /// Savepoints made so far, by all transactions that have used this: each write to an indexed table makes one.
+    savepoints: u64,
 }
 
 enum Logged {
     /// A version that was buffered in this entry.
     Replaced(usize, NewVersion),
     /// A savepoint, by number, and how many entries there were.
-    Savepoint(u32, usize),
+    Savepoint(u64, usize),
 }
 
 /// A savepoint: its place in the log, and its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Mark {
     position: usize,
-    number: u32,
+    number: u64,
 }
 
 /// So many entries are searched faster one after the other than through a hash table.
@@ -360,5 +360,23 @@ impl Write {
         if self.removal {
             garbage.retire(entry(None));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// They were counted in 32 bits, and each write to an indexed table makes one.
+    #[test]
+    fn savepoints_do_not_run_out() {
+        let mut writes = Writes {
+            savepoints: u32::MAX.into(),
+            ..Writes::default()
+        };
+        let (first, second) = (writes.mark(), writes.mark());
+        assert_eq!(writes.entries_at(first), Some(0));
+        assert!(writes.undo(first).is_some());
+        assert_eq!(writes.entries_at(second), None);
     }
 }

@@ -239,3 +239,32 @@ fn a_feed_that_is_dropped_leaves_nothing() {
         assert_eq!((stats.live_versions, stats.live_snapshots), (1, 0));
     }
 }
+
+/// The deadline was computed with `+`, which panics where the sum is no instant.
+#[test]
+fn any_time_and_any_capacity_will_do() {
+    for capacity in [1, usize::MAX] {
+        for overflow in [Overflow::Wait, Overflow::DropOldest] {
+            let db = Database::new();
+            let table: Numbers = db.table("numbers").expect("new");
+            let (_, mut feed) = db.on_commit(capacity, overflow);
+            for timeout in [Duration::ZERO, Duration::from_nanos(1)] {
+                assert!(feed.recv_timeout(timeout).is_none());
+            }
+            put(&db, &table, 1, 1);
+            let commit = feed.recv_timeout(Duration::MAX).expect("there is one");
+            assert_eq!(commit.changes(&table).count(), 1);
+        }
+    }
+}
+
+/// What the docs of `Overflow::Wait` advise.
+#[test]
+fn who_has_received_once_does_not_wait_for_room() {
+    let db = Database::new();
+    let table: Numbers = db.table("numbers").expect("new");
+    let (_, mut feed) = db.on_commit(1, Overflow::Wait);
+    assert!(feed.try_recv().is_none());
+    (0..4).for_each(|key| put(&db, &table, key, key));
+    assert!((0..4).all(|_| feed.recv().changes(&table).count() == 1));
+}

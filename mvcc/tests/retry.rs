@@ -149,3 +149,30 @@ fn inside_the_gate_others_commits_wait() {
     });
     assert!(attempts <= 2, "{attempts} attempts");
 }
+
+#[test]
+fn the_largest_and_the_smallest_limits_will_do() {
+    let db = mvcc::Database::new();
+    for (count, time) in [
+        (0, Duration::ZERO),
+        (1, Duration::from_nanos(1)),
+        (u32::MAX, Duration::MAX),
+    ] {
+        let policy = RetryPolicy::new()
+            .attempts(count.max(1))
+            .exclusive_after(count)
+            .deadline(time)
+            .backoff(time, Duration::ZERO)
+            .backoff(Duration::ZERO, time);
+        assert_eq!(db.run_with(&policy, |_| Ok::<_, ()>(7)), Ok(7));
+    }
+    for limit in [Duration::ZERO, Duration::from_nanos(1), Duration::MAX] {
+        let db = mvcc::Database::builder()
+            .snapshot_limit(limit)
+            .build()
+            .expect("it has a clock");
+        let snapshot = db.limited_snapshot();
+        db.collect();
+        assert_eq!(snapshot.is_expired(), limit != Duration::MAX);
+    }
+}

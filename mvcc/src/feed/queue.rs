@@ -19,6 +19,10 @@ pub enum Overflow {
     /// not wait, nor does a transaction that others' commits wait for.
     ///
     /// What a thread waits for so must not wait for that thread: do not hold a lock during a transaction that the receiver needs.
+    ///
+    /// A thread counts as the receiver from its first call of a `recv` method on. Before that, its commits wait
+    /// like anybody's: a thread that fills the queue of a feed that it is only going to receive from later
+    /// waits for ever. Call [`Feed::try_recv`](crate::Feed::try_recv) once before such commits.
     Wait,
     /// The oldest commits in the queue are dropped. The receiver is told how many: [`Committed::missed`](crate::Committed::missed).
     DropOldest,
