@@ -102,11 +102,24 @@ pub(crate) fn unlinked(local: &Local, unlinked: Unlinked) {
     let at = local.shared().recent();
     let mut garbage = local.worker().garbage.lock();
     garbage.add_unlinked(at, unlinked);
+    local.set_due(garbage.is_due());
 }
 
-/// Collects this thread's own garbage after a commit, and a neighbour's: so what a thread leaves behind that runs no
+/// Collects what transactions have left that did not commit. At the beginning of a transaction, where nothing
+/// unwinds as a rule, and which anybody comes by who produces such garbage again.
+#[cold]
+pub(crate) fn collect_left(local: &Local) {
+    let shared = local.shared();
+    // Where nobody commits, nobody else moves the coarse clock on.
+    shared.advance(shared.clock.now(), shared.clock.coarse_step());
+    collect_some(local);
+}
+
+/// Collects this thread's own garbage, and a neighbour's: so what a thread leaves behind that runs no
 /// more transactions is collected by those that do.
 pub(crate) fn collect_some(local: &Local) {
+    // First: it may run code that begins transactions.
+    local.set_due(false);
     let horizon = Horizon::scan(local.shared());
     collect(local, local.worker(), &horizon, Effort::Some);
     if let Some(neighbour) = local.shared().neighbour() {

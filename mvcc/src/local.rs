@@ -37,6 +37,9 @@ pub(crate) struct Local {
     reserved: RefCell<Vec<Reserved>>,
     /// Whether that is anything.
     has_reserved: Cell<bool>,
+    /// Whether something that was no commit has left so much garbage that a collection pays. The next
+    /// transaction to begin collects it, for what left it may be unwinding.
+    is_due: Cell<bool>,
     /// What is kept from one range to the next.
     pub(crate) ranges: Ranges,
     /// After the handle: it outlives it.
@@ -151,10 +154,13 @@ impl Local {
     }
 
     fn new(database: u64, shared: &Arc<Shared>) -> Self {
+        let worker = shared.join();
+        // From a thread that has ended.
+        let is_due = worker.garbage.lock().is_due();
         Self {
             database,
             handle: shared.collector.register(),
-            worker: shared.join(),
+            worker,
             slot: shared.slots.acquire(),
             spare_slot: Cell::new(None),
             spare_footprint: Cell::default(),
@@ -163,6 +169,7 @@ impl Local {
             inside: Cell::new(false),
             reserved: RefCell::default(),
             has_reserved: Cell::new(false),
+            is_due: Cell::new(is_due),
             ranges: Ranges::default(),
             shared: shared.clone(),
         }
@@ -243,6 +250,17 @@ impl Local {
             is_other
         });
         self.has_reserved.set(!reserved.is_empty());
+    }
+
+    /// Notes whether a collection of this thread's garbage pays now.
+    pub(crate) fn set_due(&self, is_due: bool) {
+        self.is_due.set(is_due);
+    }
+
+    /// Whether garbage waits to be collected that no commit has left.
+    #[inline]
+    pub(crate) fn is_due(&self) -> bool {
+        self.is_due.get()
     }
 
     /// Announces a transaction that may read anything from now on.

@@ -133,6 +133,9 @@ impl<'db> Transaction<'db> {
     #[cfg_attr(debug_assertions, track_caller)]
     pub(crate) fn new(database: &'db Inner, attempt: u32) -> Self {
         let local = database.local();
+        if local.is_due() {
+            garbage::collect_left(&local);
+        }
         let slot = local.begin();
         let mut footprint = local.take_footprint();
         footprint.get_mut().catalog = database.shared.catalog();
@@ -506,6 +509,7 @@ impl<'db> Transaction<'db> {
         for removal in writes.iter().filter_map(|write| write.give_up(now)) {
             garbage.retire(removal);
         }
+        self.local.set_due(garbage.is_due());
     }
 
     /// Runs something that follows pointers into an index.
