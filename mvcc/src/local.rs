@@ -13,6 +13,7 @@ use crate::version::{ValueVersion, Version};
 use crossbeam_epoch::{Guard, LocalHandle};
 use crossbeam_utils::CachePadded;
 use std::cell::{Cell, RefCell};
+use std::iter;
 use std::ptr::{self, NonNull};
 use std::rc::Rc;
 
@@ -42,6 +43,8 @@ pub(crate) struct Local {
     is_due: Cell<bool>,
     /// What is kept from one range to the next.
     pub(crate) ranges: Ranges,
+    /// The next one in `ENDING`, if this is in there.
+    next_ending: Cell<*const Local>,
     /// After the handle: it outlives it.
     shared: Arc<Shared>,
 }
@@ -51,6 +54,9 @@ thread_local! {
     /// is still there.
     static LATEST: Cell<Latest> = const { Cell::new(Latest::NONE) };
     static LOCALS: Locals = const { Locals(RefCell::new(Vec::new())) };
+    /// The states that were made since `LOCALS` has gone, the last one first. They are there as long as somebody uses them: whatever runs
+    /// within that finds the same, and so knows what the thread has closed, announced and reserved. It has no destructor either.
+    static ENDING: Cell<*const Local> = const { Cell::new(ptr::null()) };
 }
 
 #[derive(Clone, Copy)]
@@ -101,9 +107,17 @@ impl Local {
             return Self::find(database, shared);
         };
         // SAFETY: it is among `LOCALS`, which has an `Rc` of it.
+        unsafe { Self::another(local.as_ptr()) }
+    }
+
+    /// # Safety
+    /// There is an `Rc` of it, on this thread.
+    #[inline]
+    unsafe fn another(local: *const Self) -> Rc<Self> {
+        // SAFETY: the caller's promise.
         unsafe {
-            Rc::increment_strong_count(local.as_ptr());
-            Rc::from_raw(local.as_ptr())
+            Rc::increment_strong_count(local);
+            Rc::from_raw(local)
         }
     }
 
@@ -129,8 +143,8 @@ impl Local {
         let local = match found {
             Ok(Some(local)) => local,
             Ok(None) => Self::register(database, shared),
-            // The thread is ending, its thread-locals are gone: a state for this once.
-            Err(_) => return Rc::new(Self::new(database, shared)),
+            // The thread is ending, its thread-locals are gone.
+            Err(_) => return Self::ending(database, shared),
         };
         Latest {
             database,
@@ -153,6 +167,53 @@ impl Local {
         local
     }
 
+    /// The state that is in use while the thread is ending, or one for this once.
+    fn ending(database: u64, shared: &Arc<Shared>) -> Rc<Self> {
+        let in_use = Self::all_ending().find(|&local| {
+            // SAFETY: in the list, so somebody uses it.
+            unsafe { (*local).database == database }
+        });
+        if let Some(local) = in_use {
+            // SAFETY: as above.
+            return unsafe { Self::another(local) };
+        }
+        let local = Rc::new(Self::new(database, shared));
+        // The scheduler's thread-locals go away; there, it is in no list.
+        let _ = ENDING.try_with(|first| local.next_ending.set(first.replace(Rc::as_ptr(&local))));
+        local
+    }
+
+    fn all_ending() -> impl Iterator<Item = *const Self> {
+        let first = ENDING.try_with(Cell::get).unwrap_or(ptr::null());
+        // SAFETY: each leaves the list before it is freed.
+        let next = |local: &*const Self| unsafe { (**local).next_ending.get() };
+        let there = |local: *const Self| (!local.is_null()).then_some(local);
+        iter::successors(there(first), move |local| there(next(local)))
+    }
+
+    /// Takes this out of `ENDING`, if it is in there.
+    fn leave_ending(&self) {
+        let next = self.next_ending.replace(ptr::null());
+        let this = ptr::from_ref(self);
+        let is_first = |first: &Cell<*const Self>| {
+            let is_first = first.get() == this;
+            if is_first {
+                first.set(next);
+            }
+            is_first
+        };
+        if ENDING.try_with(is_first).unwrap_or(false) {
+            return;
+        }
+        // SAFETY: as in `all_ending`.
+        let before =
+            Self::all_ending().find(|&local| unsafe { (*local).next_ending.get() } == this);
+        if let Some(before) = before {
+            // SAFETY: as above.
+            unsafe { (*before).next_ending.set(next) };
+        }
+    }
+
     fn new(database: u64, shared: &Arc<Shared>) -> Self {
         let worker = shared.join();
         // From a thread that has ended.
@@ -171,6 +232,7 @@ impl Local {
             has_reserved: Cell::new(false),
             is_due: Cell::new(is_due),
             ranges: Ranges::default(),
+            next_ending: Cell::new(ptr::null()),
             shared: shared.clone(),
         }
     }
@@ -376,6 +438,8 @@ impl Drop for Inside<'_> {
 
 impl Drop for Local {
     fn drop(&mut self) {
+        // First: what follows may run code that asks for a state.
+        self.leave_ending();
         // Whoever uses them keeps this alive.
         self.shared.slots.release(self.slot);
         if let Some(slot) = self.spare_slot.take() {
