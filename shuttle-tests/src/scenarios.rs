@@ -99,7 +99,7 @@ scenarios! {
         many_untimed_reads in CLOCKS, locked_while_read in CLOCKS;
     ordered:
         phantom_by_insert in CLOCKS, phantom_by_delete in CLOCKS, phantom_by_absent_key in CLOCKS, predicate_many_preceders in CLOCKS,
-        phantom_in_a_hashed_table in CLOCKS, limited_range in ONE, own_writes_under_a_scan in ONE, writes_under_an_iterator in ONE,
+        phantom_in_a_hashed_table in CLOCKS, limited_range in ONE, own_writes_under_a_scan in ONE,
         counted_range in CLOCKS;
     nodes:
         scans_beside_splits_and_merges in ONE, scans_beside_a_merge in ONE, inserts_beside_a_merge * 4 in ONE,
@@ -128,7 +128,7 @@ scenarios! {
     feeds:
         feed_in_order in CLOCKS, feed_agrees_with_snapshots in CLOCKS, feed_starts_beside_commits in CLOCKS, feed_keeps_what_it_delivers in ONE, full_feed in ONE;
     transactions:
-        peeks_see_whole_transactions in CLOCKS, undone_writes in CLOCKS;
+        peeks_see_whole_transactions in CLOCKS, undone_writes in CLOCKS, writes_under_an_iterator in ONE;
     panics:
         panic_in_a_closure in ONE, panic_in_ord in ONE, panic_in_hash_and_eq in ONE, panic_in_drop in ONE, forgotten_and_out_of_order in ONE;
 }

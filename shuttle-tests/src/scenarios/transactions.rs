@@ -1,5 +1,6 @@
-//! Savepoints, and reads that are not checked.
+//! Savepoints, iterators beside writes, and reads that are not checked.
 
+use super::rows::{keys, put, rows};
 use super::{World, numbers, pair, tasks, write};
 use mvcc_shuttle::OrderedTable;
 
@@ -63,4 +64,41 @@ pub(super) fn undone_writes(world: World) {
     );
     assert_eq!(db.view(|view| pair(view, &table)), (2, 7));
     super::check_clean(&db, 2);
+}
+
+/// An iterator yields what the transaction saw when it was made, although the transaction then rolls that back and writes to what it iterates over, and others write
+/// and collect.
+pub(super) fn writes_under_an_iterator(world: World) {
+    let (db, table) = rows(world, [10, 20, 30]);
+    let aborted = db.begin();
+    aborted.insert(&table, 40, 0);
+    aborted.abort();
+    let (a, b) = ((db.clone(), table.clone()), (db.clone(), table.clone()));
+    tasks!(
+        move || {
+            a.0.run(|tx| {
+                let savepoint = tx.savepoint();
+                tx.insert(&a.1, 40, 1);
+                tx.remove(&a.1, &20);
+                let seen = tx.iter(&a.1);
+                savepoint.roll_back();
+                let write = |key: u32| tx.insert(&a.1, key + 1, 1);
+                let mut seen: Vec<_> = seen
+                    .map(|(key, _)| *key)
+                    .inspect(|key| write(*key))
+                    .collect();
+                seen.retain(|key| *key != 22);
+                assert_eq!(seen, [10, 30, 40]);
+                Ok::<_, ()>(())
+            })
+            .expect("no error");
+        },
+        move || {
+            put(&b.0, &b.1, 22);
+            b.0.collect();
+        },
+    );
+    let mut keys = db.view(|view| keys(view, &table));
+    keys.retain(|key| *key != 23);
+    assert_eq!(keys, [10, 11, 20, 22, 30, 31, 41]);
 }
