@@ -200,6 +200,7 @@ impl Slots {
 
     /// Says that of versions, the owner of an open slot needs those only that are visible at this timestamp, until it
     /// widens the slot again. It does not look at any other meanwhile.
+    #[expect(clippy::unused_self, reason = "it keeps the slot allocated")]
     pub(crate) fn narrow(&self, slot: SlotRef, at: u64) {
         // Release: all that was read before has been read; partner: the acquire load in `live`.
         slot.narrowed().store(at, Ordering::Release);
@@ -208,6 +209,7 @@ impl Slots {
     /// Says that the owner may read all that its open bound stands for again. What it reads as newest from now on, and what is visible at a reading
     /// of the clock from now on, is protected, as after an announcement.
     #[cold]
+    #[expect(clippy::unused_self, reason = "it keeps the slot allocated")]
     pub(crate) fn widen(&self, slot: SlotRef) {
         // Relaxed: the fence orders it before the owner's reads; partner: the fence in `Horizon::scan`. It is also
         // before whatever is announced in this slot later, so that who sees that does not see what it was narrowed to before.

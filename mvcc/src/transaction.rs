@@ -24,6 +24,7 @@ use crate::tree::TreeKey;
 use crate::tuple::{Removed, Tuple};
 use crate::version::{OwnedVersion, Version};
 use crate::writes::{Mark, Moment, NewVersion, Write, Writes};
+use crossbeam_epoch::Guard;
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::mem::ManuallyDrop;
@@ -129,11 +130,17 @@ enum Place {
 }
 
 /// A read at a timestamp: while there is one, the transaction's slot protects all that it may come by.
-pub(crate) struct Reading<'t, 'db>(&'t Transaction<'db>);
+///
+/// But for what a collector unlinks that looked when the slot was narrowed, from between the newest version and the one
+/// to be read. That memory waits for the epoch, so the way along the chain is pinned.
+pub(crate) struct Reading<'t, 'db> {
+    tx: &'t Transaction<'db>,
+    _pin: Option<Guard>,
+}
 
 impl Drop for Reading<'_, '_> {
     fn drop(&mut self) {
-        let tx = self.0;
+        let tx = self.tx;
         tx.reading.set(tx.reading.get() - 1);
         // Where it is borrowed, something is under way that may read.
         if let Ok(footprint) = tx.footprint.try_borrow() {
@@ -542,8 +549,15 @@ impl<'db> Transaction<'db> {
     /// Begins a read at a timestamp, which ends when the result is dropped. See `docs/correctness.md`.
     pub(crate) fn reading(&self) -> Reading<'_, 'db> {
         self.reading.set(self.reading.get() + 1);
+        // Also after it has moved on: an iterator that was made before reads at the earlier timestamp.
+        let was_narrowed = self.is_narrowed.get() || self.has_moved.get();
+        let pin = was_narrowed && !bug!("narrowed-is-not-pinned");
+        let reading = Reading {
+            tx: self,
+            _pin: pin.then(|| self.local.pin()),
+        };
         self.widen();
-        Reading(self)
+        reading
     }
 
     /// Announces that any version may be read again.

@@ -376,7 +376,7 @@ mod tests {
         };
         let (first, second) = (writes.mark(), writes.mark());
         assert_eq!(writes.entries_at(first), Some(0));
-        assert!(writes.undo(first).is_some());
+        assert!(writes.undo(first));
         assert_eq!(writes.entries_at(second), None);
     }
 }
