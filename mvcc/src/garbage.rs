@@ -18,9 +18,10 @@ mod work;
 
 use crate::local::Local;
 use crate::shared::{Horizon, Shared, Worker};
-use crate::sync::{Ordering, SCHEDULED, SMALL, Wait, fence, pause};
+use crate::sync::{Arc, Mutex, Ordering, SCHEDULED, SMALL, Wait, fence, pause};
 use crossbeam_epoch::Guard;
-use std::mem::ManuallyDrop;
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr::NonNull;
 use std::time::Duration;
 
@@ -79,17 +80,38 @@ pub(crate) fn collect(local: &Local, worker: &Worker, horizon: &Horizon, effort:
     // Many at a time: the epoch runs so many functions at a time, whatever they free, and a transaction may have left more things.
     while !unlinked.is_empty() {
         let some = unlinked.split_off(unlinked.len().saturating_sub(TOGETHER));
-        defer(local.shared(), &guard, some.len(), move || free_all(some));
+        let panicked = local.shared().panicked.clone();
+        defer(local.shared(), &guard, some.len(), move || {
+            free_all(some, &panicked);
+        });
     }
 }
 
-/// Frees what left an index. Should the drop of a user's key panic, the rest is never freed: a second panic would be the end.
-fn free_all(unlinked: Vec<Unlinked>) {
-    let mut unlinked = ManuallyDrop::new(unlinked);
-    while let Some(last) = unlinked.pop() {
-        drop(last);
+/// A panic of user code that the epoch has run: it goes on once the epoch is through, for what that was about to run
+/// besides would be lost. Of several, the first.
+pub(crate) type Panicked = Arc<Mutex<Option<Box<dyn Any + Send>>>>;
+
+/// Frees what left an index, all of it, also if the drop of a user's key panics.
+fn free_all(unlinked: Vec<Unlinked>, panicked: &Panicked) {
+    for each in unlinked {
+        caught(panicked, || drop(each));
     }
-    drop(ManuallyDrop::into_inner(unlinked));
+}
+
+/// Runs something for the epoch that may panic.
+fn caught(panicked: &Panicked, run: impl FnOnce()) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(run)) {
+        panicked.lock().get_or_insert(payload);
+    }
+}
+
+/// Goes on with a panic that the epoch has been spared.
+fn go_on_panicking(shared: &Shared) {
+    let payload = shared.panicked.lock().take();
+    // One at a time: a second panic would be the end.
+    if let Some(payload) = payload.filter(|_| !std::thread::panicking()) {
+        resume_unwind(payload);
+    }
 }
 
 /// Retires what has just left an index.
@@ -129,6 +151,7 @@ pub(crate) fn collect_some(local: &Local) {
     let deferred = local.shared().deferred.load(Ordering::Relaxed);
     if deferred > 0 {
         local.pin().flush();
+        go_on_panicking(local.shared());
     }
     // A few milliseconds of commits wait for a transaction that is open, or for a thread that is pinned: as a rule, that has been preempted. A processor that
     // has nothing to do fetches it. Should it be a long transaction on purpose, the pauses take a small part of the time in which so much was written, for there is
@@ -158,6 +181,7 @@ pub(crate) fn collect_all(local: &Local) {
         worker.garbage.lock().shrink();
     }
     shared.spare.clear();
+    go_on_panicking(shared);
 }
 
 /// Frees what waits for the epoch, as far as nobody is pinned.

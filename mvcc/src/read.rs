@@ -1,6 +1,6 @@
 //! Reading, whatever from.
 
-use crate::protected::Protected;
+use crate::protected::{Internal, Protected};
 use crate::range::{Direction, Ranges, Row, Rows, last_key, walk};
 use crate::reads::{Seen, read_at};
 use crate::sync::{bug, freed};
@@ -216,7 +216,7 @@ pub trait Read: sealed::Sealed {
 
     /// Whether it finds all rows of a table through the entries of an index of it that was built by this commit.
     #[doc(hidden)]
-    fn sees_entries(&self, built: Timestamp, table: &TableCore) -> bool;
+    fn sees_entries(&self, built: Timestamp, table: &TableCore, internal: Internal) -> bool;
 }
 
 mod sealed {
@@ -267,7 +267,9 @@ macro_rules! inherent_reads {
 
         /// Brings what a lookup of so many keys is going to read towards the processor; `WARM` of them at most.
         fn warm<'k, T: Lookup<Q>, Q: 'k>(&self, table: &T, keys: impl IntoIterator<Item = &'k Q>) {
-            let hashes = keys.into_iter().map_while(|key| table.hash(key));
+            let hashes = keys
+                .into_iter()
+                .map_while(|key| table.hash(key, $crate::protected::Internal::new()));
             let hashes: arrayvec::ArrayVec<_, { $crate::index::WARM }> = hashes.collect();
             self.protected_for(|protected| table.core().warm(&hashes, protected));
         }
@@ -317,7 +319,8 @@ macro_rules! inherent_reads {
         /// ```
         pub fn iter<'r, T: AnyTable>(&'r self, table: &'r T) -> T::Rows<'r, Self> {
             self.check(table.core());
-            table.rows(self)
+            // It was checked just now.
+            table.rows(self, $crate::protected::Internal::new())
         }
 
         /// The rows whose keys are in a range, ascending; from both ends. A range whose end is below its start is empty.
@@ -452,7 +455,7 @@ macro_rules! impl_read {
                 self.range(table, range)
             }
 
-            fn sees_entries(&self, built: Timestamp, table: &TableCore) -> bool {
+            fn sees_entries(&self, built: Timestamp, table: &TableCore, _: Internal) -> bool {
                 self.fix_timestamp() > built.ticks() && !self.has_unindexed_writes(table)
             }
         }

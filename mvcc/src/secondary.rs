@@ -13,6 +13,7 @@ use entry::{Bounds, Entry};
 pub use write::Duplicate;
 pub(crate) use write::Maintained;
 
+use crate::protected::Internal;
 use crate::read::{Read, owned_bounds};
 use crate::table::{AnyTable, Lookup, OrderedTable};
 use crate::timestamp::Timestamp;
@@ -122,7 +123,7 @@ where
     {
         let bounds: Bounds<I> = owned_bounds(range);
         let (mut indexed, mut scanned) = (None, Vec::new());
-        if read.sees_entries(self.core.built, self.table.core()) {
+        if read.sees_entries(self.core.built, self.table.core(), Internal::new()) {
             let entries =
                 read.range::<_, _, Entry<I, T::Key>>(&self.core.entries, entry::bounds_of(bounds));
             // The same moment as that of the entries: nothing was written in between.

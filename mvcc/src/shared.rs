@@ -2,7 +2,7 @@
 
 use crate::clock::Clock;
 use crate::feed::Feeds;
-use crate::garbage::Garbage;
+use crate::garbage::{Garbage, Panicked};
 use crate::limited::LimitedSnapshots;
 use crate::recycled::{Pool, Stock};
 use crate::reserve::Reservations;
@@ -34,6 +34,8 @@ pub(crate) struct Shared {
     pub(crate) spare: Arc<Stock>,
     /// Tuples and versions that wait for the epoch.
     pub(crate) deferred: counter::AtomicUsize,
+    /// What user code has panicked with that the epoch ran.
+    pub(crate) panicked: Panicked,
     /// Set when the database is dropped; a thread's cached state is of no more use then.
     pub(crate) closed: AtomicBool,
     /// Set while one transaction runs that must not lose: other commits wait. See [`Shared::enter`].
@@ -152,6 +154,7 @@ impl Shared {
             workers: Mutex::default(),
             spare: Arc::default(),
             deferred: counter::AtomicUsize::new(0),
+            panicked: Panicked::default(),
             closed: AtomicBool::new(false),
             gate: CachePadded::new(AtomicBool::new(false)),
             turn: Mutex::default(),

@@ -5,7 +5,7 @@ use crate::conflict::{ConflictCause, ConflictCounts};
 use crate::database::Inner;
 use crate::garbage::Unlinked;
 use crate::index::{Hash, HashIndex, Inserts};
-use crate::protected::Protected;
+use crate::protected::{Internal, Protected};
 use crate::range::{Direction, RangeRead, RangeRows, walk};
 use crate::read::Read;
 use crate::secondary::Maintained;
@@ -553,7 +553,8 @@ pub trait AnyTable: sealed::Sealed {
         protected: Protected<'p>,
     ) -> Result<NonNull<Tuple>, Self::Vacancy<'p>>;
 
-    /// Adds a tuple for a key, held once, unless the vacancy is out of date.
+    /// Adds a tuple for a key, held once, unless the vacancy is out of date. `added` is told of the tuple, and with it has
+    /// the hold, before user code runs that may panic.
     #[doc(hidden)]
     fn add(
         &self,
@@ -561,15 +562,21 @@ pub trait AnyTable: sealed::Sealed {
         key: Self::Key,
         protected: Protected<'_>,
         unlinked: impl FnMut(Unlinked),
-    ) -> Result<NonNull<Tuple>, Self::Key>;
+        added: impl FnOnce(NonNull<Tuple>),
+    ) -> Result<(), Self::Key>;
 
     /// All rows as a reader sees them.
     #[doc(hidden)]
-    fn rows<'r, R: Read>(&'r self, reader: &'r R) -> Self::Rows<'r, R>;
+    fn rows<'r, R: Read>(&'r self, reader: &'r R, internal: Internal) -> Self::Rows<'r, R>;
 
     /// What a transaction sees of one of its own keys.
     #[doc(hidden)]
-    fn current<'t>(&self, tx: &'t Transaction<'_>, key: &Self::Key) -> Option<&'t Self::Value>;
+    fn current<'t>(
+        &self,
+        tx: &'t Transaction<'_>,
+        key: &Self::Key,
+        internal: Internal,
+    ) -> Option<&'t Self::Value>;
 }
 
 /// The tables in which a `Q` can be looked up. Sealed, as [`AnyTable`] is.
@@ -588,7 +595,7 @@ pub trait AnyTable: sealed::Sealed {
 pub trait Lookup<Q: ?Sized>: AnyTable {
     /// The key's hash, if the table finds its tuples by that.
     #[doc(hidden)]
-    fn hash(&self, key: &Q) -> Option<Hash>;
+    fn hash(&self, key: &Q, internal: Internal) -> Option<Hash>;
 
     /// The tuple of a key.
     #[doc(hidden)]
@@ -641,24 +648,26 @@ where
         key: K,
         _protected: Protected<'_>,
         mut unlinked: impl FnMut(Unlinked),
-    ) -> Result<NonNull<Tuple>, K> {
+        added: impl FnOnce(NonNull<Tuple>),
+    ) -> Result<(), K> {
         let tuple = KeyedTuple::boxed(key, hash.position());
         let index = self.core.index.hash();
         let Ok(replaced) = index.insert(hash, tuple.as_ptr(), inserts) else {
             return Err(tuple.into_key());
         };
+        added(tuple.into_raw());
         if let Some(replaced) = replaced {
             unlinked(Unlinked::Array(replaced));
         }
-        Ok(tuple.into_raw())
+        Ok(())
     }
 
-    fn rows<'r, R: Read>(&'r self, reader: &'r R) -> UnorderedRows<'r, R, K, V> {
+    fn rows<'r, R: Read>(&'r self, reader: &'r R, _: Internal) -> UnorderedRows<'r, R, K, V> {
         // SAFETY: the table's kind and types.
         unsafe { UnorderedRows::new(reader, &self.core) }
     }
 
-    fn current<'t>(&self, tx: &'t Transaction<'_>, key: &K) -> Option<&'t V> {
+    fn current<'t>(&self, tx: &'t Transaction<'_>, key: &K, _: Internal) -> Option<&'t V> {
         tx.get(self, key)
     }
 }
@@ -669,7 +678,7 @@ where
     V: Send + Sync + 'static,
     Q: StdHash + Eq + ?Sized,
 {
-    fn hash(&self, key: &Q) -> Option<Hash> {
+    fn hash(&self, key: &Q, _: Internal) -> Option<Hash> {
         Some(Hash::new(self.core.hasher.hash_one(key)))
     }
 
@@ -745,17 +754,19 @@ where
         key: K,
         protected: Protected<'_>,
         unlinked: impl FnMut(Unlinked),
-    ) -> Result<NonNull<Tuple>, K> {
+        added: impl FnOnce(NonNull<Tuple>),
+    ) -> Result<(), K> {
+        let tuple = KeyedTuple::boxed(key, 0);
         self.tree()
-            .add(&vacancy, KeyedTuple::boxed(key, 0), protected, unlinked)
+            .add(&vacancy, tuple, protected, unlinked, added)
             .map_err(OwnedTuple::into_key)
     }
 
-    fn rows<'r, R: Read>(&'r self, reader: &'r R) -> RangeRows<'r, R, K, V> {
+    fn rows<'r, R: Read>(&'r self, reader: &'r R, _: Internal) -> RangeRows<'r, R, K, V> {
         RangeRows::new(reader, self, (Bound::Unbounded, Bound::Unbounded))
     }
 
-    fn current<'t>(&self, tx: &'t Transaction<'_>, key: &K) -> Option<&'t V> {
+    fn current<'t>(&self, tx: &'t Transaction<'_>, key: &K, _: Internal) -> Option<&'t V> {
         tx.get(self, key)
     }
 }
@@ -774,7 +785,7 @@ where
     V: Send + Sync + 'static,
     Q: Ord + ToOwned<Owned: Into<K>> + ?Sized,
 {
-    fn hash(&self, _key: &Q) -> Option<Hash> {
+    fn hash(&self, _: &Q, _: Internal) -> Option<Hash> {
         None
     }
 

@@ -282,13 +282,17 @@ impl<'db> Transaction<'db> {
     #[inline]
     pub(crate) fn put<T: AnyTable>(&self, table: &T, key: T::Key, value: T::Value) {
         let core = table.core();
-        let version = self.version(table, Some(value));
+        let mut version = Some(self.version(table, Some(value)));
+        let mut write = |tuple, place| {
+            let version = version.take().expect("a row is buffered once");
+            self.write(core, tuple, version, place);
+        };
         let (mut key, mut removed) = (key, Removed::default());
-        let (tuple, place) = loop {
+        loop {
             let vacancy = match table.locate(&key, self.protected()) {
                 Ok(tuple) => {
                     if let Some(place) = self.place_of(tuple) {
-                        break (tuple, place);
+                        return write(tuple, place);
                     }
                     removed.note(tuple);
                     continue;
@@ -296,15 +300,15 @@ impl<'db> Transaction<'db> {
                 Err(vacancy) => vacancy,
             };
             let unlinked = |unlinked| garbage::unlinked(&self.local, unlinked);
-            match table.add(vacancy, key, self.protected(), unlinked) {
-                Ok(tuple) => {
-                    self.local.worker().count_tuples(1, core.tuple_bytes);
-                    break (tuple, self.place_of_added(tuple));
-                }
+            let added = |tuple| {
+                self.local.worker().count_tuples(1, core.tuple_bytes);
+                write(tuple, Place::New { held: true });
+            };
+            match table.add(vacancy, key, self.protected(), unlinked, added) {
+                Ok(()) => return,
                 Err(back) => key = back,
             }
-        };
-        self.write(core, tuple, version, place);
+        }
     }
 
     /// Removes a key, whether or not it has a value.
@@ -626,17 +630,6 @@ impl<'db> Transaction<'db> {
             return Some(Place::New { held: false });
         }
         head.hold().then_some(Place::New { held: true })
-    }
-
-    /// The same for a tuple that this transaction has added, and so holds already.
-    fn place_of_added(&self, tuple: NonNull<Tuple>) -> Place {
-        let Some(entry) = self.footprint.borrow().writes.find(tuple) else {
-            return Place::New { held: true };
-        };
-        // It was found, held once more and written to by a comparison of keys, after it was in the tree.
-        // SAFETY: our slot is open since it was added.
-        unsafe { tuple.as_ref() }.release();
-        Place::Entry(entry)
     }
 
     /// Buffers a write.

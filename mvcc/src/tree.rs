@@ -207,13 +207,15 @@ impl<K: TreeKey> Tree<K> {
     }
 
     /// Adds a tuple, or gives it back if something has changed since its place was found. What is replaced goes to `unlinked`.
+    /// `added` is told of the tuple once it is there: what follows compares keys, and may panic.
     pub(crate) fn add(
         &self,
         vacancy: &Vacancy<'_, K>,
         tuple: OwnedTuple<K>,
         protected: Protected<'_>,
         mut unlinked: impl FnMut(Unlinked),
-    ) -> Result<NonNull<Tuple>, OwnedTuple<K>> {
+        added: impl FnOnce(NonNull<Tuple>),
+    ) -> Result<(), OwnedTuple<K>> {
         let &Vacancy {
             node,
             content,
@@ -222,22 +224,24 @@ impl<K: TreeKey> Tree<K> {
         } = vacancy;
         if position == len && len < CAPACITY {
             let key = Content::stored(tuple.key());
-            let Some(_lock) = node.lock_as(content, len) else {
+            let Some(lock) = node.lock_as(content, len) else {
                 return Err(tuple);
             };
             // SAFETY: we hold the lock, and there is room.
             unsafe { content.append(key, tuple.as_ptr()) };
-            return Ok(tuple.into_raw());
+            drop(lock);
+            added(tuple.into_raw());
+            return Ok(());
         }
         let (new, split) = content.with_tuple(len, position, tuple.key(), tuple.as_ptr());
         if !Self::swap(node, content, len, new, &mut unlinked) {
             return Err(tuple);
         }
-        let tuple = tuple.into_raw();
+        added(tuple.into_raw());
         if let Some(split) = split {
             self.post(1, &split.commit(), protected, &mut unlinked);
         }
-        Ok(tuple)
+        Ok(())
     }
 
     /// Replaces a content if it is still the current one.

@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 /// Longer than anything takes here.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 struct AtEnd(Option<Box<dyn FnOnce()>>);
 

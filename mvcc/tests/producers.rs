@@ -84,9 +84,7 @@ fn closures_that_panic() {
         let result = catch_unwind(AssertUnwindSafe(|| {
             world.db.run(|tx| {
                 world.add(tx, key);
-                if key < TIMES {
-                    panic!("on purpose");
-                }
+                assert!(key >= TIMES, "on purpose");
                 Ok::<_, ()>(())
             })
         }));
@@ -170,7 +168,9 @@ fn many_databases_on_one_thread() {
             world.add(&tx, key);
         }
     }
-    worlds.iter().for_each(|world| check(&world.db.stats()));
+    for world in &worlds {
+        check(&world.db.stats());
+    }
 }
 
 #[test]
@@ -232,8 +232,8 @@ fn limited_snapshots_of_those_who_abort() {
 #[test]
 fn a_feed_beside_those_who_abort() {
     let world = World::new();
-    let (_snapshot, mut feed) = world.db.on_commit(1, Overflow::DropOldest);
-    drop(_snapshot);
+    let (snapshot, mut feed) = world.db.on_commit(1, Overflow::DropOldest);
+    drop(snapshot);
     for key in 0..TIMES {
         let tx = world.db.begin();
         world.add(&tx, key);

@@ -1,6 +1,6 @@
 //! A collection at work.
 
-use super::{Retired, defer};
+use super::{Retired, caught, defer};
 use crate::local::Local;
 use crate::shared::{Horizon, Worker};
 use crate::sync::{Ordering, SMALL, bug};
@@ -189,11 +189,12 @@ impl Drop for Work<'_> {
         let (count, worker) = (passed.len(), self.local.shared_worker());
         // Then some may still have their values. They are not dropped now: a second panic would be the end.
         let panicking = std::thread::panicking();
+        let panicked = self.local.shared().panicked.clone();
         let recycle = move || {
             let mut passed = passed;
             if panicking {
                 for (_, version) in &mut passed {
-                    version.clear();
+                    caught(&panicked, || version.clear());
                 }
             }
             worker.pool.put(&mut passed);

@@ -2,6 +2,7 @@
 
 use super::entry::{Entry, bounds_of};
 use super::{IndexCore, IndexKey};
+use crate::protected::Internal;
 use crate::read::Read;
 use crate::sync::bug;
 use crate::table::{AnyTable, Lookup, TableCore};
@@ -138,7 +139,7 @@ impl<I: IndexKey, K: IndexKey, V> IndexCore<I, K, V> {
         rows: &AllRows<'_, K, V>,
         key: &I,
     ) -> bool {
-        if !tx.sees_entries(self.built, table) {
+        if !tx.sees_entries(self.built, table, Internal::new()) {
             let has_it = |(row, value)| (self.keys)(row, value).binary_search(key).is_ok();
             return rows().into_iter().any(has_it);
         }
@@ -219,7 +220,7 @@ impl Transaction<'_> {
             return Ok(self.put(table, key, value));
         }
         self.all_or_nothing(|| {
-            let old = table.current(self, &key);
+            let old = table.current(self, &key, Internal::new());
             self.maintain(table, &key, old, Some(&value))?;
             Ok(self.put(table, key, value))
         })
@@ -249,7 +250,12 @@ impl Transaction<'_> {
         // SAFETY: a tuple of the table whose value we have read: it stays as long as we live.
         let key = unsafe { crate::table::key_of::<T::Key>(tuple) };
         self.all_or_nothing(|| {
-            self.maintain(table, key, table.current(self, key), Some(&new))?;
+            self.maintain(
+                table,
+                key,
+                table.current(self, key, Internal::new()),
+                Some(&new),
+            )?;
             self.overwrite(table, tuple, Some(new));
             Ok(true)
         })

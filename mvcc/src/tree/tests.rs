@@ -45,7 +45,7 @@ impl<K: TreeKey + Debug> Subject<K> {
             let tuple = KeyedTuple::boxed(key.clone(), 0);
             let added = self
                 .tree
-                .add(&vacancy, tuple, protected(), |old| self.keep(old));
+                .add(&vacancy, tuple, protected(), |old| self.keep(old), |_| ());
             if added.is_ok() {
                 return true;
             }
