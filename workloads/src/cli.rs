@@ -12,6 +12,7 @@ use std::ffi::OsString;
 use std::io;
 use workloads::InputError;
 use workloads::engine::Engine;
+use workloads::interruption::{Interrupted, interrupted};
 use workloads::output;
 
 /// Workloads on an in-memory transaction engine.
@@ -63,6 +64,8 @@ pub(crate) enum Failure {
     Run(String),
     /// Standard output could not be written.
     Output(io::Error),
+    /// A signal has ended it early. What there was to report has been reported.
+    Interrupted(Interrupted),
 }
 
 impl From<io::Error> for Failure {
@@ -114,7 +117,20 @@ fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Cli, Failure> {
 }
 
 impl Command {
+    /// Runs the command. The signal that ended it counts for more than what was incomplete because of it.
     fn run(&self) -> Result<(), Failure> {
+        let done = self.run_whole();
+        match (interrupted(), &done) {
+            (Some(signal), Ok(()) | Err(Failure::Output(_))) => Err(Failure::Interrupted(signal)),
+            (Some(signal), Err(Failure::Run(error))) => {
+                output::note(format_args!("error: {error}"));
+                Err(Failure::Interrupted(signal))
+            }
+            _ => done,
+        }
+    }
+
+    fn run_whole(&self) -> Result<(), Failure> {
         match self {
             Self::Ycsb(ycsb) => ycsb.run(),
             Self::Tpcc(tpcc) => tpcc.run(),

@@ -3,9 +3,11 @@
 //! The command `workloads` is a thin layer over this library.
 
 pub mod engine;
+pub mod interruption;
 mod measure;
 pub mod output;
 pub mod paper;
+mod team;
 pub mod tpcc;
 pub mod ycsb;
 

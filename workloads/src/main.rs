@@ -3,11 +3,15 @@
 mod cli;
 
 use std::process::ExitCode;
-use workloads::output;
+use workloads::{interruption, output};
 
 // The system's allocator: it measured best, see docs/performance.md.
 
 fn main() -> ExitCode {
+    if let Err(error) = interruption::listen() {
+        output::note(format_args!("error: cannot wait for signals: {error}"));
+        return ExitCode::FAILURE;
+    }
     match cli::run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(cli::Failure::Input(error)) => {
@@ -18,6 +22,7 @@ fn main() -> ExitCode {
             output::note(format_args!("error: {error}"));
             ExitCode::FAILURE
         }
+        Err(cli::Failure::Interrupted(signal)) => ExitCode::from(signal.status),
         Err(cli::Failure::Output(error)) => {
             output::failed(&error).map_or(ExitCode::SUCCESS, |error| {
                 output::note(format_args!("error: {error}"));

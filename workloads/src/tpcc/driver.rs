@@ -10,7 +10,9 @@ use super::transactions::{
     Delivery, NewOrder, OrderStatus, Payment, Profile, StockLevel, Terminal,
 };
 use crate::engine::{Engine, Read};
+use crate::interruption::{self, interrupted};
 use crate::measure::progress;
+use crate::team::{self, Start};
 use std::convert::Infallible;
 use std::hint::black_box;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -111,8 +113,7 @@ pub fn run<E: Engine>(engine: &E, settings: &Settings) -> Result<Report, String>
 /// A message if the engine fails.
 pub fn load_all<E: Engine>(engine: &E, settings: &Settings) -> Result<(), String> {
     let tables = tables(engine, settings)?;
-    load(engine, &tables, settings.threads, settings.seed);
-    Ok(())
+    load(engine, &tables, settings.threads, settings.seed)
 }
 
 fn tables<E: Engine>(engine: &E, settings: &Settings) -> Result<Tables<E>, String> {
@@ -141,11 +142,12 @@ pub fn measure<E: Engine>(engine: &E, scanned: &E, settings: &Settings) -> Resul
             .collect(),
         stop: AtomicBool::new(false),
     };
+    interruption::check()?;
     let mut checks = Checks::default();
     run.check_at_rest(When::Loaded, &mut checks);
     let mut outcome = Outcome::default();
     if checks.all_held() {
-        outcome = run.run(&mut checks);
+        outcome = run.run(&mut checks)?;
     }
     if checks.all_held() {
         run.check_at_rest(When::Running, &mut checks);
@@ -155,15 +157,44 @@ pub fn measure<E: Engine>(engine: &E, scanned: &E, settings: &Settings) -> Resul
 
 impl<E: Engine> Run<'_, E> {
     /// Runs transactions for as long as it was asked for, or until a check finds a violation.
-    fn run(&self, checks: &mut Checks) -> Outcome {
-        let start = Instant::now();
+    fn run(&self, checks: &mut Checks) -> Result<Outcome, String> {
+        let start = Start::default();
         std::thread::scope(|scope| {
-            let workers: Vec<_> = (0..self.settings.threads)
-                .map(|thread| scope.spawn(move || self.work(thread)))
-                .collect();
+            let (start, starter) = (&start, start.starter());
+            let mut workers = Vec::new();
+            for thread in 0..self.settings.threads {
+                workers.push(team::spawn(scope, move || {
+                    if start.wait() {
+                        self.work(thread)
+                    } else {
+                        Tally::default()
+                    }
+                })?);
+            }
             let interval = self.settings.stock_scan_interval;
-            let scanner = interval.map(|interval| scope.spawn(move || self.scan_stock(interval)));
-            let checker = (self.settings.check).then(|| scope.spawn(|| self.keep_checking(checks)));
+            let scan = |interval| {
+                team::spawn(scope, move || {
+                    if start.wait() {
+                        self.scan_stock(interval)
+                    } else {
+                        0
+                    }
+                })
+            };
+            let scanner = interval.map(scan).transpose()?;
+            let keep_checking = || {
+                if start.wait() {
+                    self.keep_checking(checks);
+                }
+            };
+            let checker = self
+                .settings
+                .check
+                .then(|| team::spawn(scope, keep_checking));
+            let checker = checker.transpose()?;
+            let others = usize::from(scanner.is_some()) + usize::from(checker.is_some());
+            starter.begin(workers.len() + others);
+            let start = Instant::now();
             self.watch(start, || workers.iter().all(ScopedJoinHandle::is_finished));
             let mut tally = Tally::default();
             for worker in workers {
@@ -173,11 +204,11 @@ impl<E: Engine> Run<'_, E> {
             if let Some(checker) = checker {
                 checker.join().expect("the checker panicked");
             }
-            Outcome {
+            Ok(Outcome {
                 tally,
                 seconds,
                 stock_scans: scanner.map(|scanner| scanner.join().expect("the scanner panicked")),
-            }
+            })
         })
     }
 
@@ -186,7 +217,7 @@ impl<E: Engine> Run<'_, E> {
         let bar = progress("running", None);
         while !done() {
             let left = self.settings.duration.saturating_sub(start.elapsed());
-            if left.is_zero() {
+            if left.is_zero() || interrupted().is_some() {
                 self.stop.store(true, Relaxed);
             }
             sleep(left.clamp(Duration::from_millis(1), Duration::from_millis(100)));

@@ -11,7 +11,9 @@ use super::schema::{
 use super::text::Text;
 use super::transactions::now;
 use crate::engine::{Engine, Write};
+use crate::interruption::{self, interrupted};
 use crate::measure::progress;
+use crate::team::{self, Start};
 use std::convert::Infallible;
 use std::ops::Range;
 use std::sync::Arc;
@@ -33,7 +35,15 @@ enum Part {
 }
 
 /// Fills the tables with the given number of threads. The same seed gives the same rows, but for dates, whatever the threads.
-pub fn load<E: Engine>(engine: &E, tables: &Tables<E>, threads: usize, seed: u64) {
+///
+/// # Errors
+/// A message if a thread cannot be started, or if a signal has ended it early.
+pub fn load<E: Engine>(
+    engine: &E,
+    tables: &Tables<E>,
+    threads: usize,
+    seed: u64,
+) -> Result<(), String> {
     let parts = parts(tables);
     let bar = progress(
         "loading",
@@ -41,12 +51,18 @@ pub fn load<E: Engine>(engine: &E, tables: &Tables<E>, threads: usize, seed: u64
     );
     let next = AtomicUsize::new(0);
     let constants = Constants::new(seed);
+    let start = Start::default();
     std::thread::scope(|scope| {
+        let starter = start.starter();
         for _ in 0..threads {
-            scope.spawn(|| {
+            team::spawn(scope, || {
+                if !start.wait() {
+                    return;
+                }
                 loop {
                     let number = next.fetch_add(1, Relaxed);
-                    let Some(part) = parts.get(number) else {
+                    let part = parts.get(number).filter(|_| interrupted().is_none());
+                    let Some(part) = part else {
                         break;
                     };
                     let random = Random::new(constants, seed ^ (number as u64 + 1) << 32);
@@ -59,10 +75,12 @@ pub fn load<E: Engine>(engine: &E, tables: &Tables<E>, threads: usize, seed: u64
                     loader.load(part);
                     bar.inc(part.rows(tables));
                 }
-            });
+            })?;
         }
-    });
+        Ok::<_, String>(starter.begin(threads))
+    })?;
     bar.finish_and_clear();
+    interruption::check()
 }
 
 fn parts<E: Engine>(tables: &Tables<E>) -> Vec<Part> {

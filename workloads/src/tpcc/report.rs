@@ -6,6 +6,7 @@ use super::driver::{Checks, Outcome};
 use super::mix::Kind;
 use super::transactions::Profile;
 use crate::engine::Engine;
+use crate::interruption::interrupted;
 use crate::measure::{Histogram, Latency, mebibytes, peak_rss_bytes};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -66,6 +67,8 @@ pub struct Report {
     pub threads: usize,
     /// How long they ran.
     pub seconds: f64,
+    /// The signal that ended the run early, if one did.
+    pub interrupted: Option<&'static str>,
     /// Transactions that committed.
     pub committed: u64,
     /// Attempts that were aborted by a conflict and run again.
@@ -131,6 +134,7 @@ impl Report {
             warehouses: settings.warehouses,
             threads: settings.threads,
             seconds: *seconds,
+            interrupted: interrupted().map(|it| it.signal),
             committed,
             aborted,
             rollbacks,
@@ -216,6 +220,9 @@ impl fmt::Display for Report {
             "throughput", self.throughput_tps
         )?;
         writeln!(f, "{:<16}{:>14.3}", "seconds", self.seconds)?;
+        if let Some(signal) = self.interrupted {
+            writeln!(f, "{:<16}{signal:>14} ended the run early", "interrupted")?;
+        }
         writeln!(f, "{:<16}{:>14.4} %", "abort rate", self.abort_rate * 100.0)?;
         writeln!(
             f,

@@ -221,7 +221,7 @@ fn a_mix_is_five_percentages() {
 fn fixture() -> (Database, Tables<Database>, random::Random, Terminal) {
     let database = Database::new();
     let tables = Tables::open(&database, SCALE, 2).expect("the tables are new");
-    load(&database, &tables, 1, 7);
+    load(&database, &tables, 1, 7).expect("it loads");
     let random = random::Random::new(random::Constants::new(7), 8);
     let at = Terminal {
         warehouse: 1,

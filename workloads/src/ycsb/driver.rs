@@ -12,6 +12,7 @@ use super::report::{Outcome, Report};
 use super::table::{Ordered, Point, Table};
 use super::{Chooser, Lengths, Properties, fnv1a};
 use crate::engine::Engine;
+use crate::interruption::interrupted;
 use crate::measure::progress;
 use long_readers::Read;
 use operations::{Mix, kind};
@@ -76,7 +77,7 @@ pub struct Progress {
 /// A message if the engine fails or has lost a record.
 pub fn run<E: Engine>(engine: &E, settings: &Settings) -> Result<Report, String> {
     let run = open(engine, engine, settings)?;
-    run.load();
+    run.load()?;
     run.measure(&mut |_| ())
 }
 
@@ -85,8 +86,7 @@ pub fn run<E: Engine>(engine: &E, settings: &Settings) -> Result<Report, String>
 /// # Errors
 /// A message if the engine fails.
 pub fn load<E: Engine>(engine: &E, settings: &Settings) -> Result<(), String> {
-    open(engine, engine, settings)?.load();
-    Ok(())
+    open(engine, engine, settings)?.load()
 }
 
 /// Runs on an engine that is loaded: as often as one likes, unless the workload inserts. `observe` is called ten times a second or more often.
@@ -107,7 +107,7 @@ pub fn measure<E: Engine>(
 
 /// A [`Run`], whatever its rows and its table are.
 trait AnyRun {
-    fn load(&self);
+    fn load(&self) -> Result<(), String>;
     fn measure(&self, observe: &mut dyn FnMut(&Progress)) -> Result<Report, String>;
 }
 
@@ -246,6 +246,9 @@ impl<'r, E: Engine, V: Record, T: Table<E, V>> Run<'r, E, V, T> {
     fn watch(&self, start: Instant, done: impl Fn() -> bool, observe: &mut dyn FnMut(&Progress)) {
         let bar = progress("running", None);
         while !done() {
+            if interrupted().is_some() {
+                self.stop.store(true, Relaxed);
+            }
             let pause = match self.settings.limit {
                 Limit::Duration(duration) => {
                     let left = duration.saturating_sub(start.elapsed());

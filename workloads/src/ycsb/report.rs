@@ -2,6 +2,7 @@
 
 use super::Settings;
 use crate::engine::Engine;
+use crate::interruption::interrupted;
 use crate::measure::{Histogram, Latency, mebibytes, peak_rss_bytes, rss_bytes};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -100,6 +101,8 @@ pub struct Report {
     pub threads: usize,
     /// How long they ran.
     pub seconds: f64,
+    /// The signal that ended the run early, if one did.
+    pub interrupted: Option<&'static str>,
     /// Transactions that committed.
     pub committed: u64,
     /// Attempts that were aborted and run again.
@@ -168,6 +171,7 @@ impl Report {
             workload: settings.name.clone(),
             threads: settings.threads,
             seconds,
+            interrupted: interrupted().map(|it| it.signal),
             committed,
             aborted,
             throughput_tps: committed as f64 / seconds,
@@ -220,6 +224,9 @@ impl fmt::Display for Report {
         writeln!(f, "\n{:<14}{:>16}", "committed", self.committed)?;
         writeln!(f, "{:<14}{:>16}", "aborted", self.aborted)?;
         writeln!(f, "{:<14}{:>16.3}", "seconds", self.seconds)?;
+        if let Some(signal) = self.interrupted {
+            writeln!(f, "{:<14}{signal:>16} ended the run early", "interrupted")?;
+        }
         writeln!(
             f,
             "{:<14}{:>16.0} transactions/s",

@@ -30,7 +30,7 @@ impl Fixture {
     fn new() -> Self {
         let database = Database::new();
         let tables = Tables::open(&database, SCALE, 2).expect("the tables are new");
-        load(&database, &tables, 2, 42);
+        load(&database, &tables, 2, 42).expect("it loads");
         Self { database, tables }
     }
 

@@ -15,7 +15,7 @@ const SCALE: Scale = Scale {
 fn loaded(threads: usize) -> (Database, Tables<Database>) {
     let database = Database::new();
     let tables = Tables::open(&database, SCALE, 2).expect("the tables are new");
-    load(&database, &tables, threads, 1);
+    load(&database, &tables, threads, 1).expect("it loads");
     (database, tables)
 }
 

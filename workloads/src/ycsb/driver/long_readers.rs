@@ -2,11 +2,12 @@
 
 use super::Run;
 use crate::engine::Engine;
+use crate::team::Start;
 use crate::ycsb::record::Record;
 use crate::ycsb::table::Table;
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::{Barrier, Mutex};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -88,13 +89,13 @@ impl<E: Engine, V: Record, T: Table<E, V>> Run<'_, E, V, T> {
         });
     }
 
-    /// Holds a snapshot until nobody has `over` locked any more, and reads a record from it then. Waits for `opened` when it has the snapshot.
-    pub(super) fn hold_snapshot(&self, opened: &Barrier, over: &Mutex<()>) {
+    /// Holds a snapshot until nobody has `over` locked any more, and reads a record from it then. Arrives at `opened` when it has the snapshot.
+    pub(super) fn hold_snapshot(&self, opened: &Start, over: &Mutex<()>) {
         let mut first = true;
         self.engine.snapshot(|snapshot| {
             // Further attempts come after the end.
             if std::mem::take(&mut first) {
-                opened.wait();
+                opened.arrive();
                 drop(over.lock());
             }
             self.check_record(self.table.get(snapshot, self.key(0)));

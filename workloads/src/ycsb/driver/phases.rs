@@ -2,15 +2,17 @@
 
 use super::{AnyRun, Progress, ReadOnly, Run};
 use crate::engine::Engine;
+use crate::interruption::{self, interrupted};
 use crate::measure::progress;
+use crate::team::{self, Start};
 use crate::ycsb::fnv1a;
 use crate::ycsb::record::Record;
 use crate::ycsb::report::{Memory, Outcome, Report};
 use crate::ycsb::table::Table;
 use rand::{SeedableRng, rngs::SmallRng};
 use std::convert::Infallible;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Barrier, Mutex};
 use std::thread::ScopedJoinHandle;
 use std::time::{Duration, Instant};
 
@@ -20,16 +22,21 @@ const WARM: Duration = Duration::from_secs(10);
 
 impl<E: Engine, V: Record, T: Table<E, V>> AnyRun for Run<'_, E, V, T> {
     /// Inserts all records, in parallel.
-    fn load(&self) {
+    fn load(&self) -> Result<(), String> {
         let records = self.loaded;
         let bar = progress("loading", Some(records));
         let next = AtomicU64::new(0);
+        let start = Start::default();
         std::thread::scope(|scope| {
+            let starter = start.starter();
             for _ in 0..self.settings.threads {
-                scope.spawn(|| {
+                team::spawn(scope, || {
+                    if !start.wait() {
+                        return;
+                    }
                     loop {
                         let first = next.fetch_add(LOAD_BATCH, Relaxed);
-                        if first >= records {
+                        if first >= records || interrupted().is_some() {
                             break;
                         }
                         let batch = first..records.min(first + LOAD_BATCH);
@@ -47,37 +54,60 @@ impl<E: Engine, V: Record, T: Table<E, V>> AnyRun for Run<'_, E, V, T> {
                         });
                         bar.inc(loaded);
                     }
-                });
+                })?;
             }
-        });
+            Ok::<_, String>(starter.begin(self.settings.threads))
+        })?;
         bar.finish_and_clear();
+        interruption::check()
     }
 
     fn measure(&self, observe: &mut dyn FnMut(&Progress)) -> Result<Report, String> {
+        interruption::check()?;
         let chooser = self.chooser();
-        let opened = Barrier::new(self.settings.held_snapshots + 1);
+        // For those who hold snapshots, and, once they have them, for those who run.
+        let (opened, start) = (Start::default(), Start::default());
         let over = Mutex::new(());
         let mut memory = Vec::new();
         let (outcome, long_reads, seconds) = std::thread::scope(|scope| {
             let running = over.lock();
             for _ in 0..self.settings.held_snapshots {
-                scope.spawn(|| self.hold_snapshot(&opened, &over));
+                team::spawn(scope, || self.hold_snapshot(&opened, &over))?;
             }
-            opened.wait();
-            let start = Instant::now();
-            let threads: Vec<_> = (0..self.settings.threads)
+            opened.starter().begin(self.settings.held_snapshots);
+            let starter = start.starter();
+            let threads: Result<Vec<_>, _> = (0..self.settings.threads)
                 .map(|thread| {
                     let chooser = chooser.clone();
                     let work = match self.settings.read_only {
                         ReadOnly::View => Self::work::<true>,
                         _ => Self::work::<false>,
                     };
-                    scope.spawn(move || work(self, thread, chooser))
+                    let start = &start;
+                    team::spawn(scope, move || {
+                        if start.wait() {
+                            work(self, thread, chooser)
+                        } else {
+                            Outcome::default()
+                        }
+                    })
                 })
                 .collect();
-            let readers: Vec<_> = (0..self.settings.long_readers)
-                .map(|reader| scope.spawn(move || self.read_long(reader)))
+            let readers: Result<Vec<_>, _> = (0..self.settings.long_readers)
+                .map(|reader| {
+                    let start = &start;
+                    team::spawn(scope, move || {
+                        if start.wait() {
+                            self.read_long(reader)
+                        } else {
+                            0
+                        }
+                    })
+                })
                 .collect();
+            let (threads, readers) = (threads?, readers?);
+            starter.begin(threads.len() + readers.len());
+            let start = Instant::now();
             let done = || threads.iter().all(ScopedJoinHandle::is_finished);
             self.watch(start, done, &mut |progress| {
                 observe(progress);
@@ -97,8 +127,8 @@ impl<E: Engine, V: Record, T: Table<E, V>> AnyRun for Run<'_, E, V, T> {
                 .into_iter()
                 .map(|reader| reader.join().expect("a reader panicked"))
                 .sum();
-            (outcome, long_reads, elapsed.as_secs_f64())
-        });
+            Ok::<_, String>((outcome, long_reads, elapsed.as_secs_f64()))
+        })?;
         if outcome.missing > 0 {
             return Err(format!(
                 "{} reads found no record although it had been committed",

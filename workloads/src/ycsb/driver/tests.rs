@@ -49,7 +49,7 @@ fn scans_return_what_was_loaded_in_order() {
         let db = Database::new();
         let settings = settings(&e(&format!("recordcount=500\ninsertorder={order}")), 1);
         let run = Run::<_, Boxed, Ordered<_, _>>::new(&db, &db, &settings).expect("a new table");
-        run.load();
+        run.load().expect("it loads");
         let expected = match order {
             "hashed" => hashes(0..500),
             _ => (0..500).collect(),
