@@ -555,10 +555,9 @@ impl<'db> Transaction<'db> {
         self.reading.set(self.reading.get() + 1);
         // Also after it has moved on: an iterator that was made before reads at the earlier timestamp.
         let was_narrowed = self.is_narrowed.get() || self.has_moved.get();
-        let pin = was_narrowed && !bug!("narrowed-is-not-pinned");
         let reading = Reading {
             tx: self,
-            _pin: pin.then(|| self.local.pin()),
+            _pin: was_narrowed.then(|| self.local.pin()),
         };
         self.widen();
         reading

@@ -98,7 +98,6 @@ const MVCC: &[Bug] = bugs! {
     "middle-snapshot-ignored": "a version between two snapshots is unlinked although the later one sees it (I5)",
     "bound-snapshot-ignored": "a version is unlinked that a snapshot sees whose timestamp is the successor's (I5)",
     "narrowed-is-read": "a transaction reads versions without widening its slot (I4, I5)",
-    "narrowed-is-not-pinned": "what a transaction passes on its way to its timestamp is used again, for it was narrowed when a collector looked (I5)",
     "narrowed-drops-tuples": "tuples are removed that a transaction with a narrowed slot has found (I6, I9)",
     "narrowed-after-moving": "a transaction that has moved on narrows its slot to the later timestamp",
     "unlinkers-collide": "two collectors unlink versions of one tuple at the same time (I5)",

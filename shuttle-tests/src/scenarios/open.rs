@@ -1,6 +1,7 @@
 //! Transactions that stay open, whose slots are narrowed to their timestamps between their reads.
 
 use super::{World, add, check_clean, numbers, pair, remove, tasks, write};
+use shuttle::thread;
 
 /// It reads at its timestamp while what is newer is unlinked, and its memory is used again.
 pub(super) fn open_beside_updates(world: World) {
@@ -81,4 +82,28 @@ pub(super) fn open_moves_on(world: World) {
         },
     );
     check_clean(&db, 4);
+}
+
+/// It walks along a chain while versions in the middle are unlinked, by a collector that may have looked before it began to
+/// read again. Snapshots have kept them until now.
+pub(super) fn open_walks_beside_unlinking(world: World) {
+    let (db, table) = numbers(world, &[(0, 0), (1, 0)]);
+    let tx = db.begin();
+    assert_eq!(tx.get(&table, &9), None);
+    let first = pair(&tx, &table);
+    let mut snapshots = Vec::new();
+    for i in 1..6 {
+        write(&db, &table, &[(0, i), (1, i)]);
+        snapshots.push(db.snapshot());
+    }
+    drop(snapshots);
+    let collector = thread::spawn({
+        let db = db.clone();
+        move || db.collect()
+    });
+    assert_eq!(pair(&tx, &table), first, "a transaction that moved");
+    assert_eq!(pair(&tx, &table), first, "a transaction that moved");
+    collector.join().expect("no panic");
+    drop(tx);
+    check_clean(&db, 2);
 }
