@@ -309,7 +309,8 @@ impl Database {
     /// What the closure returns as `Err`. The transaction is aborted then and not run again.
     ///
     /// # Panics
-    /// If the closure panics. The transaction is aborted then.
+    /// If the closure panics. The transaction is aborted then. A key's comparison or clone, or a key's or value's drop, may also panic after
+    /// the commit, when the thread collects garbage; the transaction has committed then.
     ///
     /// ```
     /// let db = mvcc::Database::new();

@@ -415,6 +415,10 @@ impl<'db> Transaction<'db> {
     /// # Errors
     /// [`Conflict`] if a concurrent transaction has changed what this one has read, or is at work on what this one writes.
     ///
+    /// # Panics
+    /// If a comparison, a clone or a drop of a user's panics: before the commit, nothing has happened; when the thread collects garbage after
+    /// it, the transaction has committed.
+    ///
     /// ```
     /// let db = mvcc::Database::new();
     /// let table = db.table::<u64, &str>("t")?;

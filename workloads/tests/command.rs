@@ -432,3 +432,22 @@ fn the_clock_is_described() {
         assert!(text.contains(part), "{text}");
     }
 }
+
+/// An attempt that was run again took the numbers that the next operations are drawn from.
+#[test]
+fn the_same_seed_gives_each_thread_the_same_operations() {
+    let counts = |name: &str| {
+        let report = json(
+            name,
+            "ycsb --workload a --records 10 --operations 20000 --threads 2 --seed 7",
+        );
+        let kinds = report["operations"].as_object().expect("kinds").clone();
+        let counts = kinds
+            .into_iter()
+            .map(|(kind, latency)| (kind, latency["samples"].clone()));
+        counts.collect::<Vec<_>>()
+    };
+    let first = counts("seed-1");
+    assert!(first.len() > 1, "{first:?}");
+    assert_eq!(first, counts("seed-2"));
+}

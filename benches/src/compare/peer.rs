@@ -17,7 +17,7 @@ pub(super) struct About {
     pub(super) how: &'static str,
 }
 
-/// An engine with one table from `u64` to [`Value`].
+/// An engine with one table from `u64` to [`Value`](super::rows::Value).
 ///
 /// `see` gets every key that is read with its value, again in every attempt.
 pub(super) trait Peer: Sync + Sized + 'static {

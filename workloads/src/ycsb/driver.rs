@@ -294,8 +294,11 @@ impl<'r, E: Engine, V: Record, T: Table<E, V>> Run<'r, E, V, T> {
 
     /// Runs transactions until the run is over; see [`Run::transact`] for `VIEWS`.
     fn work<const VIEWS: bool>(&self, thread: usize, mut chooser: Chooser) -> Outcome {
-        let mut random =
-            SmallRng::seed_from_u64(self.settings.seed.wrapping_add(1 + thread as u64));
+        // One for what is done, and one for what is written: an attempt that is run again draws values again, and no other
+        // operations may follow from that.
+        let stream = fnv1a(self.settings.seed) ^ fnv1a(thread as u64);
+        let mut operations = SmallRng::seed_from_u64(stream);
+        let mut random = SmallRng::seed_from_u64(!stream);
         let worker = &self.workers[thread];
         let quota = self.quota(thread).unwrap_or(u64::MAX);
         let short =
@@ -307,7 +310,13 @@ impl<'r, E: Engine, V: Record, T: Table<E, V>> Run<'r, E, V, T> {
         let mut plan = Vec::new();
         while outcome.committed < quota && !self.stop.load(Relaxed) {
             let transactions = batch.min(quota - outcome.committed);
-            self.plan(&mut random, &mut chooser, worker, transactions, &mut plan);
+            self.plan(
+                &mut operations,
+                &mut chooser,
+                worker,
+                transactions,
+                &mut plan,
+            );
             let mut timed = true;
             for transaction in plan.chunks_exact(ops) {
                 if timed {
