@@ -46,6 +46,7 @@ const EXCEPTIONS: [(&str, &[&str], &str); 6] = [
             "table",
             "transaction",
             "tree",
+            "unordered",
             "view",
             "writes",
         ],
