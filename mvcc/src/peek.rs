@@ -35,7 +35,6 @@ impl Transaction<'_> {
     /// ```
     pub fn peek<T: Lookup<Q>, Q: ?Sized>(&self, table: &T, key: &Q) -> Option<&T::Value> {
         self.check(table.core());
-        let _reading = self.reading();
         let protected = self.protected();
         if let Some(tuple) = table.find(key, protected)
             && let Some(own) = self.own_write(tuple)
@@ -108,7 +107,6 @@ impl RangeReader for Peek<'_> {
         room: Vec<Row>,
     ) -> Rows<K> {
         let tx = &self.0;
-        let _reading = tx.reading();
         // SAFETY: the caller's promise.
         let tree = unsafe { table.index.tree::<K>() };
         let walked = walk(tree, bounds, direction, limit, tx.protected());

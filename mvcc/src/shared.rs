@@ -319,10 +319,8 @@ impl StillWatermark<'_> {
 pub(crate) struct Horizon {
     /// Nobody reads at a timestamp below this.
     pub(crate) watermark: u64,
-    /// From here on, any version may be read.
+    /// From here on, anything may be read.
     pub(crate) open: u64,
-    /// What leaves an index from here on may be in use, and a tuple that loses its value may be about to be written to. Not above `open`.
-    pub(crate) index: u64,
     /// The timestamps below `open` at which snapshots read, ascending.
     pub(crate) snapshots: Vec<u64>,
 }
@@ -338,16 +336,12 @@ impl Horizon {
         let recent = shared.recent();
         // Partner: the fence between a transaction's announcement and its first read.
         fence(Ordering::SeqCst);
-        let (mut open, mut narrowed, mut snapshots) = (recent, u64::MAX, Vec::new());
+        let (mut open, mut snapshots) = (recent, Vec::new());
         for bound in shared.slots.bounds() {
             match bound {
                 Bound::Idle => {}
                 Bound::Open(lower) => open = open.min(lower),
                 Bound::Fixed(timestamp) => snapshots.push(timestamp),
-                Bound::Narrowed { lower, at } => {
-                    narrowed = narrowed.min(lower);
-                    snapshots.push(at);
-                }
             }
         }
         if bug!("recent-after-slots") && open == recent {
@@ -366,11 +360,6 @@ impl Horizon {
         Self {
             watermark: shared.raise_watermark(lowest),
             open,
-            index: if bug!("narrowed-drops-tuples") {
-                open
-            } else {
-                narrowed.min(open)
-            },
             snapshots,
         }
     }
@@ -419,32 +408,10 @@ mod tests {
     }
 
     #[test]
-    fn who_has_narrowed_a_slot_keeps_a_snapshot_and_what_left_the_indexes() {
-        let shared = shared();
-        shared.advance(100, 1);
-        let slot = shared.slots.acquire();
-        shared.slots.set_before_fence(slot, 50);
-        shared.slots.narrow(slot, 70);
-        let horizon = Horizon::scan(&shared);
-        assert_eq!(
-            (horizon.watermark, horizon.open, horizon.index),
-            (70, 100, 50)
-        );
-        assert_eq!(horizon.snapshots, [70]);
-        shared.slots.widen(slot);
-        let horizon = Horizon::scan(&shared);
-        assert_eq!(
-            (horizon.watermark, horizon.open, horizon.index),
-            (70, 50, 50)
-        );
-    }
-
-    #[test]
     fn a_version_is_seen_by_snapshots_after_it_and_up_to_its_successor() {
         let horizon = Horizon {
             watermark: 10,
             open: 100,
-            index: 100,
             snapshots: vec![10, 20, 30],
         };
         assert_eq!(horizon.last_to_see(10, 19), None);

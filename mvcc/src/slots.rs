@@ -1,10 +1,9 @@
 //! Snapshot slots: where each live transaction announces what it may still read.
 //!
 //! A slot is idle, or *open* at a lower bound (its owner may read anything from there on), or *fixed* at a timestamp
-//! (its owner reads exactly what is visible there). A read-write transaction that has a timestamp *narrows* its open slot between its reads: it needs
-//! the tuples and nodes that it has found since it began, and of versions what is visible at its timestamp.
+//! (its owner reads exactly what is visible there).
 
-use crate::sync::{AtomicU64, Mutex, OnceLock, Ordering, SMALL, bug, fence};
+use crate::sync::{AtomicU64, Mutex, OnceLock, Ordering, SMALL, bug};
 use crossbeam_utils::CachePadded;
 use std::panic::Location;
 use std::ptr::NonNull;
@@ -23,8 +22,6 @@ unsafe impl Sync for SlotRef {}
 
 pub(crate) struct Slot {
     word: AtomicU64,
-    /// While the word is an open bound: the timestamp whose versions are all that the owner needs just now, or 0.
-    narrowed: AtomicU64,
     /// Where the program began what the slot stands for.
     #[cfg(debug_assertions)]
     opened_at: AtomicPtr<Location<'static>>,
@@ -34,7 +31,6 @@ impl Slot {
     fn idle() -> Self {
         Self {
             word: AtomicU64::new(IDLE),
-            narrowed: AtomicU64::new(0),
             #[cfg(debug_assertions)]
             opened_at: AtomicPtr::default(),
         }
@@ -69,11 +65,6 @@ impl SlotRef {
         &unsafe { self.0.as_ref() }.word
     }
 
-    fn narrowed(&self) -> &AtomicU64 {
-        // SAFETY: see the type.
-        &unsafe { self.0.as_ref() }.narrowed
-    }
-
     /// Whether it announces nothing. For its owner, who alone changes that.
     #[inline]
     pub(crate) fn is_idle(self) -> bool {
@@ -89,11 +80,6 @@ pub(crate) enum Bound {
     Open(u64),
     /// Its owner reads what is visible at this timestamp.
     Fixed(u64),
-    /// As open, but of versions the owner needs those only that are visible at a timestamp, unless it announces more again.
-    Narrowed {
-        lower: u64,
-        at: u64,
-    },
 }
 
 const IDLE: u64 = u64::MAX;
@@ -103,11 +89,7 @@ impl Bound {
     fn encode(self) -> u64 {
         match self {
             Self::Idle => IDLE,
-            // The word of one that is narrowed stays what it was.
-            Self::Open(timestamp)
-            | Self::Narrowed {
-                lower: timestamp, ..
-            } => timestamp << 1,
+            Self::Open(timestamp) => timestamp << 1,
             Self::Fixed(timestamp) => timestamp << 1 | 1,
         }
     }
@@ -159,10 +141,6 @@ impl Slots {
 
     /// Gives a slot back.
     pub(crate) fn release(&self, slot: SlotRef) {
-        // Of a transaction that was forgotten. Relaxed: the owner's alone to change.
-        if slot.narrowed().load(Ordering::Relaxed) != 0 {
-            self.widen(slot);
-        }
         self.set_released(slot, Bound::Idle);
         self.unused.lock().returned.push(slot);
     }
@@ -198,25 +176,6 @@ impl Slots {
         slot.word().store(bound.encode(), Ordering::Release);
     }
 
-    /// Says that of versions, the owner of an open slot needs those only that are visible at this timestamp, until it
-    /// widens the slot again. It does not look at any other meanwhile.
-    #[expect(clippy::unused_self, reason = "it keeps the slot allocated")]
-    pub(crate) fn narrow(&self, slot: SlotRef, at: u64) {
-        // Release: all that was read before has been read; partner: the acquire load in `live`.
-        slot.narrowed().store(at, Ordering::Release);
-    }
-
-    /// Says that the owner may read all that its open bound stands for again. What it reads as newest from now on, and what is visible at a reading
-    /// of the clock from now on, is protected, as after an announcement.
-    #[cold]
-    #[expect(clippy::unused_self, reason = "it keeps the slot allocated")]
-    pub(crate) fn widen(&self, slot: SlotRef) {
-        // Relaxed: the fence orders it before the owner's reads; partner: the fence in `Horizon::scan`. It is also
-        // before whatever is announced in this slot later, so that who sees that does not see what it was narrowed to before.
-        slot.narrowed().store(0, Ordering::Relaxed);
-        fence(Ordering::SeqCst);
-    }
-
     /// All bounds that are not idle.
     pub(crate) fn bounds(&self) -> impl Iterator<Item = Bound> {
         self.live().map(|(bound, _)| bound)
@@ -229,15 +188,7 @@ impl Slots {
             .map_while(OnceLock::get)
             .flatten()
             .map(|slot| {
-                // Acquire, twice: what is seen of `narrowed` is no older than the word, since the owner's fence in `widen` is between
-                // them. If it is younger, it belongs to a later owner's bound, which is above this one.
-                let bound = match Bound::decode(slot.word.load(Ordering::Acquire)) {
-                    Bound::Open(lower) => match slot.narrowed.load(Ordering::Acquire) {
-                        0 => Bound::Open(lower),
-                        at => Bound::Narrowed { lower, at },
-                    },
-                    other => other,
-                };
+                let bound = Bound::decode(slot.word.load(Ordering::Acquire));
                 (bound, slot.opened_at())
             })
             .filter(|(bound, _)| *bound != Bound::Idle)
@@ -253,24 +204,6 @@ mod tests {
         for bound in [Bound::Idle, Bound::Open(0), Bound::Open(7), Bound::Fixed(7)] {
             assert_eq!(Bound::decode(bound.encode()), bound);
         }
-    }
-
-    #[test]
-    fn a_slot_is_narrowed_as_long_as_its_owner_says() {
-        let slots = Slots::new();
-        let slot = slots.acquire();
-        let bounds = || slots.bounds().collect::<Vec<_>>();
-        slots.set_before_fence(slot, 5);
-        slots.narrow(slot, 7);
-        assert_eq!(bounds(), [Bound::Narrowed { lower: 5, at: 7 }]);
-        slots.widen(slot);
-        assert_eq!(bounds(), [Bound::Open(5)]);
-        // Its owner was forgotten, and the next one has not read anything yet.
-        slots.narrow(slot, 7);
-        slots.release(slot);
-        assert_eq!(slots.acquire(), slot);
-        slots.set_before_fence(slot, 9);
-        assert_eq!(bounds(), [Bound::Open(9)]);
     }
 
     #[test]

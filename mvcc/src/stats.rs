@@ -27,9 +27,7 @@ impl Database {
             .live()
             .filter_map(|(bound, opened_at)| match bound {
                 Bound::Idle => None,
-                Bound::Open(timestamp)
-                | Bound::Fixed(timestamp)
-                | Bound::Narrowed { at: timestamp, .. } => Some((timestamp, opened_at)),
+                Bound::Open(timestamp) | Bound::Fixed(timestamp) => Some((timestamp, opened_at)),
             });
         let live: Vec<_> = live.collect();
         let oldest = live.iter().min_by_key(|(timestamp, _)| *timestamp);

@@ -24,7 +24,6 @@ use crate::tree::TreeKey;
 use crate::tuple::{Removed, Tuple};
 use crate::version::{OwnedVersion, Version};
 use crate::writes::{Mark, Moment, NewVersion, Write, Writes};
-use crossbeam_epoch::Guard;
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::mem::ManuallyDrop;
@@ -38,9 +37,7 @@ use std::rc::Rc;
 /// out stay valid as long as it lives, also when the same key is written again. Reads and buffered writes never fail: a
 /// conflict surfaces in [`commit`](Self::commit), and never from [`Database::run`](crate::Database::run). Dropping it aborts it.
 ///
-/// Meant for short work: while it lives, nothing that is overwritten is freed, until it has read so much, or so late, that it
-/// has taken a timestamp; from then on it keeps what it can see, and removed keys. If what it reads next was overwritten and it can move on to a later
-/// state, it keeps all again. For long reads take a
+/// Meant for short work: while it lives, nothing that is overwritten is freed. For long reads take a
 /// [`Snapshot`](crate::Snapshot). Transactions on one thread are independent of each other, also when nested.
 ///
 /// ```
@@ -109,12 +106,6 @@ pub struct Transaction<'db> {
     footprint: ManuallyDrop<Box<RefCell<Footprint>>>,
     /// Set when what was read cannot all be current at one instant any more: a commit with writes will fail.
     doomed: Cell<bool>,
-    /// Whether it has moved on to a later timestamp. What it has handed out may be visible at the earlier one only.
-    has_moved: Cell<bool>,
-    /// Whether its slot is narrowed to its timestamp.
-    is_narrowed: Cell<bool>,
-    /// The reads at a timestamp that are under way, one within the other: comparing keys may run some.
-    reading: Cell<u32>,
     attempt: u32,
     slot: SlotRef,
     pub(crate) local: Rc<Local>,
@@ -127,26 +118,6 @@ enum Place {
     Entry(usize),
     /// It was not; whether it took a hold.
     New { held: bool },
-}
-
-/// A read at a timestamp: while there is one, the transaction's slot protects all that it may come by.
-///
-/// But for what a collector unlinks that looked when the slot was narrowed, from between the newest version and the one
-/// to be read. That memory waits for the epoch, so the way along the chain is pinned.
-pub(crate) struct Reading<'t, 'db> {
-    tx: &'t Transaction<'db>,
-    _pin: Option<Guard>,
-}
-
-impl Drop for Reading<'_, '_> {
-    fn drop(&mut self) {
-        let tx = self.tx;
-        tx.reading.set(tx.reading.get() - 1);
-        // Where it is borrowed, something is under way that may read.
-        if let Ok(footprint) = tx.footprint.try_borrow() {
-            tx.narrow(&footprint);
-        }
-    }
 }
 
 /// What a transaction sees of a tuple.
@@ -172,9 +143,6 @@ impl<'db> Transaction<'db> {
             database,
             footprint: ManuallyDrop::new(footprint),
             doomed: Cell::new(false),
-            has_moved: Cell::new(false),
-            is_narrowed: Cell::new(false),
-            reading: Cell::new(0),
             attempt,
             slot,
             local,
@@ -465,8 +433,6 @@ impl<'db> Transaction<'db> {
     pub fn abort(self) {}
 
     fn commit_writes(&self) -> Result<u64, Lost> {
-        // For good: this looks at newest versions, and at what it has installed.
-        self.widen();
         let shared = &self.database.shared;
         let mut footprint = self.footprint.borrow_mut();
         let worker = self.local.worker();
@@ -554,38 +520,6 @@ impl<'db> Transaction<'db> {
         self.local.set_due(garbage.is_due());
     }
 
-    /// Begins a read at a timestamp, which ends when the result is dropped. See `docs/correctness.md`.
-    pub(crate) fn reading(&self) -> Reading<'_, 'db> {
-        self.reading.set(self.reading.get() + 1);
-        // Also after it has moved on: an iterator that was made before reads at the earlier timestamp.
-        let was_narrowed = self.is_narrowed.get() || self.has_moved.get();
-        let reading = Reading {
-            tx: self,
-            _pin: was_narrowed.then(|| self.local.pin()),
-        };
-        self.widen();
-        reading
-    }
-
-    /// Announces that any version may be read again.
-    #[inline]
-    fn widen(&self) {
-        if self.is_narrowed.replace(false) && !bug!("narrowed-is-read") {
-            self.database.shared.slots.widen(self.slot);
-        }
-    }
-
-    /// Announces that nothing is going to be read but at the timestamp, if there is one, and nothing is being read now.
-    fn narrow(&self, footprint: &Footprint) {
-        if self.reading.get() > 0 || self.has_moved.get() {
-            return;
-        }
-        if let Some(timestamp) = footprint.reads.timestamp() {
-            self.is_narrowed.set(true);
-            self.database.shared.slots.narrow(self.slot, timestamp);
-        }
-    }
-
     /// Runs something that follows pointers into an index.
     fn protected_for<R>(&self, search: impl FnOnce(Protected<'_>) -> R) -> R {
         search(self.protected())
@@ -668,8 +602,6 @@ impl<'db> Transaction<'db> {
         loop {
             let timestamp = self.footprint.borrow().reads.timestamp();
             let found = table.find(key, self.protected());
-            // After the search: that compares keys, which may run reads at a timestamp.
-            let _reading = self.is_narrowed.get().then(|| self.reading());
             let mut footprint = self.footprint.borrow_mut();
             if let Some(tuple) = found {
                 let Some(seen) = self.read(&mut footprint, core, tuple, own) else {
@@ -680,8 +612,6 @@ impl<'db> Transaction<'db> {
                 if let Some(value) = unsafe { read::value_of(seen.version) } {
                     if seen.at_timestamp {
                         footprint.record(core, tuple, seen.version);
-                        // If it has only got its timestamp now.
-                        self.narrow(&footprint);
                     }
                     return Some((tuple, value));
                 }
@@ -704,9 +634,7 @@ impl<'db> Transaction<'db> {
                 // It may have a successor.
                 removed.note(tuple);
             } else if let Some(absence) = absence {
-                let mut footprint = self.footprint.borrow_mut();
-                footprint.record_absence(core, absence);
-                self.narrow(&footprint);
+                self.footprint.borrow_mut().record_absence(core, absence);
                 return None;
             }
         }
@@ -752,7 +680,6 @@ impl<'db> Transaction<'db> {
         {
             return Some(untimed(version.as_ptr()));
         }
-        debug_assert!(!self.is_narrowed.get(), "the slot protects what is read");
         let clock = &self.database.shared.clock;
         // SAFETY: we are protected since the tuple was found in a table of this type; our slot is open.
         if let Some(version) = unsafe { footprint.reads.read_untimed(NonNull::from(table), tuple) }
@@ -773,11 +700,7 @@ impl<'db> Transaction<'db> {
                 });
             }
             // Overwritten since: a commit would fail, unless we can move on to now.
-            let moved = footprint.extend(clock, self.protected());
-            self.doomed.set(!moved);
-            if moved && !bug!("narrowed-after-moving") {
-                self.has_moved.set(true);
-            }
+            self.doomed.set(!footprint.extend(clock, self.protected()));
         }
     }
 }
@@ -810,7 +733,6 @@ impl RowReader for Transaction<'_> {
         moment: Moment,
         shard: usize,
     ) -> Vec<(&'r K, &'r V)> {
-        let _reading = self.reading();
         let mut footprint = self.footprint.borrow_mut();
         footprint.reads.take_timestamp(&self.database.shared.clock);
         let (inserts, tuples) = table.index.hash().walk(shard, self.protected());
@@ -853,7 +775,6 @@ impl RangeReader for Transaction<'_> {
         limit: usize,
         room: Vec<Row>,
     ) -> Rows<K> {
-        let _reading = self.reading();
         self.fix_timestamp();
         // SAFETY: the caller's promise.
         let tree = unsafe { table.index.tree::<K>() };
@@ -908,8 +829,6 @@ impl Drop for Transaction<'_> {
         if bug!("values-dropped-first") {
             footprint.get_mut().clear();
         }
-        // The slot's next owner begins with an open one.
-        self.widen();
         self.local.end(self.slot);
         if footprint.get_mut().clear() {
             self.local.return_footprint(footprint);

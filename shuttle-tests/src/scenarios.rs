@@ -7,7 +7,6 @@ mod garbage;
 mod indexes;
 mod memory;
 mod nodes;
-mod open;
 mod ordered;
 mod panics;
 mod progress;
@@ -115,8 +114,6 @@ scenarios! {
     memory:
         versions_in_the_middle in CLOCKS, removal_under_a_snapshot in CLOCKS, removal_above_a_freed_version * 4 in CLOCKS,
         removed_again_and_again in CLOCKS, given_up_side_by_side in ONE, limited_snapshot_expires * 8 in CLOCKS, limited_snapshot_is_dropped in ONE;
-    open:
-        open_beside_updates in CLOCKS, open_writes_to_a_removed_row in CLOCKS, open_moves_on in CLOCKS, open_walks_beside_unlinking in ONE;
     time:
         hand_over in ALL, hand_over_of_disjoint_keys in ALL, commit_then_snapshot in ALL, timestamps_order_commits in ALL,
         timestamps_order_reads in ALL, read_skew_of_a_snapshot in CLOCKS, extension in CLOCKS, clock_ties in ALL;

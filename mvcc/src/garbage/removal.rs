@@ -160,16 +160,15 @@ impl Work<'_> {
         if !word.is_tombstone() {
             return Found::Value;
         }
-        // Before the watermark is looked at, which may be above it: a transaction with a timestamp may have found a value here before that was removed.
-        if timestamp >= self.horizon.index {
+        if timestamp < still.watermark() {
+            return Found::Nothing;
+        }
+        if timestamp >= self.horizon.open {
             let snapshot = 0;
             return Found::Old(Until {
                 snapshot,
                 timestamp,
             });
-        }
-        if timestamp < still.watermark() {
-            return Found::Nothing;
         }
         let older = NonNull::new(newest.older());
         let Some(older) = older.filter(|_| !bug!("removed-though-seen")) else {

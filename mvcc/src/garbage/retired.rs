@@ -120,7 +120,7 @@ impl Garbage {
 
     /// Takes what only pinned threads can still use.
     pub(super) fn take_unlinked(&mut self, horizon: &Horizon) -> Vec<Unlinked> {
-        let is_closed = |at| at < horizon.index || bug!("unlinked-freed-at-once");
+        let is_closed = |at| at < horizon.open || bug!("unlinked-freed-at-once");
         let closed = self.unlinked.partition_point(|(at, _)| is_closed(*at));
         let taken = self.unlinked.drain(..closed);
         let taken = taken.map(|(_, unlinked)| unlinked).collect();
@@ -274,9 +274,6 @@ impl Retired {
 
     /// A snapshot that keeps the entry from being disposed of; 0 stands for some open transaction.
     fn seen_by(&self, horizon: &Horizon) -> Option<u64> {
-        if self.version.is_none() && self.timestamp >= horizon.index {
-            return Some(0);
-        }
         if self.timestamp < horizon.watermark {
             return None;
         }
