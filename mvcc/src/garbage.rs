@@ -18,7 +18,7 @@ mod work;
 
 use crate::local::Local;
 use crate::shared::{Horizon, Shared, Worker};
-use crate::sync::{Arc, Mutex, Ordering, SCHEDULED, SMALL, Wait, fence, pause};
+use crate::sync::{Mutex, Ordering, SCHEDULED, SMALL, Wait, counter, fence, pause};
 use crossbeam_epoch::Guard;
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -89,7 +89,12 @@ pub(crate) fn collect(local: &Local, worker: &Worker, horizon: &Horizon, effort:
 
 /// A panic of user code that the epoch has run: it goes on once the epoch is through, for what that was about to run
 /// besides would be lost. Of several, the first.
-pub(crate) type Panicked = Arc<Mutex<Option<Box<dyn Any + Send>>>>;
+#[derive(Default)]
+pub(crate) struct Panicked {
+    payload: Mutex<Option<Box<dyn Any + Send>>>,
+    /// How many there were. Who looks here first takes no lock that others take.
+    count: counter::AtomicUsize,
+}
 
 /// Frees what left an index, all of it, also if the drop of a user's key panics.
 fn free_all(unlinked: Vec<Unlinked>, panicked: &Panicked) {
@@ -101,13 +106,19 @@ fn free_all(unlinked: Vec<Unlinked>, panicked: &Panicked) {
 /// Runs something for the epoch that may panic.
 fn caught(panicked: &Panicked, run: impl FnOnce()) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(run)) {
-        panicked.lock().get_or_insert(payload);
+        panicked.payload.lock().get_or_insert(payload);
+        panicked.count.fetch_add(1, Ordering::Relaxed);
     }
 }
 
 /// Goes on with a panic that the epoch has been spared.
 fn go_on_panicking(shared: &Shared) {
-    let payload = shared.panicked.lock().take();
+    // Relaxed: what this thread has run it sees, and another's next collection comes by here again.
+    if shared.panicked.count.load(Ordering::Relaxed) == 0 {
+        return;
+    }
+    shared.panicked.count.store(0, Ordering::Relaxed);
+    let payload = shared.panicked.payload.lock().take();
     // One at a time: a second panic would be the end.
     if let Some(payload) = payload.filter(|_| !std::thread::panicking()) {
         resume_unwind(payload);

@@ -35,7 +35,7 @@ pub(crate) struct Shared {
     /// Tuples and versions that wait for the epoch.
     pub(crate) deferred: counter::AtomicUsize,
     /// What user code has panicked with that the epoch ran.
-    pub(crate) panicked: Panicked,
+    pub(crate) panicked: Arc<Panicked>,
     /// Set when the database is dropped; a thread's cached state is of no more use then.
     pub(crate) closed: AtomicBool,
     /// Set while one transaction runs that must not lose: other commits wait. See [`Shared::enter`].
@@ -154,7 +154,7 @@ impl Shared {
             workers: Mutex::default(),
             spare: Arc::default(),
             deferred: counter::AtomicUsize::new(0),
-            panicked: Panicked::default(),
+            panicked: Arc::default(),
             closed: AtomicBool::new(false),
             gate: CachePadded::new(AtomicBool::new(false)),
             turn: Mutex::default(),
