@@ -7,6 +7,7 @@ use shuttle_tests::report::Report;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
+use workloads::interruption::{self, Interrupted};
 use workloads::output;
 
 /// Runs random programs on `mvcc` with real threads, and checks the history of each.
@@ -37,6 +38,10 @@ struct Cli {
 pub(crate) enum Failure {
     /// The input is wrong; nothing was run. One line.
     Input(String),
+    /// The run failed. One line.
+    Run(String),
+    /// A signal has ended the run early. How far it came has been said.
+    Interrupted(Interrupted),
     /// A history was rejected. What is to be said of it.
     Violation(String),
     /// Standard output could not be written.
@@ -62,7 +67,10 @@ pub(crate) fn run() -> Result<(), Failure> {
     if let Some(file) = &cli.replay {
         return replay(file);
     }
-    soak::run(&cli.settings()?)
+    let settings = cli.settings()?;
+    interruption::listen()
+        .map_err(|error| Failure::Run(format!("cannot wait for signals: {error}")))?;
+    soak::run(&settings)
 }
 
 impl Cli {

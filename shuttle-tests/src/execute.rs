@@ -9,7 +9,10 @@ use crate::recorder::Recorder;
 use fastrand::Rng;
 use runner::Runner;
 use std::cell::RefCell;
+use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{PoisonError, RwLock};
+use std::thread::Builder;
 
 /// What a transaction or a snapshot reads.
 pub trait Reads {
@@ -69,7 +72,10 @@ pub trait Subject: Send + Sync {
 /// How to run things at the same time. A model checker brings its own.
 pub trait Threads: Sync {
     /// Runs each task on a thread of its own, and returns when all have ended.
-    fn run(&self, tasks: Vec<Box<dyn FnOnce() + Send + '_>>);
+    ///
+    /// # Errors
+    /// If a thread cannot be started. Then no task has run.
+    fn run(&self, tasks: Vec<Box<dyn FnOnce() + Send + '_>>) -> io::Result<()>;
 
     /// Called by each thread before its part of a program. Waits until all are there, if it takes that for them to overlap.
     fn begin_program(&self, all_there: &dyn Fn() -> bool);
@@ -92,12 +98,23 @@ pub trait Threads: Sync {
 pub struct StdThreads;
 
 impl Threads for StdThreads {
-    fn run(&self, tasks: Vec<Box<dyn FnOnce() + Send + '_>>) {
+    fn run(&self, tasks: Vec<Box<dyn FnOnce() + Send + '_>>) -> io::Result<()> {
+        // Locked until it is known whether all are there: each waits for the others in its first program.
+        let all_there = RwLock::new(false);
         std::thread::scope(|scope| {
+            let mut starting = all_there.write().unwrap_or_else(PoisonError::into_inner);
+            let all_there = &all_there;
             for task in tasks {
-                scope.spawn(task);
+                let waits = move || {
+                    if *all_there.read().unwrap_or_else(PoisonError::into_inner) {
+                        task();
+                    }
+                };
+                Builder::new().spawn_scoped(scope, waits)?;
             }
-        });
+            *starting = true;
+            Ok(())
+        })
     }
 
     fn begin_program(&self, all_there: &dyn Fn() -> bool) {
@@ -128,16 +145,29 @@ const SPINS: u32 = 200;
 
 /// Runs a program on an empty engine. The history begins with the initial rows, and ends with a snapshot of everything, so that no write
 /// goes unseen.
-pub fn execute(program: &Program, subject: &dyn Subject, threads: &dyn Threads) -> History {
-    let histories = execute_all(&[(program, subject)], threads);
-    histories.into_iter().next().unwrap_or_default()
+///
+/// # Errors
+/// If a thread cannot be started.
+pub fn execute(
+    program: &Program,
+    subject: &dyn Subject,
+    threads: &dyn Threads,
+) -> io::Result<History> {
+    let histories = execute_all(&[(program, subject)], threads)?;
+    Ok(histories.into_iter().next().unwrap_or_default())
 }
 
 /// Runs programs one after the other, each on its empty engine, with the same threads for all of them.
 ///
 /// Threads that have just been started are often run one after the other, and transactions are far shorter than that: threads that go on for some
 /// milliseconds have a core each, and what they do at the same time overlaps.
-pub fn execute_all(runs: &[(&Program, &dyn Subject)], threads: &dyn Threads) -> Vec<History> {
+///
+/// # Errors
+/// If a thread cannot be started. Then no program has run.
+pub fn execute_all(
+    runs: &[(&Program, &dyn Subject)],
+    threads: &dyn Threads,
+) -> io::Result<Vec<History>> {
     let stage = |&(program, subject)| Stage {
         program,
         subject,
@@ -157,12 +187,12 @@ pub fn execute_all(runs: &[(&Program, &dyn Subject)], threads: &dyn Threads) -> 
             }
         }) as Box<dyn FnOnce() + Send + '_>
     });
-    threads.run(tasks.collect());
+    threads.run(tasks.collect())?;
     let finish = |stage: Stage<'_>| {
         stage.run(threads, None, &[(0, &last(stage.program))]);
         stage.recorder.finish()
     };
-    stages.into_iter().map(finish).collect()
+    Ok(stages.into_iter().map(finish).collect())
 }
 
 /// A program on its way.

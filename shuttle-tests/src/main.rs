@@ -14,6 +14,11 @@ fn main() -> ExitCode {
             output::note(format_args!("error: {message}"));
             ExitCode::from(2)
         }
+        Err(cli::Failure::Run(message)) => {
+            output::note(format_args!("error: {message}"));
+            ExitCode::FAILURE
+        }
+        Err(cli::Failure::Interrupted(signal)) => ExitCode::from(signal.status),
         Err(cli::Failure::Violation(report)) => {
             // The file has it as well.
             if let Err(error) = output::print(report) {

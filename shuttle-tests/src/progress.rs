@@ -53,6 +53,16 @@ impl Progress {
         }
     }
 
+    /// Says how far it came until a signal ended it.
+    pub(crate) fn interrupt(&self, counts: &Counts, signal: &str) -> io::Result<()> {
+        self.bar.finish_and_clear();
+        let elapsed = self.start.elapsed().as_secs_f64();
+        let duration = self.duration.as_secs_f64();
+        output::print(format_args!(
+            "interrupted by {signal} after {elapsed:.1} of {duration:.1} s: {counts}"
+        ))
+    }
+
     pub(crate) fn finish(&self, counts: &Counts) -> io::Result<()> {
         self.bar.finish_and_clear();
         let elapsed = self.start.elapsed().as_secs_f64();

@@ -13,6 +13,7 @@ use shuttle_tests::verdict::Verdict;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
+use workloads::interruption::interrupted;
 
 /// What to run.
 pub(crate) struct Settings {
@@ -92,6 +93,11 @@ pub(crate) fn run(settings: &Settings) -> Result<(), Failure> {
                 return Err(violation);
             }
         }
+        if let Some(signal) = interrupted() {
+            // Whether or not anybody reads it, the signal is why this ends.
+            let _ = progress.interrupt(&counts, signal.signal);
+            return Err(Failure::Interrupted(signal));
+        }
         progress.show(&counts);
     }
     Ok(progress.finish(&counts)?)
@@ -105,7 +111,11 @@ fn execute_batch(programs: Vec<Program>) -> Result<Vec<(Program, History)>, Fail
     let runs: Vec<_> = runs
         .map(|(program, engine)| (program, engine as &dyn Subject))
         .collect();
-    let histories = execute_all(&runs, &StdThreads);
+    let histories = execute_all(&runs, &StdThreads).map_err(|error| {
+        Failure::Run(format!(
+            "cannot start one more thread: {error}; ask for fewer, or raise the limit (ulimit -u)"
+        ))
+    })?;
     Ok(programs.into_iter().zip(histories).collect())
 }
 

@@ -78,3 +78,59 @@ fn a_history_is_checked_again() {
         );
     }
 }
+
+/// The signal comes once the first batch runs, and what was done until then is said.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_signal_ends_a_soak_that_says_how_far_it_came() {
+    use std::process::Stdio;
+    use std::time::{Duration, Instant};
+    for (signal, code) in [("INT", 130), ("TERM", 143), ("HUP", 129)] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_shuttle-tests"));
+        command.args(["--minutes", "60"]).stdout(Stdio::piped());
+        let mut soak = command.spawn().expect("it was built");
+        let tasks = format!("/proc/{}/task", soak.id());
+        let start = Instant::now();
+        // The first batch runs: the handlers are there.
+        while std::fs::read_dir(&tasks).map_or(0, Iterator::count) < 2 {
+            std::thread::sleep(Duration::from_millis(1));
+            assert!(start.elapsed() < Duration::from_mins(1), "it never begins");
+        }
+        let mut kill = Command::new("kill");
+        let status = kill.args(["-s", signal, &soak.id().to_string()]).status();
+        assert!(status.expect("kill is there").success());
+        while soak.try_wait().expect("it is a child").is_none() {
+            std::thread::sleep(Duration::from_millis(5));
+            if start.elapsed() > Duration::from_mins(2) {
+                let _ = soak.kill();
+                panic!("it goes on after SIG{signal}");
+            }
+        }
+        let output = soak.wait_with_output().expect("it is a child");
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(output.status.code(), Some(code), "{text}");
+        let said = format!("interrupted by SIG{signal} after ");
+        assert!(
+            text.contains(&said) && text.contains(" of 3600.0 s: "),
+            "{text}"
+        );
+        assert!(!text.contains(" 0 programs"), "{text}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_thread_that_cannot_be_started_is_one_line_and_exit_code_1() {
+    let program = env!("CARGO_BIN_EXE_shuttle-tests");
+    let mut shell = Command::new("timeout");
+    shell.env("RUST_MIN_STACK", (1_u64 << 30).to_string());
+    let script = format!("ulimit -v $((4 * 1048576)); exec {program} --threads 8 --minutes 0.1");
+    let output = shell
+        .args(["-s", "KILL", "120", "sh", "-c", &script])
+        .output();
+    let output = output.expect("there is a shell");
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{error}");
+    assert_eq!(error.lines().count(), 1, "{error}");
+    assert!(error.contains("cannot start one more thread"), "{error}");
+}

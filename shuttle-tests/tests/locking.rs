@@ -106,7 +106,8 @@ fn random_programs_are_serializable_on_real_threads() {
         .map(|(program, engine)| (program, engine as &dyn Subject))
         .collect();
     let (mut committed, mut aborted) = (0, 0);
-    for (program, history) in programs.iter().zip(execute_all(&runs, &StdThreads)) {
+    let histories = execute_all(&runs, &StdThreads).expect("a few threads");
+    for (program, history) in programs.iter().zip(histories) {
         judge(program, &history);
         let outcomes = history.transactions.iter().map(|tx| tx.outcome);
         committed += outcomes

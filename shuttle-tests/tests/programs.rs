@@ -23,7 +23,7 @@ fn run(programs: &[Program]) -> Vec<History> {
     let runs: Vec<_> = runs
         .map(|(program, engine)| (program, engine as &dyn Subject))
         .collect();
-    execute_all(&runs, &StdThreads)
+    execute_all(&runs, &StdThreads).expect("a few threads")
 }
 
 #[test]
@@ -238,6 +238,7 @@ fn a_careless_engine_is_caught() {
     // Each with its abort and its interleaving; far more than it takes.
     for program in (0..3000).map(|seed| Program::random(seed, &Shape::small(2))) {
         let history = execute(&program, &Careless::default(), &StdThreads);
+        let history = history.expect("a few threads");
         let report = Report::of(&history);
         assert!(!report.is_contradictory(), "{program}\n{history}{report}");
         caught.extend(

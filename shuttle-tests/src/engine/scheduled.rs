@@ -5,6 +5,7 @@ use mvcc_shuttle as library;
 use shuttle::sync::Barrier;
 use shuttle::thread;
 use shuttle_announce::{AtomicBool, set_exhaustive, set_quiet};
+use std::io;
 use std::sync::atomic::Ordering;
 
 #[allow(clippy::duplicate_mod, reason = "that is the point")]
@@ -48,8 +49,9 @@ fn run(tasks: Vec<Box<dyn FnOnce() + Send + '_>>) {
 }
 
 impl Threads for ScheduledThreads {
-    fn run(&self, tasks: Vec<Box<dyn FnOnce() + Send + '_>>) {
+    fn run(&self, tasks: Vec<Box<dyn FnOnce() + Send + '_>>) -> io::Result<()> {
         run(tasks);
+        Ok(())
     }
 
     fn begin_program(&self, _: &dyn Fn() -> bool) {}
@@ -58,8 +60,9 @@ impl Threads for ScheduledThreads {
 }
 
 impl Threads for ExploredThreads {
-    fn run(&self, tasks: Vec<Box<dyn FnOnce() + Send + '_>>) {
+    fn run(&self, tasks: Vec<Box<dyn FnOnce() + Send + '_>>) -> io::Result<()> {
         run(tasks);
+        Ok(())
     }
 
     fn begin_program(&self, _: &dyn Fn() -> bool) {

@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// Outside of a schedule.
 pub fn record(program: &Program, world: World, threads: &dyn Threads) -> History {
     let engine = Engine::on(world.database()).expect("a new database has no other tables");
-    execute(program, &engine, threads)
+    execute(program, &engine, threads).expect("a scheduler has threads")
 }
 
 /// The same on two-phase locking, for a program [without snapshots](Program::without_snapshots).
@@ -27,7 +27,7 @@ pub fn record(program: &Program, world: World, threads: &dyn Threads) -> History
 /// Outside of a schedule.
 pub fn record_locking(program: &Program, threads: &dyn Threads) -> History {
     let engine = tplock::scheduled::Engine::new().expect("a new database has no other tables");
-    let history = execute(program, &engine, threads);
+    let history = execute(program, &engine, threads).expect("a scheduler has threads");
     let locks = engine.database().stats().locks;
     assert_eq!(locks, 0, "locks are left behind: {program}");
     history
