@@ -2,6 +2,7 @@
 
 use std::sync::{Condvar, Mutex, MutexGuard};
 use std::thread::{Builder, Scope, ScopedJoinHandle};
+use std::time::Instant;
 
 /// What holds threads back until all of them are there.
 #[derive(Default)]
@@ -13,8 +14,15 @@ pub(crate) struct Start {
 #[derive(Default)]
 struct State {
     arrived: usize,
-    /// Whether to begin; nobody knows yet at first.
-    begins: Option<bool>,
+    decision: Decision,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Decision {
+    #[default]
+    Open,
+    Begin(Instant),
+    GiveUp,
 }
 
 impl Start {
@@ -28,12 +36,15 @@ impl Start {
         self.changed.notify_all();
     }
 
-    /// Says so, and waits until all begin. False: they don't.
-    pub(crate) fn wait(&self) -> bool {
+    /// Says so, waits until all begin, and returns when that was. `None`: they don't.
+    pub(crate) fn wait(&self) -> Option<Instant> {
         self.arrive();
-        let undecided = |state: &mut State| state.begins.is_none();
+        let undecided = |state: &mut State| state.decision == Decision::Open;
         let state = self.changed.wait_while(self.state(), undecided);
-        state.expect("nothing in here panics").begins == Some(true)
+        match state.expect("nothing in here panics").decision {
+            Decision::Begin(when) => Some(when),
+            Decision::Open | Decision::GiveUp => None,
+        }
     }
 
     /// For the one thread that says when. If it gives up, by a panic too, the others do not begin.
@@ -41,8 +52,13 @@ impl Start {
         Starter(self)
     }
 
-    fn decide(&self, begins: bool) {
-        self.state().begins.get_or_insert(begins);
+    /// The first decision holds.
+    fn decide(&self, decision: Decision) {
+        let mut state = self.state();
+        if state.decision == Decision::Open {
+            state.decision = decision;
+        }
+        drop(state);
         self.changed.notify_all();
     }
 }
@@ -51,17 +67,19 @@ impl Start {
 pub(crate) struct Starter<'s>(&'s Start);
 
 impl Starter<'_> {
-    /// Lets them begin, once so many have arrived.
-    pub(crate) fn begin(self, threads: usize) {
+    /// Lets them begin, once so many have arrived, and returns when that was.
+    pub(crate) fn begin(self, threads: usize) -> Instant {
         let missing = |state: &mut State| state.arrived < threads;
         drop(self.0.changed.wait_while(self.0.state(), missing));
-        self.0.decide(true);
+        let now = Instant::now();
+        self.0.decide(Decision::Begin(now));
+        now
     }
 }
 
 impl Drop for Starter<'_> {
     fn drop(&mut self) {
-        self.0.decide(false);
+        self.0.decide(Decision::GiveUp);
     }
 }
 
@@ -86,21 +104,23 @@ mod tests {
     use super::*;
     use std::thread;
 
-    fn begun(run: impl FnOnce(Starter<'_>)) -> Vec<bool> {
+    fn begun<T>(run: impl FnOnce(Starter<'_>) -> T) -> (T, Vec<Option<Instant>>) {
         let start = Start::default();
         thread::scope(|scope| {
             let threads: Vec<_> = (0..3).map(|_| scope.spawn(|| start.wait())).collect();
-            run(start.starter());
-            threads
-                .into_iter()
-                .map(|it| it.join().expect("no panic"))
-                .collect()
+            let when = run(start.starter());
+            let threads = threads.into_iter();
+            (
+                when,
+                threads.map(|it| it.join().expect("no panic")).collect(),
+            )
         })
     }
 
     #[test]
     fn all_begin_or_none_does() {
-        assert_eq!(begun(|starter| starter.begin(3)), [true; 3]);
-        assert_eq!(begun(|starter| drop(starter)), [false; 3]);
+        let (when, begun_at) = begun(|starter| starter.begin(3));
+        assert_eq!(begun_at, [Some(when); 3]);
+        assert_eq!(begun(|starter| drop(starter)).1, [None; 3]);
     }
 }

@@ -102,6 +102,98 @@ fn a_duration_ends_the_run() {
     assert_eq!(report["clock"], "counter");
 }
 
+/// An attempt that was run again took the numbers that the next operations are drawn from, and so did a choice among
+/// records that others had inserted.
+#[test]
+fn the_same_seed_gives_each_thread_the_same_operations() {
+    for workload in ["a", "d", "e", "f"] {
+        let run = |seed: u64| {
+            let report = json(
+                "seed",
+                &format!(
+                    "ycsb --workload {workload} --records 10 --operations 4000 --threads 2 --seed {seed}"
+                ),
+            );
+            let operations = report["operations"].as_object().expect("kinds").clone();
+            let samples =
+                |(kind, latency): (String, serde_json::Value)| (kind, latency["samples"].as_u64());
+            operations.into_iter().map(samples).collect::<Vec<_>>()
+        };
+        assert_eq!(run(42), run(42), "{workload}");
+        assert_ne!(run(42), run(43), "{workload}");
+    }
+}
+
+#[test]
+fn an_open_loop_counts_from_the_intended_starts() {
+    let report = json(
+        "target",
+        "ycsb --workload a --records 300 --threads 2 --duration 1 --target 500",
+    );
+    let number = |value: &serde_json::Value| value.as_u64().expect("a number");
+    let (committed, overdue) = (number(&report["committed"]), number(&report["overdue"]));
+    // What has not begun is said. None begins before it is to, and each thread may have one to come.
+    let seconds = report["seconds"].as_f64().expect("a number");
+    let due = (committed + overdue) as f64;
+    assert!((498.0..=500.0 * seconds + 2.0).contains(&due), "{report}");
+    assert_eq!(report["target_tps"], 500.0);
+    assert_eq!(report["timed_every"], 1);
+    assert_eq!(number(&report["intended_latency_us"]["samples"]), committed);
+    for (kind, service) in report["operations"].as_object().expect("kinds") {
+        let intended = &report["intended_operations"][kind];
+        assert_eq!(intended["samples"], service["samples"]);
+        for quantile in ["p50", "p99", "max"] {
+            assert!(
+                intended[quantile].as_f64() >= service[quantile].as_f64(),
+                "{report}"
+            );
+        }
+    }
+
+    // More than can be done: the transactions wait, and those that never began are counted.
+    let report = json(
+        "overload",
+        "ycsb --workload a --records 300 --threads 1 --duration 0.5 --target 100000000",
+    );
+    assert!(number(&report["overdue"]) > 10_000_000, "{report}");
+    let median = |name: &str| report[name]["p50"].as_f64().expect("a number");
+    assert!(
+        median("intended_latency_us") > 10.0 * median("latency_us"),
+        "{report}"
+    );
+}
+
+#[test]
+fn a_closed_loop_says_what_it_times() {
+    let report = json("sampling", "ycsb --records 300 --threads 1 --duration 0.3");
+    assert_eq!(report["timed_every"], 64);
+    assert!(report["target_tps"].is_null() && report["overdue"].is_null());
+    let gap = report["longest_gap_us"].as_f64().expect("a number");
+    assert!(
+        gap >= report["latency_us"]["max"].as_f64().expect("a number") * 0.99,
+        "{report}"
+    );
+    let output = workloads("ycsb --records 300 --threads 1 --duration 0.3");
+    let table = String::from_utf8_lossy(&output.stdout).into_owned();
+    for part in ["one in 64 is timed", "--target", "longest gap"] {
+        assert!(table.contains(part), "{table}");
+    }
+    let help = workloads("ycsb --help");
+    let help = String::from_utf8_lossy(&help.stdout).into_owned();
+    for part in [
+        "--target <RATE>",
+        "one of 64 operations is timed",
+        "open loop",
+    ] {
+        assert!(help.contains(part), "{help}");
+    }
+    let report = json(
+        "all-timed",
+        "ycsb --records 300 --operations 1000 --threads 1",
+    );
+    assert_eq!(report["timed_every"], 1);
+}
+
 #[test]
 fn bad_input_is_one_line_and_exit_code_2() {
     for (arguments, parts) in [
@@ -157,6 +249,10 @@ fn bad_input_is_one_line_and_exit_code_2() {
             vec!["--duration 5", "--operations 5"],
         ),
         ("--duration -1", vec!["--duration -1", "above 0"]),
+        ("--target 0", vec!["--target 0", "above 0"]),
+        ("--target -5", vec!["--target -5", "above 0"]),
+        ("--target NaN", vec!["--target NaN", "above 0"]),
+        ("--target inf", vec!["--target inf", "up to 1000000000"]),
         ("--duration soon", vec!["--duration soon", "seconds"]),
         ("--engine oracle", vec!["--engine oracle", "mvcc", "tplock"]),
         (
@@ -431,23 +527,4 @@ fn the_clock_is_described() {
     for part in ["counter", "asked for", "reading", "ns"] {
         assert!(text.contains(part), "{text}");
     }
-}
-
-/// An attempt that was run again took the numbers that the next operations are drawn from.
-#[test]
-fn the_same_seed_gives_each_thread_the_same_operations() {
-    let counts = |name: &str| {
-        let report = json(
-            name,
-            "ycsb --workload a --records 10 --operations 20000 --threads 2 --seed 7",
-        );
-        let kinds = report["operations"].as_object().expect("kinds").clone();
-        let counts = kinds
-            .into_iter()
-            .map(|(kind, latency)| (kind, latency["samples"].clone()));
-        counts.collect::<Vec<_>>()
-    };
-    let first = counts("seed-1");
-    assert!(first.len() > 1, "{first:?}");
-    assert_eq!(first, counts("seed-2"));
 }

@@ -3,6 +3,7 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -36,6 +37,23 @@ fn signal(child: &Child, name: &str) {
     assert!(sent.expect("kill starts").success());
 }
 
+/// Waits until it has so many threads, its first one among them.
+#[cfg(target_os = "linux")]
+fn wait_for_threads(child: &mut Child, count: usize) {
+    let tasks = format!("/proc/{}/task", child.id());
+    let deadline = Instant::now() + Duration::from_mins(2);
+    while fs::read_dir(&tasks).map_or(0, Iterator::count) != count {
+        assert!(Instant::now() < deadline, "it does not come so far");
+        assert!(child.try_wait().expect("it is ours").is_none(), "it ended");
+        sleep(Duration::from_millis(5));
+    }
+}
+
+fn read(json: &Path) -> serde_json::Value {
+    let text = fs::read_to_string(json).expect("it is written");
+    serde_json::from_str(&text).expect("it is JSON")
+}
+
 fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
@@ -61,8 +79,7 @@ fn the_first_signal_ends_the_run_and_reports() {
             table.contains(&format!("SIG{name} ended the run early")),
             "{table}"
         );
-        let report = std::fs::read_to_string(&json).expect("it is written");
-        let report: serde_json::Value = serde_json::from_str(&report).expect("it is JSON");
+        let report = read(&json);
         assert_eq!(report["interrupted"], format!("SIG{name}"));
         assert!(report["committed"].as_u64() > Some(0));
         assert!(report["seconds"].as_f64() < Some(60.0));
@@ -96,6 +113,90 @@ fn paper_keeps_what_is_finished() {
     signal(&child, "TERM");
     let output = end(child);
     assert_eq!(output.status.code(), Some(143), "{}", said(&output));
+}
+
+/// One transaction that takes minutes, which nothing interrupts.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_second_signal_ends_it_at_once() {
+    let mut child = workloads(
+        "ycsb --records 1 --read-ratio 0 --value-size 50000000 --ops-per-txn 20000 --threads 1 --held-snapshots 1",
+    )
+    .spawn()
+    .expect("the command starts");
+    wait_for_threads(&mut child, 3);
+    signal(&child, "INT");
+    sleep(Duration::from_millis(200));
+    assert!(
+        child.try_wait().expect("it is ours").is_none(),
+        "it was to be at work"
+    );
+    signal(&child, "TERM");
+    let output = end(child);
+    assert_eq!(output.status.code(), Some(143), "{}", said(&output));
+    assert!(output.stdout.is_empty());
+}
+
+/// As under `nohup`.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_signal_that_was_ignored_stays_ignored() {
+    let program = env!("CARGO_BIN_EXE_workloads");
+    let run = "ycsb --records 100 --threads 2 --long-readers 1 --duration 2";
+    let mut shell = Command::new("bash");
+    shell.args(["-c", &format!("trap '' HUP; exec {program} {run}")]);
+    shell.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = shell.spawn().expect("bash starts");
+    wait_for_threads(&mut child, 4);
+    signal(&child, "HUP");
+    let output = end(child);
+    assert!(output.status.success(), "{}", said(&output));
+    assert!(!String::from_utf8_lossy(&output.stdout).contains("SIGHUP"));
+}
+
+/// The clock was looked at every 64 transactions, so that 0.2 seconds became many.
+#[test]
+fn a_run_ends_between_long_transactions() {
+    let folder = tempfile::tempdir().expect("there is room");
+    let json = folder.path().join("json");
+    let record = "--records 1 --value-size 100000000 --read-ratio 0 --threads 1";
+    let mut command = workloads(&format!("ycsb {record} --duration 0.2"));
+    let child = command.arg("--json").arg(&json).spawn();
+    let output = end(child.expect("the command starts"));
+    assert!(output.status.success(), "{}", said(&output));
+    let committed = read(&json)["committed"].as_u64().expect("a number");
+    assert!((1..64).contains(&committed), "{committed}");
+}
+
+/// A stop of the process showed as a maximum of some microseconds, since most transactions are not timed.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_stop_shows_in_both_loops() {
+    let folder = tempfile::tempdir().expect("there is room");
+    for loops in ["", "--target 1000"] {
+        let json = folder.path().join("json");
+        let run = "ycsb --records 500 --threads 2 --long-readers 2 --duration 3600";
+        let mut command = workloads(&format!("{run} {loops}"));
+        let child = command.arg("--json").arg(&json).spawn();
+        let mut child = child.expect("the command starts");
+        wait_for_threads(&mut child, 5);
+        sleep(Duration::from_millis(200));
+        signal(&child, "STOP");
+        sleep(Duration::from_millis(700));
+        signal(&child, "CONT");
+        sleep(Duration::from_millis(300));
+        signal(&child, "INT");
+        let output = end(child);
+        assert_eq!(output.status.code(), Some(130), "{}", said(&output));
+        let report = read(&json);
+        let shown = if loops.is_empty() {
+            &report["longest_gap_us"]
+        } else {
+            &report["intended_latency_us"]["max"]
+        };
+        // The stop lasts as long as the test sleeps or longer.
+        assert!(shown.as_f64() > Some(600_000.0), "{report}");
+    }
 }
 
 /// It waited for ever, at full load, or panicked.

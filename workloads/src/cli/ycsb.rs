@@ -52,6 +52,11 @@ pub(super) struct Ycsb {
     /// Operations to run, in place of --duration.
     #[arg(long)]
     operations: Option<u64>,
+    /// Transactions that begin per second, all threads together: an open loop, in which latencies also count from when a transaction was to begin. All
+    /// are timed, and threads spend the last 0.1 ms of a wait awake. Without it, threads run a closed loop: each begins a transaction when its last has ended,
+    /// and one of 64 operations is timed (all, if there are 100,000 or fewer); the longest time between two looks at the clock shows stalls of the others.
+    #[arg(long, value_name = "RATE")]
+    target: Option<f64>,
     /// Threads that read 10,000 records from one snapshot after the other, besides.
     #[arg(long, value_name = "N", default_value_t = 0)]
     long_readers: usize,
@@ -113,6 +118,7 @@ impl Ycsb {
                 &(0..=*THREADS.end()),
             )?,
             read_only: ReadOnly::default(),
+            target: self.target.map(target).transpose()?,
             limit: self.limit(from_file.then_some(properties.operations))?,
             seed: self.seed,
             properties,
@@ -202,6 +208,16 @@ impl Ycsb {
             }
         }
     }
+}
+
+/// The value of `--target`.
+fn target(rate: f64) -> Result<f64, InputError> {
+    if rate > 0.0 && rate <= 1e9 {
+        return Ok(rate);
+    }
+    Err(InputError::new(format!(
+        "--target {rate}: expected transactions per second, above 0 and up to 1000000000"
+    )))
 }
 
 impl OnEngine for (&Ycsb, Settings) {

@@ -224,6 +224,7 @@ impl Parameters {
             held_snapshots: 0,
             read_only: ReadOnly::View,
             limit: Limit::Duration(self.duration),
+            target: None,
             seed: self.seed,
         }
     }

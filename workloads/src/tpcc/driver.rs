@@ -11,7 +11,7 @@ use super::transactions::{
 };
 use crate::engine::{Engine, Read};
 use crate::interruption::{self, interrupted};
-use crate::measure::progress;
+use crate::measure::{progress, seed_of};
 use crate::team::{self, Start};
 use std::convert::Infallible;
 use std::hint::black_box;
@@ -164,7 +164,7 @@ impl<E: Engine> Run<'_, E> {
             let mut workers = Vec::new();
             for thread in 0..self.settings.threads {
                 workers.push(team::spawn(scope, move || {
-                    if start.wait() {
+                    if start.wait().is_some() {
                         self.work(thread)
                     } else {
                         Tally::default()
@@ -174,7 +174,7 @@ impl<E: Engine> Run<'_, E> {
             let interval = self.settings.stock_scan_interval;
             let scan = |interval| {
                 team::spawn(scope, move || {
-                    if start.wait() {
+                    if start.wait().is_some() {
                         self.scan_stock(interval)
                     } else {
                         0
@@ -183,7 +183,7 @@ impl<E: Engine> Run<'_, E> {
             };
             let scanner = interval.map(scan).transpose()?;
             let keep_checking = || {
-                if start.wait() {
+                if start.wait().is_some() {
                     self.keep_checking(checks);
                 }
             };
@@ -193,8 +193,7 @@ impl<E: Engine> Run<'_, E> {
                 .then(|| team::spawn(scope, keep_checking));
             let checker = checker.transpose()?;
             let others = usize::from(scanner.is_some()) + usize::from(checker.is_some());
-            starter.begin(workers.len() + others);
-            let start = Instant::now();
+            let start = starter.begin(workers.len() + others);
             self.watch(start, || workers.iter().all(ScopedJoinHandle::is_finished));
             let mut tally = Tally::default();
             for worker in workers {
@@ -265,7 +264,7 @@ impl<E: Engine> Run<'_, E> {
             },
             random: Random::new(
                 self.constants,
-                self.settings.seed.wrapping_add(1 + u64::from(number)),
+                seed_of(self.settings.seed, u64::from(number)),
             ),
             thread: number + 1,
             payments: 0,

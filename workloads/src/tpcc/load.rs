@@ -56,7 +56,7 @@ pub fn load<E: Engine>(
         let starter = start.starter();
         for _ in 0..threads {
             team::spawn(scope, || {
-                if !start.wait() {
+                if start.wait().is_none() {
                     return;
                 }
                 loop {

@@ -2,25 +2,27 @@
 
 mod long_readers;
 mod operations;
+mod pace;
 mod phases;
+mod work;
 
 pub use long_readers::LongReads;
 pub use operations::ReadOnly;
 
 use super::record::{Record, Shape, Varied, varies};
-use super::report::{Outcome, Report};
+use super::report::Report;
 use super::table::{Ordered, Point, Table};
 use super::{Chooser, Lengths, Properties, fnv1a};
 use crate::engine::Engine;
 use crate::interruption::interrupted;
 use crate::measure::progress;
 use long_readers::Read;
-use operations::{Mix, kind};
-use rand::{SeedableRng, rngs::SmallRng};
+use operations::Mix;
 use std::marker::PhantomData;
+use std::ops::Deref;
 use std::sync::atomic::{
     AtomicBool, AtomicU64, AtomicUsize,
-    Ordering::{Relaxed, Release, SeqCst},
+    Ordering::{Relaxed, SeqCst},
 };
 use std::time::{Duration, Instant};
 
@@ -56,8 +58,29 @@ pub struct Settings {
     pub read_only: ReadOnly,
     /// When it is over.
     pub limit: Limit,
+    /// Transactions per second that begin, all threads together; without it, a thread begins one when its last has ended.
+    pub target: Option<f64>,
     /// For the random numbers.
     pub seed: u64,
+}
+
+impl Settings {
+    /// Transactions that a thread draws ahead, so that drawing does not stand between the cache misses of consecutive
+    /// ones. In an open loop they wait: for one at a time.
+    fn batch(&self) -> u64 {
+        match self.target {
+            Some(_) => 1,
+            None => (BATCH / self.ops_per_txn).max(1),
+        }
+    }
+
+    /// A thread times one transaction in so many.
+    pub(super) fn timed_every(&self) -> u64 {
+        match self.limit {
+            Limit::Operations(operations) if operations <= SHORT => 1,
+            _ => self.batch(),
+        }
+    }
 }
 
 /// Where a run is, for those who watch it.
@@ -156,8 +179,22 @@ struct Run<'r, E: Engine, V: Record, T: Table<E, V>> {
     workers: Vec<Worker>,
     /// Long readers that have a snapshot.
     snapshots: AtomicUsize,
-    stop: AtomicBool,
+    /// Looked at before each transaction.
+    stop: Alone<AtomicBool>,
     records: PhantomData<fn() -> V>,
+}
+
+/// On a cache line of its own.
+#[derive(Default)]
+#[repr(align(128))]
+struct Alone<T>(T);
+
+impl<T> Deref for Alone<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
 }
 
 /// A thread's counters, on cache lines of their own.
@@ -177,7 +214,7 @@ impl Default for Worker {
     }
 }
 
-/// Operations drawn ahead. The first transaction of a batch is timed: a clock reading before each would keep the cache misses of
+/// Operations drawn ahead in a closed loop. The first transaction of a batch is timed: a clock reading before each would keep the cache misses of
 /// neighbouring transactions from overlapping.
 const BATCH: u64 = 64;
 /// Runs of at most this many operations time all.
@@ -213,7 +250,7 @@ impl<'r, E: Engine, V: Record, T: Table<E, V>> Run<'r, E, V, T> {
             next: AtomicU64::new(properties.loaded()),
             workers: (0..settings.threads).map(|_| Worker::default()).collect(),
             snapshots: AtomicUsize::new(0),
-            stop: AtomicBool::new(false),
+            stop: Alone::default(),
             records: PhantomData,
         })
     }
@@ -290,51 +327,6 @@ impl<'r, E: Engine, V: Record, T: Table<E, V>> Run<'r, E, V, T> {
         let threads = self.settings.threads as u64;
         let transactions = operations.div_ceil(self.settings.ops_per_txn);
         Some(transactions / threads + u64::from((thread as u64) < transactions % threads))
-    }
-
-    /// Runs transactions until the run is over; see [`Run::transact`] for `VIEWS`.
-    fn work<const VIEWS: bool>(&self, thread: usize, mut chooser: Chooser) -> Outcome {
-        // One for what is done, and one for what is written: an attempt that is run again draws values again, and no other
-        // operations may follow from that.
-        let stream = fnv1a(self.settings.seed) ^ fnv1a(thread as u64);
-        let mut operations = SmallRng::seed_from_u64(stream);
-        let mut random = SmallRng::seed_from_u64(!stream);
-        let worker = &self.workers[thread];
-        let quota = self.quota(thread).unwrap_or(u64::MAX);
-        let short =
-            matches!(self.settings.limit, Limit::Operations(operations) if operations <= SHORT);
-        let ops = usize::try_from(self.settings.ops_per_txn).expect("a transaction fits in memory");
-        let mut outcome = Outcome::default();
-        // Drawn ahead, so that drawing does not stand between the cache misses of consecutive transactions.
-        let batch = (BATCH / self.settings.ops_per_txn).max(1);
-        let mut plan = Vec::new();
-        while outcome.committed < quota && !self.stop.load(Relaxed) {
-            let transactions = batch.min(quota - outcome.committed);
-            self.plan(
-                &mut operations,
-                &mut chooser,
-                worker,
-                transactions,
-                &mut plan,
-            );
-            let mut timed = true;
-            for transaction in plan.chunks_exact(ops) {
-                if timed {
-                    let start = Instant::now();
-                    self.transact::<VIEWS>(transaction, &mut random, &mut outcome);
-                    let samples = outcome.samples.of(kind(transaction));
-                    samples.record(start.elapsed());
-                    timed = short;
-                } else {
-                    self.transact::<VIEWS>(transaction, &mut random, &mut outcome);
-                }
-            }
-            // Release: what was inserted is committed.
-            worker.inserting.store(u64::MAX, Release);
-            outcome.committed += transactions;
-            worker.committed.store(outcome.committed, Relaxed);
-        }
-        outcome
     }
 
     /// So many records, from the first on, are committed.

@@ -7,7 +7,7 @@ use crate::measure::{Histogram, Latency, mebibytes, peak_rss_bytes, rss_bytes};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Latencies of the timed transactions, by kind.
 #[derive(Default)]
@@ -16,6 +16,21 @@ pub(super) struct Samples(BTreeMap<&'static str, Histogram>);
 impl Samples {
     pub(super) fn of(&mut self, kind: &'static str) -> &mut Histogram {
         self.0.entry(kind).or_default()
+    }
+
+    fn all(&self) -> Latency {
+        let mut all = Histogram::default();
+        for histogram in self.0.values() {
+            all.add(histogram);
+        }
+        Latency::of(&all)
+    }
+
+    fn by_kind(&self) -> BTreeMap<String, Latency> {
+        let kinds = self.0.iter();
+        kinds
+            .map(|(kind, histogram)| ((*kind).to_owned(), Latency::of(histogram)))
+            .collect()
     }
 
     pub(super) fn add(&mut self, other: &Self) {
@@ -33,7 +48,14 @@ pub(super) struct Outcome {
     /// Reads that found no record.
     pub(super) missing: u64,
     pub(super) scanned: Scanned,
+    /// From the first attempt's start to the commit.
     pub(super) samples: Samples,
+    /// The same from when they were to begin, in an open loop.
+    pub(super) intended: Samples,
+    /// Transactions of an open loop that were to begin and had not when it ended.
+    pub(super) overdue: u64,
+    /// The longest time from one look at the clock to the next.
+    pub(super) longest_gap: Duration,
 }
 
 /// What the scans of committed transactions have done.
@@ -44,6 +66,12 @@ pub(super) struct Scanned {
 }
 
 impl Outcome {
+    /// Looks at the clock: it is `now`, and was `last` when this thread looked before.
+    pub(super) fn look(&mut self, last: &mut Instant, now: Instant) {
+        self.longest_gap = self.longest_gap.max(now - *last);
+        *last = now;
+    }
+
     pub(super) fn add(&mut self, other: &Self) {
         self.committed += other.committed;
         self.aborted += other.aborted;
@@ -51,6 +79,9 @@ impl Outcome {
         self.scanned.scans += other.scanned.scans;
         self.scanned.rows += other.scanned.rows;
         self.samples.add(&other.samples);
+        self.intended.add(&other.intended);
+        self.overdue += other.overdue;
+        self.longest_gap = self.longest_gap.max(other.longest_gap);
     }
 }
 
@@ -143,6 +174,19 @@ pub struct Report {
     pub scanned_rows: u64,
     /// By kind of transaction.
     pub operations: BTreeMap<String, Latency>,
+    /// Each thread times one transaction in so many. A stop of the others shows in `longest_gap_us` alone.
+    pub timed_every: u64,
+    /// The longest time in which a thread did not look at the clock: it looks before and after each transaction that it times. In an open loop without
+    /// the time spent waiting for the next start.
+    pub longest_gap_us: f64,
+    /// Transactions per second that were to begin, in an open loop.
+    pub target_tps: Option<f64>,
+    /// Those that were to begin and had not when the run ended, in an open loop.
+    pub overdue: Option<u64>,
+    /// Over all kinds of transactions, from when each was to begin, in an open loop.
+    pub intended_latency_us: Option<Latency>,
+    /// The same by kind of transaction; empty in a closed loop.
+    pub intended_operations: BTreeMap<String, Latency>,
 }
 
 impl Report {
@@ -159,12 +203,11 @@ impl Report {
             aborted,
             scanned,
             ref samples,
+            ref intended,
+            overdue,
+            longest_gap,
             ..
         } = outcome;
-        let mut all = Histogram::default();
-        for histogram in samples.0.values() {
-            all.add(histogram);
-        }
         let properties = &settings.properties;
         Self {
             engine: E::NAME.to_owned(),
@@ -176,7 +219,7 @@ impl Report {
             aborted,
             throughput_tps: committed as f64 / seconds,
             abort_rate: aborted as f64 / (committed + aborted).max(1) as f64,
-            latency_us: Latency::of(&all),
+            latency_us: samples.all(),
             peak_rss_bytes: peak_rss_bytes(),
             clock: engine.clock(),
             records: properties.loaded(),
@@ -192,11 +235,13 @@ impl Report {
             memory,
             scans: scanned.scans,
             scanned_rows: scanned.rows,
-            operations: samples
-                .0
-                .iter()
-                .map(|(kind, histogram)| ((*kind).to_owned(), Latency::of(histogram)))
-                .collect(),
+            operations: samples.by_kind(),
+            timed_every: settings.timed_every(),
+            longest_gap_us: longest_gap.as_secs_f64() * 1e6,
+            target_tps: settings.target,
+            overdue: settings.target.map(|_| overdue),
+            intended_latency_us: settings.target.map(|_| intended.all()),
+            intended_operations: intended.by_kind(),
         }
     }
 }
@@ -262,13 +307,39 @@ impl fmt::Display for Report {
             "\n{:<20}{:>10}{:>10}{:>10}{:>10}{:>10}{:>10}",
             "latency, us", "p50", "p95", "p99", "p99.9", "max", "timed"
         )?;
-        for (kind, latency) in &self.operations {
+        let line = |f: &mut fmt::Formatter<'_>, kind: &str, latency: &Latency| {
             write!(
                 f,
                 "\n{kind:<20}{:>10.2}{:>10.2}{:>10.2}{:>10.2}{:>10.2}{:>10}",
                 latency.p50, latency.p95, latency.p99, latency.p999, latency.max, latency.samples
+            )
+        };
+        for (kind, latency) in &self.operations {
+            line(f, kind, latency)?;
+        }
+        if let (Some(target), Some(overdue)) = (self.target_tps, self.overdue) {
+            write!(
+                f,
+                "\nfrom the intended start (open loop of {target} transactions/s; {overdue} were overdue at the end)"
+            )?;
+            for (kind, latency) in &self.intended_operations {
+                line(f, kind, latency)?;
+            }
+        } else {
+            let timed = match self.timed_every {
+                1 => "all are timed".to_owned(),
+                every => format!("one in {every} is timed"),
+            };
+            write!(
+                f,
+                "\nclosed loop: {timed}, and nobody waits while a transaction stalls; --target offers an open loop"
             )?;
         }
+        write!(
+            f,
+            "\n{:<20}{:>10.2} us from one look at the clock to the next, of one thread",
+            "longest gap", self.longest_gap_us
+        )?;
         Ok(())
     }
 }

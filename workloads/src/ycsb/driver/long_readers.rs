@@ -55,7 +55,7 @@ pub(super) struct Read<E, T> {
 }
 
 impl<E: Engine, V: Record, T: Table<E, V>> Run<'_, E, V, T> {
-    /// Reads until the run is over, and returns how many times 10,000 records that was.
+    /// Reads until the run is over, and returns how many times all of 10,000 records were read.
     pub(super) fn read_long(&self, reader: usize) -> u64 {
         let mut random = SmallRng::seed_from_u64(self.settings.seed ^ (reader as u64 + 1) << 32);
         let mut done = 0;
@@ -64,29 +64,33 @@ impl<E: Engine, V: Record, T: Table<E, V>> Run<'_, E, V, T> {
             self.wait(pause + hold.mul_f64(share));
         }
         while !self.stop.load(Relaxed) {
-            match self.settings.long_reads {
+            done += u64::from(match self.settings.long_reads {
                 LongReads::Steady => self.read_snapshot(&mut random, Duration::ZERO),
                 LongReads::Kept { hold, pause } => {
-                    self.read_snapshot(&mut random, hold);
+                    let whole = self.read_snapshot(&mut random, hold);
                     self.wait(pause);
+                    whole
                 }
-            }
-            done += 1;
+            });
         }
         done
     }
 
-    /// Reads many records from one snapshot, and keeps it until it is so old.
-    fn read_snapshot(&self, random: &mut SmallRng, hold: Duration) {
+    /// Reads many records from one snapshot, and keeps it until it is so old. Whether all were read before the run was over.
+    fn read_snapshot(&self, random: &mut SmallRng, hold: Duration) -> bool {
         self.read.engine.snapshot(|snapshot| {
             let taken = Instant::now();
             let _counted = Counted::new(&self.snapshots);
             for _ in 0..LONG_READ {
+                if self.stop.load(Relaxed) {
+                    return false;
+                }
                 let place = random.random_range(0..self.loaded);
                 self.check_record(self.read.table.get(snapshot, self.key(place)));
             }
             self.wait(hold.saturating_sub(taken.elapsed()));
-        });
+            true
+        })
     }
 
     /// Holds a snapshot until nobody has `over` locked any more, and reads a record from it then. Arrives at `opened` when it has the snapshot.

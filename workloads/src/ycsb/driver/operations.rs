@@ -1,5 +1,6 @@
 //! Draws the operations and runs them as transactions.
 
+use super::work::Streams;
 use super::{Run, Worker};
 use crate::engine::{Engine, Read};
 use crate::ycsb::record::{Record, touch};
@@ -103,7 +104,7 @@ impl<E: Engine, V: Record, T: Table<E, V>> Run<'_, E, V, T> {
     /// Draws the operations of some transactions, with their keys.
     pub(super) fn plan(
         &self,
-        random: &mut SmallRng,
+        streams: &mut Streams,
         chooser: &mut Chooser,
         worker: &Worker,
         transactions: u64,
@@ -112,7 +113,7 @@ impl<E: Engine, V: Record, T: Table<E, V>> Run<'_, E, V, T> {
         let committed = self.committed_records();
         plan.clear();
         for _ in 0..transactions * self.settings.ops_per_txn {
-            let kind = self.mix.draw(random);
+            let kind = self.mix.draw(&mut streams.operations);
             let place = if kind == Kind::Insert {
                 // Announced before it is taken, so nobody chooses it before it is committed.
                 if worker.inserting.load(Relaxed) == u64::MAX {
@@ -120,10 +121,11 @@ impl<E: Engine, V: Record, T: Table<E, V>> Run<'_, E, V, T> {
                 }
                 self.next.fetch_add(1, SeqCst)
             } else {
-                chooser.choose(random, committed)
+                chooser.choose(&mut streams.places, committed)
             };
             let length = if kind == Kind::Scan {
-                u32::try_from(self.scan_lengths.draw(random)).expect("the longest is a u32")
+                u32::try_from(self.scan_lengths.draw(&mut streams.operations))
+                    .expect("the longest is a u32")
             } else {
                 1
             };
@@ -173,9 +175,12 @@ impl<E: Engine, V: Record, T: Table<E, V>> Run<'_, E, V, T> {
             outcome.aborted += attempts - 1;
             return;
         }
+        let begin = random.clone();
         let Ok(()) = self.engine.run(|tx| {
             attempts += 1;
             (outcome.scanned, outcome.missing) = before;
+            // Each attempt writes the same.
+            *random = begin.clone();
             for operation in transaction {
                 let key = operation.key;
                 match operation.kind {

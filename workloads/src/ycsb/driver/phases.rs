@@ -10,11 +10,10 @@ use crate::ycsb::record::Record;
 use crate::ycsb::report::{Memory, Outcome, Report};
 use crate::ycsb::table::Table;
 use rand::{SeedableRng, rngs::SmallRng};
-use std::convert::Infallible;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::thread::ScopedJoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 const LOAD_BATCH: u64 = 100;
 /// When a run's memory is looked at for the first time; the second time is at its end.
@@ -31,7 +30,7 @@ impl<E: Engine, V: Record, T: Table<E, V>> AnyRun for Run<'_, E, V, T> {
             let starter = start.starter();
             for _ in 0..self.settings.threads {
                 team::spawn(scope, || {
-                    if !start.wait() {
+                    if start.wait().is_none() {
                         return;
                     }
                     loop {
@@ -42,17 +41,21 @@ impl<E: Engine, V: Record, T: Table<E, V>> AnyRun for Run<'_, E, V, T> {
                         let batch = first..records.min(first + LOAD_BATCH);
                         let loaded = batch.end - batch.start;
                         let seed = self.settings.seed ^ fnv1a(first);
-                        let Ok(()) = self.engine.run(|tx| {
+                        let loaded_all = self.engine.run(|tx| {
                             // By batch and attempt, so that what is loaded depends on nothing but the seed.
                             let mut random = SmallRng::seed_from_u64(seed);
                             for place in batch.clone() {
+                                // Before each of them: they may be large.
+                                interruption::check()?;
                                 let fill = place.to_le_bytes()[0];
                                 let record = V::new(&self.shape, fill, &mut random);
                                 self.table.insert(tx, self.key(place), record);
                             }
-                            Ok::<_, Infallible>(())
+                            Ok::<_, String>(())
                         });
-                        bar.inc(loaded);
+                        if loaded_all.is_ok() {
+                            bar.inc(loaded);
+                        }
                     }
                 })?;
             }
@@ -85,11 +88,10 @@ impl<E: Engine, V: Record, T: Table<E, V>> AnyRun for Run<'_, E, V, T> {
                     };
                     let start = &start;
                     team::spawn(scope, move || {
-                        if start.wait() {
-                            work(self, thread, chooser)
-                        } else {
-                            Outcome::default()
-                        }
+                        start
+                            .wait()
+                            .map(|start| work(self, thread, chooser, start))
+                            .unwrap_or_default()
                     })
                 })
                 .collect();
@@ -97,17 +99,12 @@ impl<E: Engine, V: Record, T: Table<E, V>> AnyRun for Run<'_, E, V, T> {
                 .map(|reader| {
                     let start = &start;
                     team::spawn(scope, move || {
-                        if start.wait() {
-                            self.read_long(reader)
-                        } else {
-                            0
-                        }
+                        start.wait().map_or(0, |_| self.read_long(reader))
                     })
                 })
                 .collect();
             let (threads, readers) = (threads?, readers?);
-            starter.begin(threads.len() + readers.len());
-            let start = Instant::now();
+            let start = starter.begin(threads.len() + readers.len());
             let done = || threads.iter().all(ScopedJoinHandle::is_finished);
             self.watch(start, done, &mut |progress| {
                 observe(progress);

@@ -20,6 +20,7 @@ fn settings(text: &str, operations: u64) -> Settings {
         held_snapshots: 0,
         read_only: ReadOnly::default(),
         limit: Limit::Operations(operations),
+        target: None,
         seed: 11,
     }
 }
