@@ -8,6 +8,7 @@ mod factors;
 mod figure;
 mod files;
 pub mod gc;
+mod journal;
 mod long_readers;
 mod machine;
 mod page;
@@ -21,6 +22,7 @@ pub use chapter::Chapter;
 pub use contender::{AnyEngine, Contender};
 pub use figure::{Figure, Horizontal, Series};
 pub use files::{create, write};
+pub use journal::Journal;
 pub use parameters::{Interval, Parameters};
 pub use row::Row;
 
@@ -75,23 +77,24 @@ impl Experiment {
         }
     }
 
-    /// Runs it on each of the engines. `sample` runs [`gc::sample`] on an engine, in a process of its own if its memory is to be
-    /// comparable.
+    /// Runs it on each of the engines, but for what `journal` has from an earlier run. `sample` runs [`gc::sample`] on an
+    /// engine, in a process of its own if its memory is to be comparable.
     ///
     /// # Errors
-    /// A message if an engine fails.
+    /// A message if an engine fails, or if a signal ends it early.
     pub fn run(
         self,
         parameters: &Parameters,
         contenders: &[Contender],
         sample: &gc::Sampler<'_>,
+        journal: &Journal,
     ) -> Result<Chapter, String> {
         match self {
-            Self::Silo => silo::run(parameters, contenders),
-            Self::LongReaders => long_readers::run(parameters, contenders),
-            Self::Factors => factors::run(parameters),
-            Self::Scalability => scalability::run(parameters, contenders),
-            Self::Gc => gc::run(parameters, contenders, sample),
+            Self::Silo => silo::run(parameters, contenders, journal),
+            Self::LongReaders => long_readers::run(parameters, contenders, journal),
+            Self::Factors => factors::run(parameters, journal),
+            Self::Scalability => scalability::run(parameters, contenders, journal),
+            Self::Gc => gc::run(parameters, contenders, sample, journal),
         }
     }
 }

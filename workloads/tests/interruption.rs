@@ -37,16 +37,23 @@ fn signal(child: &Child, name: &str) {
     assert!(sent.expect("kill starts").success());
 }
 
-/// Waits until it has so many threads, its first one among them.
-#[cfg(target_os = "linux")]
-fn wait_for_threads(child: &mut Child, count: usize) {
-    let tasks = format!("/proc/{}/task", child.id());
+/// Waits until it has come so far.
+fn wait_for(child: &mut Child, condition: impl Fn() -> bool) {
     let deadline = Instant::now() + Duration::from_mins(2);
-    while fs::read_dir(&tasks).map_or(0, Iterator::count) != count {
+    while !condition() {
         assert!(Instant::now() < deadline, "it does not come so far");
         assert!(child.try_wait().expect("it is ours").is_none(), "it ended");
         sleep(Duration::from_millis(5));
     }
+}
+
+/// Waits until it has so many threads, its first one among them.
+#[cfg(target_os = "linux")]
+fn wait_for_threads(child: &mut Child, count: usize) {
+    let tasks = format!("/proc/{}/task", child.id());
+    wait_for(child, || {
+        fs::read_dir(&tasks).map_or(0, Iterator::count) == count
+    });
 }
 
 fn read(json: &Path) -> serde_json::Value {
@@ -101,18 +108,83 @@ fn a_load_that_is_interrupted_has_no_result() {
     );
 }
 
+/// All was written at the very end.
 #[test]
-fn paper_keeps_what_is_finished() {
+fn an_interrupted_paper_goes_on_where_it_ended() {
     let folder = tempfile::tempdir().expect("there is room");
-    let arguments = "paper factors --quick --duration 50 --threads 1 --out";
-    let child = workloads(arguments)
-        .arg(folder.path())
-        .spawn()
-        .expect("the command starts");
-    sleep(Duration::from_secs(1));
+    let file = |name: &str| folder.path().join(name);
+    let run = |more: &str| {
+        let small = "--quick --records 500 --threads 1 --warehouses 1 --long-readers 1 --scan-intervals off \
+                     --read-ratios 50 --thetas 0.5 --tpcc-duration 0.1 --pause 0.1 --hold 0.1 --repeats 1 --duration 0.5";
+        let mut command = workloads(&format!("paper all {small} {more} --out"));
+        let child = command.arg(folder.path()).spawn();
+        child.expect("the command starts")
+    };
+    let (mut child, journal) = (run(""), file("all.journal"));
+    let kept = || fs::read_to_string(&journal).unwrap_or_default();
+    // Two chapters are there, and the third has begun.
+    wait_for(&mut child, || {
+        file("long-readers.csv").exists() && kept().contains("factors: ")
+    });
     signal(&child, "TERM");
     let output = end(child);
     assert_eq!(output.status.code(), Some(143), "{}", said(&output));
+    let table = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(
+        table.contains("interrupted by SIGTERM in ") && table.contains("--continue"),
+        "{table}"
+    );
+    let before = read(&file("silo.json"));
+    let measured = kept().lines().count() - 1;
+
+    for (options, part) in [("--seed 7 --continue", "other options"), ("", "--continue")] {
+        let refused = end(run(options));
+        assert_eq!(refused.status.code(), Some(2), "{}", said(&refused));
+        assert_eq!(said(&refused).lines().count(), 1, "{}", said(&refused));
+        assert!(said(&refused).contains(part), "{}", said(&refused));
+    }
+
+    // As if the process had been killed in the middle of a line.
+    fs::write(&journal, kept() + "[\"factors: rou").expect("there is room");
+    let output = end(run("--continue"));
+    assert!(output.status.success(), "{}", said(&output));
+    let table = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(
+        table.starts_with(&format!(
+            "measurements that are there already: {measured}\n"
+        )),
+        "{table}"
+    );
+    let after = read(&file("silo.json"));
+    assert_eq!(
+        after["rows"], before["rows"],
+        "what is kept is not run again"
+    );
+    assert!(file("gc.csv").exists() && file("all.html").exists());
+    assert!(!journal.exists(), "all is done");
+
+    let again = end(run("--continue"));
+    assert_eq!(again.status.code(), Some(2), "there is nothing to continue");
+}
+
+/// What it has written is cut short, and it would go on alone.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_signal_ends_the_process_that_samples_too() {
+    let folder = tempfile::tempdir().expect("there is room");
+    let run = "paper gc --records 500 --threads 1 --long-readers 1 --duration 3600 --out";
+    let mut command = workloads(run);
+    let child = command.arg(folder.path()).spawn();
+    let mut child = child.expect("the command starts");
+    let parent = child.id();
+    let children = format!("/proc/{parent}/task/{parent}/children");
+    let sampler = || fs::read_to_string(&children).unwrap_or_default();
+    wait_for(&mut child, || !sampler().is_empty());
+    let sampler = format!("/proc/{}", sampler().trim());
+    signal(&child, "INT");
+    let output = end(child);
+    assert_eq!(output.status.code(), Some(130), "{}", said(&output));
+    assert!(!Path::new(&sampler).exists(), "it has ended before");
 }
 
 /// One transaction that takes minutes, which nothing interrupts.
@@ -207,6 +279,9 @@ fn threads_that_cannot_be_started_are_said() {
     fs::set_permissions(folder.path(), everybody).expect("ours");
     let program = folder.path().join("workloads");
     fs::copy(env!("CARGO_BIN_EXE_workloads"), &program).expect("there is room");
+    let out = folder.path().join("out");
+    fs::create_dir(&out).expect("there is room");
+    fs::set_permissions(&out, Permissions::from_mode(0o777)).expect("ours");
     let limited = |arguments: &str| {
         let program = program.display();
         // Root has no such limit, but can be somebody else.
@@ -226,6 +301,10 @@ fn threads_that_cannot_be_started_are_said() {
         "ycsb --records 100 --duration 0.3 --threads 1 --held-snapshots 64",
         "ycsb --records 100 --duration 0.3 --threads 1 --long-readers 64",
         "tpcc --warehouses 1 --duration 0.3 --threads 64",
+        &format!(
+            "paper silo --quick --records 100 --threads 64 --repeats 1 --out {}",
+            out.display()
+        ),
     ] {
         let output = limited(arguments);
         assert_eq!(

@@ -155,7 +155,7 @@ fn silo_has_both_workloads_on_both_engines() {
 #[test]
 fn long_readers_come_beside_their_stand_ins() {
     let folder = Folder::new("long-readers");
-    folder.run("long-readers --engines mvcc --threads 2 --duration 0.1 --repeats 1 --warehouses 1 --tpcc-duration 0.5 --read-ratios 50 --long-readers 2 --scan-intervals 0.02");
+    folder.run("long-readers --engines mvcc --threads 2 --duration 0.5 --repeats 1 --warehouses 1 --tpcc-duration 0.5 --read-ratios 50 --long-readers 2 --scan-intervals 0.02");
     let (lines, json) = (folder.csv("long-readers"), folder.json("long-readers"));
     check_rows(&lines, &json, 1);
     let seen: Vec<_> = lines

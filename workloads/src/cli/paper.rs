@@ -3,14 +3,22 @@
 mod overrides;
 
 use super::{Clock, Failure, database, unknown_engine};
+use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 use overrides::Overrides;
+use std::io::{self, Read};
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
+use std::thread;
+use std::time::Duration;
 use workloads::InputError;
 use workloads::engine::Engine;
+use workloads::interruption::interrupted;
 use workloads::output;
-use workloads::paper::{self, Contender, Experiment, Parameters, gc};
+use workloads::paper::{self, Contender, Experiment, Journal, Parameters, gc};
+
+/// How often it is looked whether a signal has come.
+const PATIENCE: Duration = Duration::from_millis(20);
 
 /// Which of the experiments.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -46,6 +54,9 @@ pub(super) struct Paper {
     /// The clock of engine mvcc, but in factors.
     #[arg(long, value_enum, default_value_t = Clock::Auto)]
     clock: Clock,
+    /// Go on where an interrupted run with the same options ended: EXPERIMENT.journal in the folder has what it measured.
+    #[arg(long = "continue")]
+    resume: bool,
     /// Runs gc in this process and prints its samples.
     #[arg(long, hide = true)]
     sample: bool,
@@ -66,19 +77,55 @@ impl Paper {
             Choice::All => "all",
             _ => plan[0].0.name(),
         };
+        let journal = self.journal(name, &plan)?;
         let mut chapters = Vec::new();
         for (experiment, parameters) in &plan {
             let sample = |contender: &Contender| self.sample_apart(contender, parameters);
-            let chapter = experiment.run(parameters, &contenders, &sample);
-            let chapter = chapter.map_err(Failure::Run)?;
+            let chapter = experiment.run(parameters, &contenders, &sample, &journal);
+            let chapter = match (chapter, interrupted()) {
+                (Ok(chapter), _) => chapter,
+                (Err(error), None) => return Err(Failure::Run(error)),
+                (Err(_), Some(signal)) => {
+                    let (signal, name) = (signal.signal, experiment.name());
+                    return Ok(output::print(format_args!(
+                        "interrupted by {signal} in {name}: to go on, the same command with --continue"
+                    ))?);
+                }
+            };
             let text = chapter.to_string();
             chapters.push(chapter);
             // What is finished is kept, whatever becomes of the rest.
             paper::write(&self.out, name, &chapters, &clock).map_err(Failure::Run)?;
             output::print(text)?;
         }
+        journal.finish().map_err(Failure::Run)?;
         let report = self.out.join(name).with_extension("html");
         Ok(output::print(format_args!("report: {}", report.display()))?)
+    }
+
+    /// What the run keeps of its measurements while it goes on.
+    fn journal(&self, name: &str, plan: &[(Experiment, Parameters)]) -> Result<Journal, Failure> {
+        let experiments = plan.iter().map(|(experiment, parameters)| {
+            serde_json::json!([experiment.name(), parameters.of(*experiment)])
+        });
+        let clock = self.clock.to_possible_value();
+        let plan = serde_json::json!({
+            "version": env!("COMMIT"),
+            "engines": self.engines,
+            "clock": clock.as_ref().map(PossibleValue::get_name),
+            "experiments": experiments.collect::<Vec<_>>(),
+        });
+        let path = self.out.join(name).with_extension("journal");
+        if self.resume {
+            let journal = Journal::resume(&path, &plan)?;
+            output::print(format_args!(
+                "measurements that are there already: {}",
+                journal.earlier()
+            ))?;
+            Ok(journal)
+        } else {
+            Ok(Journal::begin(&path, &plan)?)
+        }
     }
 
     /// The experiments with their parameters.
@@ -153,15 +200,51 @@ impl Paper {
             };
             command.arg(format!("--{name}={value}"));
         }
-        let output = command
-            .stderr(Stdio::inherit())
-            .output()
-            .map_err(|error| fail(&error))?;
+        let output = output_of(&mut command).map_err(|error| fail(&error))?;
         if !output.status.success() {
             return Err(fail(&output.status));
         }
         serde_json::from_slice(&output.stdout).map_err(|error| fail(&error))
     }
+}
+
+/// Runs a command to its end, or until a signal ends it.
+fn output_of(command: &mut Command) -> io::Result<Output> {
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::inherit())
+        .spawn()?;
+    let mut pipe = child.stdout.take().expect("it is piped");
+    let read = move || {
+        let mut bytes = Vec::new();
+        pipe.read_to_end(&mut bytes).map(|_| bytes)
+    };
+    // By a thread of its own: a pipe that nobody reads from is soon full.
+    let reader = match thread::Builder::new().spawn(read) {
+        Ok(reader) => reader,
+        Err(error) => {
+            end(&mut child)?;
+            return Err(error);
+        }
+    };
+    while !reader.is_finished() {
+        if interrupted().is_some() {
+            end(&mut child)?;
+        }
+        thread::sleep(PATIENCE);
+    }
+    let stdout = reader.join().expect("it only reads")?;
+    Ok(Output {
+        status: child.wait()?,
+        stdout,
+        stderr: Vec::new(),
+    })
+}
+
+fn end(child: &mut Child) -> io::Result<()> {
+    child.kill()?;
+    child.wait().map(drop)
 }
 
 fn print_samples(contender: &Contender, parameters: &Parameters) -> Result<(), Failure> {

@@ -3,7 +3,7 @@
 use super::figure::Mark;
 use super::row::Work;
 use super::runs::{self, Point};
-use super::{Chapter, Contender, Experiment, Figure, Parameters};
+use super::{Chapter, Contender, Experiment, Figure, Journal, Parameters};
 use crate::ycsb::ReadOnly;
 use mvcc::{ClockChoice, Database};
 
@@ -61,14 +61,20 @@ fn contenders() -> Vec<Contender> {
     ways.collect()
 }
 
-pub(super) fn run(parameters: &Parameters) -> Result<Chapter, String> {
+pub(super) fn run(parameters: &Parameters, journal: &Journal) -> Result<Chapter, String> {
     let theta = parameters.theta;
     let points: Vec<Point> = parameters
         .threads
         .iter()
         .map(|&threads| Work::Ycsb(parameters.ycsb(threads, 100.0, false, Some(theta))).into())
         .collect();
-    let rows = runs::run(&points, &contenders(), parameters.repeats)?;
+    let rows = runs::run(
+        "factors",
+        &points,
+        &contenders(),
+        parameters.repeats,
+        journal,
+    )?;
     let figures = Figure::of_groups(
         rows.iter().map(|measured| &measured.row),
         "threads",

@@ -1,7 +1,7 @@
 //! Versions and memory over time, with long snapshots coming and going.
 
 use super::figure::{Horizontal, Mark};
-use super::{AnyEngine, Chapter, Contender, Experiment, Figure, Parameters};
+use super::{AnyEngine, Chapter, Contender, Experiment, Figure, Journal, Parameters};
 use crate::measure::rss_bytes;
 use crate::ycsb::LongReads;
 use serde::{Deserialize, Serialize};
@@ -115,6 +115,7 @@ pub(super) fn run(
     parameters: &Parameters,
     contenders: &[Contender],
     sampler: &Sampler<'_>,
+    journal: &Journal,
 ) -> Result<Chapter, String> {
     let threads = parameters.most_threads();
     let figure = |title: &str, y: &str| {
@@ -129,7 +130,11 @@ pub(super) fn run(
     ];
     let runs: Vec<(&str, Samples)> = contenders
         .iter()
-        .map(|contender| Ok((contender.engine(), sampler(contender)?)))
+        .map(|contender| {
+            let engine = contender.engine();
+            let samples = journal.measure(&format!("gc {engine}"), || sampler(contender))?;
+            Ok((engine, samples))
+        })
         .collect::<Result<_, String>>()?;
     let mut rows = Vec::new();
     for (engine, run) in &runs {

@@ -3,7 +3,7 @@
 use super::figure::{Horizontal, Mark};
 use super::row::{Measured, Work};
 use super::runs::{self, Point};
-use super::{Chapter, Contender, Experiment, Figure, Parameters, Row};
+use super::{Chapter, Contender, Experiment, Figure, Journal, Parameters, Row};
 
 pub(super) const TAKES: &[&str] = &[
     "threads",
@@ -30,7 +30,11 @@ const ABOUT: &[&str] = &[
      is the throughput beside readers, divided by that beside stand-ins in the run before it.",
 ];
 
-fn ycsb(parameters: &Parameters, contenders: &[Contender]) -> Result<Vec<Measured>, String> {
+fn ycsb(
+    parameters: &Parameters,
+    contenders: &[Contender],
+    journal: &Journal,
+) -> Result<Vec<Measured>, String> {
     let mut points: Vec<Point> = Vec::new();
     let (threads, theta) = (parameters.most_threads(), Some(parameters.theta));
     for &reads in &parameters.read_ratios {
@@ -40,10 +44,15 @@ fn ycsb(parameters: &Parameters, contenders: &[Contender]) -> Result<Vec<Measure
         points.push(Work::Ycsb(alone).into());
         points.extend(Point::beside(&Work::Ycsb(beside)));
     }
-    runs::run(&points, contenders, parameters.repeats)
+    let name = "long-readers ycsb";
+    runs::run(name, &points, contenders, parameters.repeats, journal)
 }
 
-fn tpcc(parameters: &Parameters, contenders: &[Contender]) -> Result<Vec<Measured>, String> {
+fn tpcc(
+    parameters: &Parameters,
+    contenders: &[Contender],
+    journal: &Journal,
+) -> Result<Vec<Measured>, String> {
     let mut points: Vec<Point> = Vec::new();
     for &interval in &parameters.scan_intervals {
         let work = Work::Tpcc(parameters.tpcc(parameters.most_threads(), interval));
@@ -52,12 +61,17 @@ fn tpcc(parameters: &Parameters, contenders: &[Contender]) -> Result<Vec<Measure
             Some(_) => points.extend(Point::beside(&work)),
         }
     }
-    runs::run(&points, contenders, parameters.repeats)
+    let name = "long-readers tpcc";
+    runs::run(name, &points, contenders, parameters.repeats, journal)
 }
 
-pub(super) fn run(parameters: &Parameters, contenders: &[Contender]) -> Result<Chapter, String> {
-    let mut rows = ycsb(parameters, contenders)?;
-    rows.extend(tpcc(parameters, contenders)?);
+pub(super) fn run(
+    parameters: &Parameters,
+    contenders: &[Contender],
+    journal: &Journal,
+) -> Result<Chapter, String> {
+    let mut rows = ycsb(parameters, contenders, journal)?;
+    rows.extend(tpcc(parameters, contenders, journal)?);
 
     let of = |workload: &str| -> Vec<&Row> {
         let rows = rows.iter().map(|measured| &measured.row);

@@ -3,7 +3,7 @@
 use super::Contender;
 use super::runs::Point;
 use crate::{tpcc, ycsb};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What is run.
 #[derive(Clone)]
@@ -23,7 +23,7 @@ pub(super) enum Besides {
 }
 
 /// One run.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Run {
     pub(super) seconds: f64,
     pub(super) throughput_tps: f64,
@@ -34,7 +34,7 @@ pub(super) struct Run {
     p50_us: Option<f64>,
     p99_us: Option<f64>,
     #[serde(skip)]
-    clock: String,
+    pub(super) clock: String,
 }
 
 impl From<ycsb::Report> for Run {

@@ -3,7 +3,7 @@
 use super::figure::{Horizontal, Mark};
 use super::row::Work;
 use super::runs::{self, Point};
-use super::{Chapter, Contender, Experiment, Figure, Parameters};
+use super::{Chapter, Contender, Experiment, Figure, Journal, Parameters};
 
 pub(super) const TAKES: &[&str] = &[
     "threads",
@@ -23,7 +23,11 @@ const ABOUT: &[&str] = &[
     "The last figure shows what the conflicts cost: attempts that were aborted and run again, by all attempts.",
 ];
 
-pub(super) fn run(parameters: &Parameters, contenders: &[Contender]) -> Result<Chapter, String> {
+pub(super) fn run(
+    parameters: &Parameters,
+    contenders: &[Contender],
+    journal: &Journal,
+) -> Result<Chapter, String> {
     let mut points: Vec<Point> = Vec::new();
     for &reads in &parameters.read_ratios {
         for &theta in &parameters.thetas {
@@ -32,7 +36,13 @@ pub(super) fn run(parameters: &Parameters, contenders: &[Contender]) -> Result<C
             }
         }
     }
-    let rows = runs::run(&points, contenders, parameters.repeats)?;
+    let rows = runs::run(
+        "scalability",
+        &points,
+        contenders,
+        parameters.repeats,
+        journal,
+    )?;
 
     let all = || rows.iter().map(|measured| &measured.row);
     let reads = |percent: Option<f64>| format!("{} % reads", percent.unwrap_or(0.0));

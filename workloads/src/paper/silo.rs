@@ -3,7 +3,7 @@
 use super::figure::Mark;
 use super::row::Work;
 use super::runs::{self, Point};
-use super::{Chapter, Contender, Experiment, Figure, Interval, Parameters};
+use super::{Chapter, Contender, Experiment, Figure, Interval, Journal, Parameters};
 
 pub(super) const TAKES: &[&str] = &[
     "threads",
@@ -26,8 +26,15 @@ const ABOUT: &[&str] = &[
     "Here the engines are compared with each other: Silo is C++ and not part of this program. A value is written as a whole and not read before.",
 ];
 
-pub(super) fn run(parameters: &Parameters, contenders: &[Contender]) -> Result<Chapter, String> {
-    let repeats = parameters.repeats;
+pub(super) fn run(
+    parameters: &Parameters,
+    contenders: &[Contender],
+    journal: &Journal,
+) -> Result<Chapter, String> {
+    let run = |part: &str, points: &[Point]| {
+        let name = format!("silo {part}");
+        runs::run(&name, points, contenders, parameters.repeats, journal)
+    };
     let threads = || parameters.threads.iter().copied();
     let ycsb = |reads: f64, scans: bool| {
         threads().map(move |threads| Work::Ycsb(parameters.ycsb(threads, reads, scans, None)))
@@ -37,14 +44,14 @@ pub(super) fn run(parameters: &Parameters, contenders: &[Contender]) -> Result<C
         .iter()
         .flat_map(|&reads| ycsb(reads, false).map(Point::from))
         .collect();
-    let mut rows = runs::run(&points, contenders, repeats)?;
+    let mut rows = run("points", &points)?;
     let scans: Vec<Point> = ycsb(100.0, true).map(Point::from).collect();
-    rows.extend(runs::run(&scans, contenders, repeats)?);
+    rows.extend(run("scans", &scans)?);
     let off = Interval(None);
     let tpcc: Vec<Point> = threads()
         .map(|threads| Work::Tpcc(parameters.tpcc(threads, off)).into())
         .collect();
-    rows.extend(runs::run(&tpcc, contenders, repeats)?);
+    rows.extend(run("tpcc", &tpcc)?);
 
     let figures = Figure::of_groups(
         rows.iter().map(|measured| &measured.row),
