@@ -164,11 +164,8 @@ impl<E: Engine> Run<'_, E> {
             let mut workers = Vec::new();
             for thread in 0..self.settings.threads {
                 workers.push(team::spawn(scope, move || {
-                    if start.wait().is_some() {
-                        self.work(thread)
-                    } else {
-                        Tally::default()
-                    }
+                    let begun = start.wait();
+                    begun.map_or_else(Tally::default, |begin| self.work(thread, begin))
                 })?);
             }
             let interval = self.settings.stock_scan_interval;
@@ -251,7 +248,7 @@ impl<E: Engine> Run<'_, E> {
         self.wait_until(Instant::now() + Duration::from_secs_f64(seconds));
     }
 
-    fn work(&self, thread: usize) -> Tally {
+    fn work(&self, thread: usize, begin: Instant) -> Tally {
         let number = u32::try_from(thread).expect("there are fewer threads");
         let (warehouses, districts) = (self.settings.warehouses, self.settings.scale.districts);
         let district = number / warehouses % u32::from(districts);
@@ -282,6 +279,10 @@ impl<E: Engine> Run<'_, E> {
             }
             committed += u64::from(worker.transact(kind));
             self.committed[thread].0.store(committed, Relaxed);
+            // Beside many busy threads, the one that watches may wait long for a core.
+            if begin.elapsed() >= self.settings.duration {
+                self.stop.store(true, Relaxed);
+            }
             if self.settings.think_times {
                 self.wait(worker.random.exponential(thinking));
             }

@@ -310,6 +310,14 @@ impl<'r, E: Engine, V: Record, T: Table<E, V>> Run<'r, E, V, T> {
         bar.finish_and_clear();
     }
 
+    /// Ends the run if its time is over. Whoever looks at the clock says so: beside many busy threads, the one that watches
+    /// may wait for a core for seconds.
+    fn end_in_time(&self, start: Instant, now: Instant) {
+        if matches!(self.settings.limit, Limit::Duration(duration) if now - start >= duration) {
+            self.stop.store(true, Relaxed);
+        }
+    }
+
     fn progress(&self, start: Instant) -> Progress {
         let committed = self.workers.iter();
         Progress {

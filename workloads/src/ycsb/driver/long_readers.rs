@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 
 /// Records of a long read.
 const LONG_READ: u64 = 10_000;
+/// Records between two looks at the clock, which costs as much as reading a few.
+const LOOK: u64 = 256;
 /// How often a thread that waits looks whether the run is over.
 const PATIENCE: Duration = Duration::from_millis(5);
 
@@ -56,7 +58,7 @@ pub(super) struct Read<E, T> {
 
 impl<E: Engine, V: Record, T: Table<E, V>> Run<'_, E, V, T> {
     /// Reads until the run is over, and returns how many times all of 10,000 records were read.
-    pub(super) fn read_long(&self, reader: usize) -> u64 {
+    pub(super) fn read_long(&self, reader: usize, begin: Instant) -> u64 {
         let mut random = SmallRng::seed_from_u64(self.settings.seed ^ (reader as u64 + 1) << 32);
         let mut done = 0;
         if let LongReads::Kept { hold, pause } = self.settings.long_reads {
@@ -65,9 +67,9 @@ impl<E: Engine, V: Record, T: Table<E, V>> Run<'_, E, V, T> {
         }
         while !self.stop.load(Relaxed) {
             done += u64::from(match self.settings.long_reads {
-                LongReads::Steady => self.read_snapshot(&mut random, Duration::ZERO),
+                LongReads::Steady => self.read_snapshot(&mut random, Duration::ZERO, begin),
                 LongReads::Kept { hold, pause } => {
-                    let whole = self.read_snapshot(&mut random, hold);
+                    let whole = self.read_snapshot(&mut random, hold, begin);
                     self.wait(pause);
                     whole
                 }
@@ -77,11 +79,14 @@ impl<E: Engine, V: Record, T: Table<E, V>> Run<'_, E, V, T> {
     }
 
     /// Reads many records from one snapshot, and keeps it until it is so old. Whether all were read before the run was over.
-    fn read_snapshot(&self, random: &mut SmallRng, hold: Duration) -> bool {
+    fn read_snapshot(&self, random: &mut SmallRng, hold: Duration, begin: Instant) -> bool {
         self.read.engine.snapshot(|snapshot| {
             let taken = Instant::now();
             let _counted = Counted::new(&self.snapshots);
-            for _ in 0..LONG_READ {
+            for number in 0..LONG_READ {
+                if number % LOOK == 0 {
+                    self.end_in_time(begin, Instant::now());
+                }
                 if self.stop.load(Relaxed) {
                     return false;
                 }

@@ -99,7 +99,9 @@ impl<E: Engine, V: Record, T: Table<E, V>> AnyRun for Run<'_, E, V, T> {
                 .map(|reader| {
                     let start = &start;
                     team::spawn(scope, move || {
-                        start.wait().map_or(0, |_| self.read_long(reader))
+                        start
+                            .wait()
+                            .map_or(0, |start| self.read_long(reader, start))
                     })
                 })
                 .collect();

@@ -39,12 +39,12 @@ impl Streams {
 }
 
 impl<E: Engine, V: Record, T: Table<E, V>> Run<'_, E, V, T> {
-    /// Runs transactions from `start` until the run is over; see [`Run::transact`] for `VIEWS`.
+    /// Runs transactions from `begin` until the run is over; see [`Run::transact`] for `VIEWS`.
     pub(super) fn work<const VIEWS: bool>(
         &self,
         thread: usize,
         mut chooser: Chooser,
-        start: Instant,
+        begin: Instant,
     ) -> Outcome {
         let settings = self.settings;
         let mut streams = Streams::new(settings.seed, thread);
@@ -55,10 +55,10 @@ impl<E: Engine, V: Record, T: Table<E, V>> Run<'_, E, V, T> {
         let mut outcome = Outcome::default();
         let batch = settings.batch();
         let mut plan = Vec::new();
-        let mut looked = start;
+        let mut looked = begin;
         let pace = settings
             .target
-            .map(|target| Pace::new(start, target, thread, settings.threads));
+            .map(|target| Pace::new(begin, target, thread, settings.threads));
         while outcome.committed < quota && !self.stop.load(Relaxed) {
             let transactions = batch.min(quota - outcome.committed);
             let intended = pace.as_ref().map(|pace| pace.intended(outcome.committed));
@@ -87,6 +87,7 @@ impl<E: Engine, V: Record, T: Table<E, V>> Run<'_, E, V, T> {
                         outcome.intended.of(kind).record(latency);
                     }
                     outcome.look(&mut looked, end);
+                    self.end_in_time(begin, end);
                     timed = all_timed;
                 } else {
                     self.transact::<VIEWS>(transaction, &mut streams.data, &mut outcome);
