@@ -1,0 +1,278 @@
+//! [`Disk`]: all that the journal asks of files. [`Directory`] is the one of the operating system.
+
+use std::collections::HashMap;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// The name of the file that is locked. It is never removed: a lock on a file without a name would
+/// keep nobody out.
+pub const LOCK: &str = "lock";
+
+/// Held for as long as the directory is locked; dropping it unlocks.
+pub type Lock = Box<dyn Send + Sync>;
+
+/// One directory of files, addressed by name.
+///
+/// What a method has done survives a crash only once it is synced: bytes and lengths by
+/// [`sync_data`](Disk::sync_data), names by [`sync_dir`](Disk::sync_dir). Until then each sector
+/// of 512 bytes, each length and each name may be found old or new, independently of the others.
+/// After a method has failed, what it was to do may have happened, in part too.
+pub trait Disk: Send + Sync {
+    /// What messages call the directory.
+    fn place(&self) -> String;
+
+    /// Creates an empty file.
+    ///
+    /// # Errors
+    /// If there is one of that name, or the disk fails.
+    fn create(&self, name: &str) -> io::Result<()>;
+
+    /// Writes all of `bytes`, and lengthens the file where they reach past its end.
+    ///
+    /// # Errors
+    /// If not all was written; a part may have been.
+    fn write_at(&self, name: &str, offset: u64, bytes: &[u8]) -> io::Result<()>;
+
+    /// Cuts a file, or lengthens it with zeros.
+    ///
+    /// # Errors
+    /// If the disk fails or is full.
+    fn set_len(&self, name: &str, len: u64) -> io::Result<()>;
+
+    /// Returns once the file's bytes and length are on the medium.
+    ///
+    /// # Errors
+    /// If they may not be. Calling it again proves nothing: the system may have dropped them.
+    fn sync_data(&self, name: &str) -> io::Result<()>;
+
+    /// Gives a file another name, in one step; a file of that name is replaced.
+    ///
+    /// # Errors
+    /// If there is no such file, or the disk fails.
+    fn rename(&self, from: &str, to: &str) -> io::Result<()>;
+
+    /// Removes a file.
+    ///
+    /// # Errors
+    /// If there is no such file, or the disk fails.
+    fn remove(&self, name: &str) -> io::Result<()>;
+
+    /// Returns once all names are on the medium: what was created, renamed and removed.
+    ///
+    /// # Errors
+    /// If they may not be.
+    fn sync_dir(&self) -> io::Result<()>;
+
+    /// The names of the files, in no order.
+    ///
+    /// # Errors
+    /// If the disk fails.
+    fn list(&self) -> io::Result<Vec<String>>;
+
+    /// The length of a file in bytes.
+    ///
+    /// # Errors
+    /// If there is no such file, or the disk fails.
+    fn len(&self, name: &str) -> io::Result<u64>;
+
+    /// Fills `into` with the bytes that stand at `offset`.
+    ///
+    /// # Errors
+    /// If the file ends before that, or the disk fails.
+    fn read_at(&self, name: &str, offset: u64, into: &mut [u8]) -> io::Result<()>;
+
+    /// Locks the directory, against other processes as well. `None`: another holds the lock.
+    ///
+    /// # Errors
+    /// If the disk fails.
+    fn lock(&self) -> io::Result<Option<Lock>>;
+}
+
+/// A directory of the file system.
+///
+/// It keeps the files open that it has used. A file that is opened anew may miss an error that its
+/// last user caused, and opening costs.
+#[derive(Debug)]
+pub struct Directory {
+    path: PathBuf,
+    open: Mutex<HashMap<String, Arc<File>>>,
+}
+
+impl Directory {
+    /// A directory that exists.
+    ///
+    /// # Errors
+    /// If it does not, or is none.
+    pub fn open(path: impl Into<PathBuf>) -> io::Result<Self> {
+        let path = path.into();
+        if !fs::metadata(&path)?.is_dir() {
+            return Err(io::ErrorKind::NotADirectory.into());
+        }
+        let open = Mutex::default();
+        Ok(Self { path, open })
+    }
+
+    /// A directory that is created, durably, unless it exists. The one above must exist.
+    ///
+    /// # Errors
+    /// If it cannot be created or opened.
+    pub fn create(path: impl Into<PathBuf>) -> io::Result<Self> {
+        let path = path.into();
+        match fs::create_dir(&path) {
+            Ok(()) => {
+                let above = path.parent().filter(|above| !above.as_os_str().is_empty());
+                sync_directory(above.unwrap_or(Path::new(".")))?;
+            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+        Self::open(path)
+    }
+
+    fn forget(&self, name: &str) -> Option<Arc<File>> {
+        self.files().remove(name)
+    }
+
+    fn files(&self) -> std::sync::MutexGuard<'_, HashMap<String, Arc<File>>> {
+        // Each change of the map is one call, so a panic leaves it whole.
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn file(&self, name: &str) -> io::Result<Arc<File>> {
+        if let Some(file) = self.files().get(name) {
+            return Ok(Arc::clone(file));
+        }
+        let path = self.path.join(name);
+        let file = match OpenOptions::new().read(true).write(true).open(&path) {
+            // What may only be read can still be verified.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => File::open(&path)?,
+            opened => opened?,
+        };
+        let file = Arc::new(file);
+        self.files().insert(name.to_owned(), Arc::clone(&file));
+        Ok(file)
+    }
+}
+
+impl Disk for Directory {
+    fn place(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    fn create(&self, name: &str) -> io::Result<()> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create_new(true);
+        let file = options.open(self.path.join(name))?;
+        self.files().insert(name.to_owned(), Arc::new(file));
+        Ok(())
+    }
+
+    fn write_at(&self, name: &str, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        write_all_at(&*self.file(name)?, bytes, offset)
+    }
+
+    fn set_len(&self, name: &str, len: u64) -> io::Result<()> {
+        self.file(name)?.set_len(len)
+    }
+
+    fn sync_data(&self, name: &str) -> io::Result<()> {
+        self.file(name)?.sync_data()
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        fs::rename(self.path.join(from), self.path.join(to))?;
+        let mut files = self.files();
+        match files.remove(from) {
+            Some(file) => drop(files.insert(to.to_owned(), file)),
+            None => drop(files.remove(to)),
+        }
+        Ok(())
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        drop(self.forget(name));
+        fs::remove_file(self.path.join(name))
+    }
+
+    fn sync_dir(&self) -> io::Result<()> {
+        sync_directory(&self.path)
+    }
+
+    fn list(&self) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in fs::read_dir(&self.path)? {
+            names.push(entry?.file_name().to_string_lossy().into_owned());
+        }
+        Ok(names)
+    }
+
+    fn len(&self, name: &str) -> io::Result<u64> {
+        Ok(self.file(name)?.metadata()?.len())
+    }
+
+    fn read_at(&self, name: &str, offset: u64, into: &mut [u8]) -> io::Result<()> {
+        read_exact_at(&*self.file(name)?, into, offset)
+    }
+
+    fn lock(&self) -> io::Result<Option<Lock>> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        let file = options.open(self.path.join(LOCK))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Box::new(file))),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+}
+
+#[cfg(unix)]
+fn sync_directory(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+/// Other systems sync names with what they name, and open no directory.
+#[cfg(not(unix))]
+fn sync_directory(_: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(unix)]
+fn write_all_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
+    std::os::unix::fs::FileExt::write_all_at(file, bytes, offset)
+}
+
+#[cfg(unix)]
+fn read_exact_at(file: &File, into: &mut [u8], offset: u64) -> io::Result<()> {
+    std::os::unix::fs::FileExt::read_exact_at(file, into, offset)
+}
+
+#[cfg(windows)]
+fn write_all_at(file: &File, mut bytes: &[u8], mut offset: u64) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match std::os::windows::fs::FileExt::seek_write(file, bytes, offset)? {
+            0 => return Err(io::ErrorKind::WriteZero.into()),
+            written => {
+                bytes = &bytes[written..];
+                offset += written as u64;
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(windows)]
+fn read_exact_at(file: &File, mut into: &mut [u8], mut offset: u64) -> io::Result<()> {
+    while !into.is_empty() {
+        match std::os::windows::fs::FileExt::seek_read(file, into, offset)? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            read => {
+                into = &mut into[read..];
+                offset += read as u64;
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,227 @@
+//! Opening: creating a journal, or recovering one and beginning a new incarnation.
+//!
+//! The crate's page argues why each step may be interrupted, and be done again.
+
+use crate::disk::{Disk, LOCK};
+use crate::error::{Fault, Full, OpenError};
+use crate::files::{self, Files, IDENTITY, Missing};
+use crate::frame::{self, Header, Kind, Unreadable};
+use crate::log::{Log, Options, Shared};
+use crate::scan::{self, Broken, Position, Scan, Source, Summary, Visit};
+use crate::segment;
+use crate::writer::Writer;
+use std::collections::VecDeque;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+use std::thread;
+
+impl From<Missing> for OpenError {
+    fn from(missing: Missing) -> Self {
+        match missing {
+            Missing::Full(full) => Self::Full(full),
+            Missing::Fault(fault) => fault.into(),
+        }
+    }
+}
+
+/// An open journal.
+#[derive(Debug)]
+pub struct Opened {
+    /// For all threads.
+    pub log: Log,
+    /// For the thread that appends.
+    pub writer: Writer,
+    /// What was recovered.
+    pub summary: Summary,
+}
+
+/// Opens a journal: creates it in an empty directory, or recovers it. `visit` receives all that is
+/// recovered, in order.
+///
+/// # Errors
+/// If the directory is locked, cannot be read, holds other files, or what was synced is damaged.
+/// Then nothing was changed, except that a file may be left that locks nothing any more.
+pub fn open(
+    disk: Arc<dyn Disk>,
+    options: &Options,
+    visit: &mut Visit<'_>,
+) -> Result<Opened, OpenError> {
+    let files = Files::new(disk);
+    let Some(lock) = files.lock()? else {
+        return Err(OpenError::Locked {
+            directory: files.place(),
+        });
+    };
+    // Names that are seen may not be on the disk yet.
+    files.sync_dir()?;
+    if !was_created(&files)? {
+        create(&files, options)?;
+    }
+    let scan = scan::scan(&files, visit)?;
+    make_last_durable(&files, &scan)?;
+    remove_unused(&files, &scan)?;
+    let (at, capacity) = begin(&files, &scan, options)?;
+    let Scan {
+        store,
+        listing,
+        mut summary,
+        ..
+    } = scan;
+    summary.end = at;
+    let mut segments = VecDeque::new();
+    for number in listing
+        .segments
+        .into_iter()
+        .filter(|number| *number < at.segment)
+    {
+        segments.push_back((number, files.len(&files::segment(number))?));
+    }
+    segments.push_back((at.segment, capacity));
+    let shared = Shared::new(files, lock, store, options, segments, (at, summary.up_to));
+    let helper = options.helper.then(|| {
+        let shared = Arc::clone(&shared);
+        thread::spawn(move || shared.help())
+    });
+    let writer = Writer::new(Arc::clone(&shared), at, capacity, helper);
+    Ok(Opened {
+        log: Log { shared },
+        writer,
+        summary,
+    })
+}
+
+/// Whether the journal was created to the end: its first frame was written. What is not, holds
+/// nothing that was acknowledged, and is created again.
+fn was_created(files: &Files) -> Result<bool, OpenError> {
+    let listing = files.list()?;
+    if listing.identity {
+        // One of another version is not looked at any further.
+        scan::identity(files, &listing)?;
+    }
+    match (&listing.segments[..], &listing.checkpoints[..]) {
+        ([], []) => Ok(listing.identity || !listing.others.is_empty()),
+        ([1], []) if listing.identity || listing.others.is_empty() => holds_frames(files),
+        // Where the file `journal` is missing, that is an error which the reading finds.
+        _ => Ok(true),
+    }
+}
+
+/// Whether the first segment has a first frame, or once had one.
+fn holds_frames(files: &Files) -> Result<bool, OpenError> {
+    let first = Source::open(files, files::segment(1))?;
+    match first.frame(segment::FIRST, &mut Vec::new())? {
+        Ok(_) | Err(Broken::Unreadable(Unreadable::Format(_))) => return Ok(true),
+        Err(_) => {}
+    }
+    let mut offset = segment::FIRST + frame::space(0);
+    let mut bytes = vec![0; 1 << 20];
+    while offset < first.len {
+        let length =
+            usize::try_from(first.len - offset).map_or(bytes.len(), |rest| rest.min(bytes.len()));
+        files.read_at(&first.name, offset, &mut bytes[..length])?;
+        if bytes[..length].iter().any(|byte| *byte != 0) {
+            return Ok(true);
+        }
+        offset += length as u64;
+    }
+    Ok(false)
+}
+
+/// Creates a journal without frames, in the place of one that was not created to the end. Each
+/// file replaces the old one in one step, so that at no time one is missing that was there.
+fn create(files: &Files, options: &Options) -> Result<(), OpenError> {
+    for name in files.list()?.temporary {
+        files.remove(&name)?;
+    }
+    let store = options
+        .store
+        .unwrap_or_else(|| RandomState::new().hash_one(LOCK));
+    segment::create(files, store, 1, options.capacity())?;
+    create_identity(files, store)?;
+    Ok(())
+}
+
+/// Writes the file that says that the directory is a journal.
+pub(crate) fn create_identity(files: &Files, store: u64) -> Result<(), Missing> {
+    let header = Header {
+        kind: Kind::Identity,
+        store,
+        incarnation: 0,
+        sequence: 0,
+        up_to: 0,
+        synced_to: 0,
+        length: 0,
+        before: 0,
+    };
+    let mut bytes = Vec::new();
+    frame::encode(&header, &[], &mut bytes);
+    let temporary = files.begin(IDENTITY)?;
+    files.write_at(&temporary, 0, &bytes)?;
+    files.finish(IDENTITY)
+}
+
+/// No frame says that the last one was synced, and a sync that failed may have left it in memory
+/// only, where a second sync would not find it. So it is written again.
+fn make_last_durable(files: &Files, scan: &Scan) -> Result<(), Fault> {
+    let Some((segment, offset)) = scan.last else {
+        return Ok(());
+    };
+    let length = scan.summary.end.offset - offset;
+    let mut bytes = vec![0; usize::try_from(length).expect("it was read")];
+    let name = files::segment(segment);
+    files.read_at(&name, offset, &mut bytes)?;
+    files.write_at(&name, offset, &bytes)?;
+    files.sync_data(&name)
+}
+
+/// Removes what was not whole, and segments after the end of the log. Their names may not be
+/// durable, whatever a sync says now, if it failed once; so new ones are made.
+fn remove_unused(files: &Files, scan: &Scan) -> Result<(), Fault> {
+    for name in &scan.listing.temporary {
+        files.remove(name)?;
+    }
+    for &number in &scan.listing.segments {
+        if number > scan.summary.end.segment {
+            files.remove(&files::segment(number))?;
+        }
+    }
+    files.sync_dir()
+}
+
+/// Writes the first frame of a new incarnation. Returns the place after it, and the size of the
+/// segment.
+fn begin(files: &Files, scan: &Scan, options: &Options) -> Result<(Position, u64), OpenError> {
+    let mut at = scan.summary.end;
+    let mut capacity = files.len(&files::segment(at.segment))?;
+    if capacity - at.offset < frame::space(0) {
+        capacity = options.capacity();
+        (at.segment, at.offset) = (at.segment + 1, segment::FIRST);
+        let made = segment::create(files, scan.store, at.segment, capacity);
+        made.map_err(|missing| match missing {
+            Missing::Full(Full { reason }) => OpenError::Full(Full {
+                reason: format!("opening needs a segment: {reason}"),
+            }),
+            fault @ Missing::Fault(_) => fault.into(),
+        })?;
+    }
+    at.incarnation += 1;
+    let header = Header {
+        kind: Kind::Open,
+        store: scan.store,
+        incarnation: at.incarnation,
+        sequence: at.sequence,
+        up_to: scan.summary.up_to,
+        synced_to: at.sequence,
+        length: 0,
+        before: at.before,
+    };
+    let mut bytes = Vec::new();
+    let checksum = frame::encode(&header, &[], &mut bytes);
+    let name = files::segment(at.segment);
+    files.write_at(&name, at.offset, &bytes)?;
+    files.sync_data(&name)?;
+    at.offset += bytes.len() as u64;
+    at.sequence += 1;
+    at.before = checksum;
+    Ok((at, capacity))
+}

@@ -1,0 +1,123 @@
+//! Every image that a crash may leave, at every operation, recovered: a prefix, with all that was
+//! acknowledged. Then a crash in that recovery, and again.
+
+mod support;
+
+use journal::sim::{Image, SimDisk};
+use std::collections::HashSet;
+use support::{Timeline, append, check, recover};
+
+/// What was enumerated.
+#[derive(Debug, Default)]
+struct Count {
+    moments: u64,
+    built: u64,
+    sampled: u64,
+    images: u64,
+}
+
+/// Checks each image that a crash may leave of what `disk` has recorded. Those that are new at
+/// each moment are handed on, with the number of records that they hold acknowledged.
+fn crash(
+    disk: &SimDisk,
+    timeline: &Timeline,
+    count: &mut Count,
+    mut each: impl FnMut(&Image, u64, SimDisk, support::Recovered),
+) {
+    let mut seen = HashSet::new();
+    let mut acknowledged = None;
+    for moment in disk.moments() {
+        if acknowledged != Some(moment.acknowledged) {
+            // An image that was in order before may have lost what has been acknowledged since.
+            seen.clear();
+            acknowledged = Some(moment.acknowledged);
+        }
+        count.moments += 1;
+        let coverage = moment.images(&mut seen, moment.operations, |image| {
+            count.images += 1;
+            let (disk, recovered) = check(&image, timeline, moment.acknowledged);
+            each(&image, moment.acknowledged, disk, recovered);
+        });
+        count.built += coverage.built;
+        count.sampled += coverage.sampled;
+    }
+}
+
+/// A log that is created, rotates twice, is closed or not, and is opened again.
+fn program(is_closed: bool) -> (SimDisk, Timeline) {
+    let disk = SimDisk::new();
+    disk.record();
+    let mut timeline = Timeline::default();
+    for line in 0..2 {
+        let mut opened = recover(&disk).unwrap().opened;
+        for _ in 0..3 {
+            assert!(append(&disk, &mut opened, &mut timeline, line));
+        }
+        if is_closed {
+            opened.writer.close().unwrap();
+        }
+    }
+    (disk, timeline)
+}
+
+#[test]
+fn every_crash_leaves_a_prefix() {
+    for is_closed in [false, true] {
+        let (disk, timeline) = program(is_closed);
+        let mut count = Count::default();
+        crash(&disk, &timeline, &mut count, |image, _, disk, recovered| {
+            // Recovering twice is the same.
+            let records = recovered.records;
+            drop(recovered.opened);
+            let again = recover(&disk).unwrap().records;
+            assert_eq!(records, again, "{}", support::show(image));
+        });
+        println!("closed: {is_closed}, {count:?}");
+        assert_eq!(count.sampled, 0, "all of it is enumerated");
+    }
+}
+
+/// A crash in recovery, at each of its operations, and in what is appended after it; and the same
+/// again.
+#[test]
+fn every_crash_in_recovery_leaves_the_same() {
+    let (disk, timeline) = program(false);
+    let mut counts = [Count::default(), Count::default(), Count::default()];
+    let [first, second, third] = &mut counts;
+    let mut number = 0;
+    let mut seen = HashSet::new();
+    crash(
+        &disk,
+        &timeline,
+        first,
+        |image, acknowledged, disk, recovered| {
+            if !seen.insert((image.clone(), acknowledged)) {
+                return;
+            }
+            number += 1;
+            let (disk, timeline) = go_on(&disk, recovered, number);
+            let mut depth = 0;
+            crash(&disk, &timeline, second, |_, _, disk, recovered| {
+                depth += 1;
+                // A third of a third: each goes through all operations of a recovery once more.
+                if (number + depth) % 97 == 0 {
+                    let (disk, timeline) = go_on(&disk, recovered, number + 50);
+                    crash(&disk, &timeline, third, |_, _, _, _| {});
+                }
+            });
+        },
+    );
+    println!("{counts:#?}");
+}
+
+/// After a recovery: acknowledges what it gave, and appends on a time line of its own.
+fn go_on(disk: &SimDisk, mut recovered: support::Recovered, line: u64) -> (SimDisk, Timeline) {
+    let mut timeline = Timeline {
+        records: recovered.records,
+    };
+    // What was recovered may have been seen, so no later crash may lose it.
+    disk.acknowledge(timeline.records.len() as u64);
+    append(disk, &mut recovered.opened, &mut timeline, 2 + line % 100);
+    append(disk, &mut recovered.opened, &mut timeline, 2 + line % 100);
+    (disk.clone(), timeline)
+}

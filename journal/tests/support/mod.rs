@@ -1,0 +1,145 @@
+//! A journal on the simulated disk, and the oracle: what is recovered is a prefix of what was
+//! appended, and has all that was acknowledged.
+#![allow(dead_code, reason = "each test uses a part of it")]
+
+use journal::sim::{Image, SimDisk};
+use journal::{Event, OpenError, Opened, Options, ReadError, Summary, open};
+use std::sync::Arc;
+
+/// Small, so that all can be enumerated: a frame of one sector fills a third of a segment.
+pub fn options() -> Options {
+    Options {
+        segment_bytes: 2560,
+        log_bytes: 1 << 20,
+        helper: false,
+        store: Some(7),
+    }
+}
+
+/// What was appended, in order, and what is in it.
+#[derive(Clone, Default, Debug)]
+pub struct Timeline {
+    pub records: Vec<Vec<u8>>,
+}
+
+impl Timeline {
+    /// A record that no other time line has. Some take one sector, some more.
+    pub fn issue(&mut self, line: u64) -> (Vec<u8>, u64) {
+        let number = self.records.len() as u64 + 1;
+        let length = [100, 500, 60, 900][usize::try_from(number % 4).unwrap()];
+        let mut record = [number.to_le_bytes(), line.to_le_bytes()].concat();
+        record.resize(length, 0x5a ^ u8::try_from(line % 200).unwrap());
+        self.records.push(record.clone());
+        (record, number)
+    }
+}
+
+/// What an open journal gave back.
+pub struct Recovered {
+    pub opened: Opened,
+    pub records: Vec<Vec<u8>>,
+}
+
+/// Takes up what is visited, as a user would: what a checkpoint holds is not taken twice.
+pub fn take(records: &mut Vec<Vec<u8>>, covered: &mut u64, event: &Event<'_>) {
+    match event {
+        Event::Checkpoint { up_to, .. } => *covered = *up_to,
+        Event::Block(block) => {
+            let (length, record) = block.split_at(8);
+            assert_eq!(
+                u64::from_le_bytes(length.try_into().unwrap()),
+                record.len() as u64
+            );
+            records.push(record.to_vec());
+        }
+        Event::Frame { up_to, payload } if up_to > covered => records.push(payload.to_vec()),
+        _ => {}
+    }
+}
+
+pub fn recover(disk: &SimDisk) -> Result<Recovered, OpenError> {
+    recover_with(disk, &options())
+}
+
+pub fn recover_with(disk: &SimDisk, options: &Options) -> Result<Recovered, OpenError> {
+    let (mut records, mut covered) = (Vec::new(), 0);
+    let opened = open(Arc::new(disk.clone()), options, &mut |event, _| {
+        take(&mut records, &mut covered, &event);
+        Ok(())
+    })?;
+    assert_eq!(
+        opened.summary.up_to,
+        records.len() as u64,
+        "the order goes with the records"
+    );
+    Ok(Recovered { opened, records })
+}
+
+/// Checks that `image` is recovered as a prefix of `timeline` with the `acknowledged` first.
+pub fn check(image: &Image, timeline: &Timeline, acknowledged: u64) -> (SimDisk, Recovered) {
+    let disk = SimDisk::after(image);
+    disk.acknowledge(acknowledged);
+    disk.record();
+    let recovered = match recover(&disk) {
+        Ok(recovered) => recovered,
+        Err(error) => panic!(
+            "a crash left what cannot be recovered: {error}\n{}",
+            show(image)
+        ),
+    };
+    check_prefix(&recovered.records, timeline, acknowledged, image);
+    (disk, recovered)
+}
+
+pub fn check_prefix(records: &[Vec<u8>], timeline: &Timeline, acknowledged: u64, image: &Image) {
+    let count = records.len() as u64;
+    assert!(
+        timeline.records.starts_with(records),
+        "{count} recovered records are no prefix\n{}",
+        show(image)
+    );
+    assert!(
+        acknowledged <= count,
+        "{acknowledged} acknowledged, {count} left\n{}",
+        show(image)
+    );
+}
+
+/// Appends one record and acknowledges it; whether that went well.
+pub fn append(disk: &SimDisk, opened: &mut Opened, timeline: &mut Timeline, line: u64) -> bool {
+    let (record, number) = timeline.issue(line);
+    let Ok(reservation) = opened.log.reserve(record.len()) else {
+        // Refused: nothing happened.
+        timeline.records.pop();
+        return false;
+    };
+    let appended = opened.writer.append(&record, number, reservation).is_ok();
+    if appended {
+        disk.acknowledge(number);
+    }
+    appended
+}
+
+/// The names, lengths and first bytes of all sectors.
+pub fn show(image: &Image) -> String {
+    let mut shown = String::new();
+    for (name, bytes) in &image.files {
+        shown += &format!("{name}: {} bytes\n", bytes.len());
+        for (at, sector) in bytes.chunks(512).enumerate() {
+            shown += &format!(
+                "  {:5} {:02x?}\n",
+                at * 512,
+                &sector[..sector.len().min(48)]
+            );
+        }
+    }
+    shown
+}
+
+pub fn is_damage(error: &OpenError) -> bool {
+    matches!(error, OpenError::Read(ReadError::Damaged(_)))
+}
+
+pub fn summary(recovered: &Recovered) -> &Summary {
+    &recovered.opened.summary
+}
