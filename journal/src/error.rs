@@ -244,6 +244,13 @@ pub enum LogError {
     },
     /// A checkpoint is being written already.
     Busy,
+    /// A checkpoint may not hold what the log does not hold durably yet.
+    Ahead {
+        /// What it is up to.
+        up_to: u64,
+        /// What the log is durable up to.
+        durable: u64,
+    },
     /// It has stopped.
     Stopped(Stopped),
 }
@@ -256,6 +263,12 @@ impl fmt::Display for LogError {
                 f,
                 "{bytes} bytes are too many for one segment: {limit} fit; raise `segment_bytes`"
             ),
+            Self::Ahead { up_to, durable } => {
+                write!(
+                    f,
+                    "a checkpoint up to {up_to} is ahead of the log, durable up to {durable}"
+                )
+            }
             Self::Busy => write!(f, "a checkpoint is being written already"),
             Self::Stopped(stopped) => stopped.fmt(f),
         }

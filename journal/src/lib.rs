@@ -1,5 +1,6 @@
 //! A durable log: frames in segments, written and synced by one thread, and recovered after a crash.
 
+mod checkpoint;
 mod disk;
 mod error;
 mod files;
@@ -9,6 +10,7 @@ mod open;
 mod scan;
 mod segment;
 mod writer;
+pub use checkpoint::Checkpoint;
 pub use disk::{Directory, Disk, LOCK, Lock};
 pub use error::{Damage, Fault, Full, LogError, OpenError, ReadError, Stopped};
 pub use log::{Log, Options, Reservation};

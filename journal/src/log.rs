@@ -80,7 +80,7 @@ pub(crate) struct Shared {
     _lock: Lock,
 }
 
-pub(crate) struct State {
+struct State {
     /// Room that is promised, in bytes of whole frames.
     reserved: u64,
     /// What is left of the segment that is written.
@@ -97,9 +97,9 @@ pub(crate) struct State {
     /// The segments, ascending, and their sizes in bytes.
     segments: VecDeque<(u64, u64)>,
     /// After the last frame that is synced.
-    pub(crate) end: Position,
+    end: Position,
     /// A checkpoint is being written.
-    pub(crate) is_checkpointing: bool,
+    is_checkpointing: bool,
     stopped: Option<Stopped>,
 }
 
@@ -141,7 +141,7 @@ impl Shared {
         })
     }
 
-    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, State> {
         // No code of others runs under the lock, and nothing that panics between two changes.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -279,6 +279,20 @@ impl Shared {
     fn release(&self, space: u64) {
         self.state().reserved -= space;
         self.changed.notify_all();
+    }
+
+    /// The place that a checkpoint, begun now, takes the place of the log up to.
+    pub(crate) fn begin_checkpoint(&self) -> Result<Position, LogError> {
+        let mut state = self.state();
+        state.check()?;
+        if std::mem::replace(&mut state.is_checkpointing, true) {
+            return Err(LogError::Busy);
+        }
+        Ok(state.end)
+    }
+
+    pub(crate) fn end_checkpoint(&self) {
+        self.state().is_checkpointing = false;
     }
 
     /// Forgets the segments that were removed.

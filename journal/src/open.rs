@@ -52,8 +52,6 @@ pub fn open(
             directory: files.place(),
         });
     };
-    // Names that are seen may not be on the disk yet.
-    files.sync_dir()?;
     if !was_created(&files)? {
         create(&files, options)?;
     }
@@ -174,8 +172,8 @@ fn make_last_durable(files: &Files, scan: &Scan) -> Result<(), Fault> {
     files.sync_data(&name)
 }
 
-/// Removes what was not whole, and segments after the end of the log. Their names may not be
-/// durable, whatever a sync says now, if it failed once; so new ones are made.
+/// Removes what was not whole, and segments after the end of the log: they hold nothing. Then all
+/// names that the reading relied on are durable too.
 fn remove_unused(files: &Files, scan: &Scan) -> Result<(), Fault> {
     for name in &scan.listing.temporary {
         files.remove(name)?;

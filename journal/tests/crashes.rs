@@ -5,7 +5,7 @@ mod support;
 
 use journal::sim::{Image, SimDisk};
 use std::collections::HashSet;
-use support::{Timeline, append, check, recover};
+use support::{Timeline, append, check, checkpoint, recover};
 
 /// What was enumerated.
 #[derive(Debug, Default)]
@@ -58,6 +58,52 @@ fn program(is_closed: bool) -> (SimDisk, Timeline) {
         }
     }
     (disk, timeline)
+}
+
+/// A log with checkpoints: one that the log repeats in part, a crash, one that holds the rest.
+fn program_with_checkpoints() -> (SimDisk, Timeline) {
+    let disk = SimDisk::new();
+    disk.record();
+    let mut timeline = Timeline::default();
+    for is_ahead in [false, true] {
+        let mut opened = recover(&disk).unwrap().opened;
+        for _ in 0..2 {
+            assert!(append(&disk, &mut opened, &mut timeline, 0));
+        }
+        checkpoint(&disk, &mut opened, &mut timeline, is_ahead).unwrap();
+        assert!(append(&disk, &mut opened, &mut timeline, 0));
+    }
+    (disk, timeline)
+}
+
+#[test]
+fn every_crash_beside_a_checkpoint_leaves_a_prefix() {
+    let (disk, timeline) = program_with_checkpoints();
+    let kept: Vec<_> = disk.image().files.into_keys().collect();
+    assert!(!kept.contains(&"log-00000001".to_owned()), "{kept:?}");
+    let mut counts = [Count::default(), Count::default()];
+    let [first, second] = &mut counts;
+    let mut number = 0;
+    crash(&disk, &timeline, first, |image, _, disk, recovered| {
+        number += 1;
+        // What is in a file that is not whole yet makes no difference; so not each of them.
+        let is_whole = !image.files.keys().any(|name| name.ends_with(".tmp"));
+        if is_whole || number % 97 == 0 {
+            let (disk, mut timeline) = (
+                disk,
+                Timeline {
+                    records: recovered.records,
+                },
+            );
+            let mut opened = recovered.opened;
+            disk.acknowledge(timeline.records.len() as u64);
+            checkpoint(&disk, &mut opened, &mut timeline, number % 2 == 0).unwrap();
+            append(&disk, &mut opened, &mut timeline, 1);
+            crash(&disk, &timeline, second, |_, _, _, _| {});
+        }
+    });
+    println!("{counts:#?}");
+    assert!(counts[0].images > 1000 && counts[1].images > 50_000);
 }
 
 #[test]

@@ -5,9 +5,9 @@ mod support;
 use journal::sim::{Fault, SimDisk};
 use journal::{LogError, OpenError};
 use std::collections::HashSet;
-use support::{Timeline, append, check, check_prefix, recover};
+use support::{Timeline, append, check, check_prefix, checkpoint, recover};
 
-const LAST: u64 = 60;
+const LAST: u64 = 70;
 
 /// Opens, appends, until the fault; `None` where opening met it.
 fn run(disk: &SimDisk, timeline: &mut Timeline) -> Option<bool> {
@@ -19,7 +19,16 @@ fn run(disk: &SimDisk, timeline: &mut Timeline) -> Option<bool> {
         }
     };
     let mut is_full = false;
-    for _ in 0..5 {
+    for number in 0..6 {
+        if number == 3 {
+            match checkpoint(disk, &mut opened, timeline, false) {
+                Ok(()) => continue,
+                // Given up; the log goes on.
+                Err(LogError::Full(_)) if !is_full => is_full = true,
+                Err(LogError::Stopped(_)) => {}
+                Err(error) => panic!("{error}"),
+            }
+        }
         if append(disk, &mut opened, timeline, 0) {
             continue;
         }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// So many images of one set of names are enumerated to the end; of more, a part is taken.
-const ALL: usize = 1 << 12;
+const ALL: usize = 1 << 14;
 /// How many more are sampled where not all are taken.
 const SAMPLES: usize = 200;
 

@@ -1,9 +1,10 @@
 //! A journal on the simulated disk, and the oracle: what is recovered is a prefix of what was
 //! appended, and has all that was acknowledged.
-#![allow(dead_code, reason = "each test uses a part of it")]
+#![allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
 
 use journal::sim::{Image, SimDisk};
-use journal::{Event, OpenError, Opened, Options, ReadError, Summary, open};
+use journal::{Event, LogError, OpenError, Opened, Options, ReadError, Summary, open};
+use std::fmt::Write;
 use std::sync::Arc;
 
 /// Small, so that all can be enumerated: a frame of one sector fills a third of a segment.
@@ -45,12 +46,14 @@ pub fn take(records: &mut Vec<Vec<u8>>, covered: &mut u64, event: &Event<'_>) {
     match event {
         Event::Checkpoint { up_to, .. } => *covered = *up_to,
         Event::Block(block) => {
-            let (length, record) = block.split_at(8);
-            assert_eq!(
-                u64::from_le_bytes(length.try_into().unwrap()),
-                record.len() as u64
-            );
-            records.push(record.to_vec());
+            let mut rest = *block;
+            while !rest.is_empty() {
+                let (length, after) = rest.split_at(8);
+                let length = u64::from_le_bytes(length.try_into().unwrap());
+                let (record, after) = after.split_at(usize::try_from(length).unwrap());
+                records.push(record.to_vec());
+                rest = after;
+            }
         }
         Event::Frame { up_to, payload } if up_to > covered => records.push(payload.to_vec()),
         _ => {}
@@ -88,7 +91,17 @@ pub fn check(image: &Image, timeline: &Timeline, acknowledged: u64) -> (SimDisk,
         ),
     };
     check_prefix(&recovered.records, timeline, acknowledged, image);
+    check_files(&disk.image(), &recovered);
     (disk, recovered)
+}
+
+/// Nothing is left over: no file that was not whole, no segment after the end.
+fn check_files(image: &Image, recovered: &Recovered) {
+    let end = format!("log-{:08}", recovered.opened.summary.end.segment);
+    for name in image.files.keys() {
+        assert!(!name.contains(".tmp"), "{name} is left");
+        assert!(!name.starts_with("log-") || *name <= end, "{name} is left");
+    }
 }
 
 pub fn check_prefix(records: &[Vec<u8>], timeline: &Timeline, acknowledged: u64, image: &Image) {
@@ -120,17 +133,44 @@ pub fn append(disk: &SimDisk, opened: &mut Opened, timeline: &mut Timeline, line
     appended
 }
 
+/// What a checkpoint of some records has in a block.
+pub fn block(records: &[Vec<u8>]) -> Vec<u8> {
+    let lengths = records
+        .iter()
+        .map(|record| (record.len() as u64).to_le_bytes());
+    lengths
+        .zip(records)
+        .flat_map(|(length, record)| [&length[..], record].concat())
+        .collect()
+}
+
+/// Writes a checkpoint, and appends one record meanwhile, which goes into it where `is_ahead`.
+pub fn checkpoint(
+    disk: &SimDisk,
+    opened: &mut Opened,
+    timeline: &mut Timeline,
+    is_ahead: bool,
+) -> Result<(), LogError> {
+    let mut checkpoint = opened.log.checkpoint()?;
+    let mut records = timeline.records.clone();
+    append(disk, opened, timeline, 0);
+    if is_ahead {
+        records = timeline.records.clone();
+    }
+    let middle = records.len() / 2;
+    checkpoint.block(&block(&records[..middle]))?;
+    checkpoint.block(&block(&records[middle..]))?;
+    checkpoint.finish(records.len() as u64)
+}
+
 /// The names, lengths and first bytes of all sectors.
 pub fn show(image: &Image) -> String {
     let mut shown = String::new();
     for (name, bytes) in &image.files {
-        shown += &format!("{name}: {} bytes\n", bytes.len());
+        let _ = writeln!(shown, "{name}: {} bytes", bytes.len());
         for (at, sector) in bytes.chunks(512).enumerate() {
-            shown += &format!(
-                "  {:5} {:02x?}\n",
-                at * 512,
-                &sector[..sector.len().min(48)]
-            );
+            let first = &sector[..sector.len().min(48)];
+            let _ = writeln!(shown, "  {:5} {first:02x?}", at * 512);
         }
     }
     shown
@@ -138,8 +178,4 @@ pub fn show(image: &Image) -> String {
 
 pub fn is_damage(error: &OpenError) -> bool {
     matches!(error, OpenError::Read(ReadError::Damaged(_)))
-}
-
-pub fn summary(recovered: &Recovered) -> &Summary {
-    &recovered.opened.summary
 }

@@ -1,0 +1,157 @@
+//! Writing a checkpoint beside the log, and removing what it makes superfluous.
+
+use crate::error::{Fault, LogError};
+use crate::files::{self, Missing};
+use crate::frame::{self, Header, Kind};
+use crate::log::{Log, Shared};
+use crate::scan::{self, Position};
+use std::fmt;
+use std::sync::{Arc, PoisonError};
+
+/// A checkpoint that is being written. Dropping it gives it up.
+///
+/// It takes the place of the log up to the moment at which it was begun. So what goes into it must
+/// hold all that was durable then; it may hold more, which the log then repeats.
+pub struct Checkpoint {
+    shared: Arc<Shared>,
+    position: Position,
+    name: String,
+    offset: u64,
+    before: u64,
+    blocks: u64,
+    /// Of the blocks' payloads.
+    payload: u64,
+    bytes: Vec<u8>,
+    is_finished: bool,
+}
+
+impl fmt::Debug for Checkpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Checkpoint")
+            .field("position", &self.position)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Log {
+    /// Begins a checkpoint. One is written at a time; the log goes on beside it.
+    ///
+    /// # Errors
+    /// [`LogError::Busy`], [`LogError::Full`], [`LogError::Stopped`].
+    pub fn checkpoint(&self) -> Result<Checkpoint, LogError> {
+        let shared = Arc::clone(&self.shared);
+        let position = shared.begin_checkpoint()?;
+        let mut checkpoint = Checkpoint {
+            shared,
+            position,
+            name: files::checkpoint(position.sequence),
+            offset: 0,
+            before: 0,
+            blocks: 0,
+            payload: 0,
+            bytes: Vec::new(),
+            is_finished: false,
+        };
+        let begun = checkpoint.shared.files.begin(&checkpoint.name);
+        begun.map_err(|fault| checkpoint.fail(fault.into()))?;
+        checkpoint.put(Kind::Checkpoint, &position.encode(), 0)?;
+        Ok(checkpoint)
+    }
+}
+
+impl Checkpoint {
+    /// Adds a block. Larger ones cost less; each is read into memory whole.
+    ///
+    /// # Errors
+    /// [`LogError::Full`]: the log goes on, this checkpoint cannot. [`LogError::Stopped`].
+    pub fn block(&mut self, payload: &[u8]) -> Result<(), LogError> {
+        self.blocks += 1;
+        self.payload += payload.len() as u64;
+        self.put(Kind::Block, payload, 0)
+    }
+
+    /// Finishes the checkpoint: it holds all up to `up_to`. Once it is durable, older checkpoints
+    /// are removed, and the segments that it makes superfluous.
+    ///
+    /// # Errors
+    /// [`LogError::Ahead`] if the log is not durable up to there: had this checkpoint to be read,
+    /// it would not be the state that the log leads to. [`LogError::Full`], [`LogError::Stopped`].
+    pub fn finish(mut self, up_to: u64) -> Result<(), LogError> {
+        let durable = self.shared.durable();
+        if up_to > durable {
+            return Err(LogError::Ahead { up_to, durable });
+        }
+        let counts = scan::encode_counts(self.blocks, self.payload);
+        self.blocks += 1;
+        self.put(Kind::Footer, &counts, up_to)?;
+        let finished = self.shared.files.finish(&self.name);
+        finished.map_err(|missing| self.fail(missing))?;
+        self.is_finished = true;
+        self.remove_superfluous()
+            .map_err(|fault| self.shared.stop(Some(fault)))?;
+        Ok(())
+    }
+
+    fn put(&mut self, kind: Kind, payload: &[u8], up_to: u64) -> Result<(), LogError> {
+        self.shared.check()?;
+        let header = Header {
+            kind,
+            store: self.shared.store,
+            incarnation: self.position.incarnation,
+            sequence: self.blocks,
+            up_to,
+            synced_to: 0,
+            length: payload.len() as u64,
+            before: self.before,
+        };
+        self.before = frame::encode(&header, payload, &mut self.bytes);
+        let name = files::temporary(&self.name);
+        let written = self.shared.files.write_at(&name, self.offset, &self.bytes);
+        written.map_err(|fault| self.fail(fault.into()))?;
+        self.offset += self.bytes.len() as u64;
+        Ok(())
+    }
+
+    fn fail(&self, missing: Missing) -> LogError {
+        match missing {
+            Missing::Full(full) => full.into(),
+            Missing::Fault(fault) => self.shared.stop(Some(fault)).into(),
+        }
+    }
+
+    /// The checkpoint is durable: what only older ones need may go, in any order.
+    fn remove_superfluous(&self) -> Result<(), Fault> {
+        let files = &self.shared.files;
+        // While files are copied, none is removed.
+        let _removal = self
+            .shared
+            .removal
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let listing = files.list()?;
+        for sequence in listing.checkpoints {
+            if sequence != self.position.sequence {
+                files.remove(&files::checkpoint(sequence))?;
+            }
+        }
+        for number in listing.segments {
+            if number < self.position.segment {
+                files.remove(&files::segment(number))?;
+            }
+        }
+        self.shared.forget_before(self.position.segment);
+        files.sync_dir()
+    }
+}
+
+impl Drop for Checkpoint {
+    fn drop(&mut self) {
+        if !self.is_finished && self.shared.check().is_ok() {
+            let discarded = self.shared.files.discard(&files::temporary(&self.name));
+            if let Err(fault) = discarded {
+                self.shared.stop(Some(fault));
+            }
+        }
+        self.shared.end_checkpoint();
+    }
+}
