@@ -1,6 +1,7 @@
 //! A durable log: frames in segments, written and synced by one thread, and recovered after a crash.
 
 mod checkpoint;
+pub mod codec;
 mod disk;
 mod error;
 mod files;

@@ -40,13 +40,14 @@ pub struct Opened {
 ///
 /// # Errors
 /// If the directory is locked, cannot be read, holds other files, or what was synced is damaged.
-/// Then nothing was changed, except that a file may be left that locks nothing any more.
+/// Then nothing was changed, except that there is a file `lock`, where it was not something else's.
 pub fn open(
     disk: Arc<dyn Disk>,
     options: &Options,
     visit: &mut Visit<'_>,
 ) -> Result<Opened, OpenError> {
     let files = Files::new(disk);
+    refuse_others(&files)?;
     let Some(lock) = files.lock()? else {
         return Err(OpenError::Locked {
             directory: files.place(),
@@ -88,6 +89,15 @@ pub fn open(
     })
 }
 
+/// A directory that somebody uses for something else is left as it is.
+fn refuse_others(files: &Files) -> Result<(), OpenError> {
+    let listing = files.list()?;
+    if !listing.identity && !listing.others.is_empty() {
+        scan::identity(files, &listing)?;
+    }
+    Ok(())
+}
+
 /// Whether the journal was created to the end: its first frame was written. What is not, holds
 /// nothing that was acknowledged, and is created again.
 fn was_created(files: &Files) -> Result<bool, OpenError> {
@@ -97,8 +107,8 @@ fn was_created(files: &Files) -> Result<bool, OpenError> {
         scan::identity(files, &listing)?;
     }
     match (&listing.segments[..], &listing.checkpoints[..]) {
-        ([], []) => Ok(listing.identity || !listing.others.is_empty()),
-        ([1], []) if listing.identity || listing.others.is_empty() => holds_frames(files),
+        ([], []) => Ok(listing.identity),
+        ([1], []) => holds_frames(files),
         // Where the file `journal` is missing, that is an error which the reading finds.
         _ => Ok(true),
     }

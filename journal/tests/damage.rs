@@ -4,20 +4,35 @@
 mod support;
 
 use journal::sim::{Image, SimDisk};
-use support::{Timeline, append, is_damage, recover};
+use support::{Timeline, append, checkpoint, is_damage, recover};
 
-/// A log of three segments, closed or as a crash leaves it, and what it holds.
-fn log(is_closed: bool) -> (Image, Timeline) {
+/// What a test damages: a log of several segments, and what it holds.
+struct Subject {
+    image: Image,
+    timeline: Timeline,
+    /// Nothing says that its last frame was synced.
+    is_open: bool,
+}
+
+fn log(is_closed: bool, has_checkpoint: bool) -> Subject {
     let disk = SimDisk::new();
     let mut timeline = Timeline::default();
     let mut opened = recover(&disk).unwrap().opened;
     for _ in 0..5 {
         assert!(append(&disk, &mut opened, &mut timeline, 0));
     }
+    if has_checkpoint {
+        checkpoint(&disk, &mut opened, &mut timeline, false).unwrap();
+        assert!(append(&disk, &mut opened, &mut timeline, 0));
+    }
     if is_closed {
         opened.writer.close().unwrap();
     }
-    (disk.image(), timeline)
+    Subject {
+        image: disk.image(),
+        timeline,
+        is_open: !is_closed,
+    }
 }
 
 /// Recovers a damaged image; `None` is an error.
@@ -43,8 +58,13 @@ fn records(image: &Image, timeline: &Timeline, what: &str) -> Option<usize> {
 
 #[test]
 fn no_changed_byte_gives_a_wrong_record() {
-    for is_closed in [false, true] {
-        let (image, timeline) = log(is_closed);
+    for (is_closed, has_checkpoint) in [(false, false), (true, false), (false, true), (true, true)]
+    {
+        let Subject {
+            image,
+            timeline,
+            is_open,
+        } = log(is_closed, has_checkpoint);
         let all = timeline.records.len();
         let (mut errors, mut shorter, mut same) = (0, 0, 0);
         for (name, bytes) in &image.files {
@@ -56,36 +76,85 @@ fn no_changed_byte_gives_a_wrong_record() {
                         None => errors += 1,
                         Some(count) if count == all => same += 1,
                         Some(count) => {
-                            // The last frame: nothing says that it was synced.
-                            assert_eq!((is_closed, count), (false, all - 1), "{name} at {at}");
+                            assert_eq!((is_open, count), (true, all - 1), "{name} at {at}");
                             shorter += 1;
                         }
                     }
                 }
             }
         }
-        println!("closed: {is_closed}, errors {errors}, shorter {shorter}, the same {same}");
-        assert!(errors > 0 && same > 0 && (shorter > 0) == !is_closed);
+        println!("errors {errors}, shorter {shorter}, the same {same}");
+        assert!(errors > 0 && same > 0 && (shorter > 0) == is_open);
     }
 }
 
 #[test]
 fn no_cut_length_gives_a_wrong_record() {
-    let (image, timeline) = log(false);
+    let Subject {
+        image, timeline, ..
+    } = log(false, true);
     for (name, bytes) in &image.files {
         for length in 0..bytes.len() {
             let mut changed = image.clone();
             changed.files.get_mut(name).unwrap().truncate(length);
+            // Under its own name a file is whole, so this is always an error.
             let count = records(&changed, &timeline, &format!("{name} cut to {length}"));
-            // A file is whole before it has its name. Of the identity, only a sector is looked at.
             assert_eq!(count, None, "{name} cut to {length}");
         }
     }
 }
 
 #[test]
+fn a_damaged_checkpoint_is_passed_over_while_older_files_say_the_same() {
+    let disk = SimDisk::new();
+    let mut timeline = Timeline::default();
+    let mut opened = recover(&disk).unwrap().opened;
+    assert!(append(&disk, &mut opened, &mut timeline, 0));
+    checkpoint(&disk, &mut opened, &mut timeline, true).unwrap();
+    drop(opened);
+    let mut image = disk.image();
+    let name = image.files.keys().next().unwrap().clone();
+    assert!(name.starts_with("checkpoint-"));
+    image.files.get_mut(&name).unwrap()[20] ^= 1;
+    let recovered = recover(&SimDisk::after(&image)).unwrap();
+    assert_eq!(recovered.records, timeline.records);
+    let ignored = &recovered.opened.summary.ignored;
+    assert_eq!((ignored.len(), &ignored[0].file), (1, &name));
+}
+
+/// Two copies of one directory went on, and a segment of one came into the other: all numbers in
+/// it are as expected.
+#[test]
+fn a_segment_of_another_copy_is_told_by_the_checksum_before() {
+    let disk = SimDisk::new();
+    let mut timeline = Timeline::default();
+    let mut opened = recover(&disk).unwrap().opened;
+    assert!(append(&disk, &mut opened, &mut timeline, 0));
+    drop(opened);
+    let image = disk.image();
+    let mut ends = Vec::new();
+    for line in 1..3 {
+        let (disk, mut timeline) = (SimDisk::after(&image), timeline.clone());
+        let mut opened = recover(&disk).unwrap().opened;
+        for _ in 0..6 {
+            assert!(append(&disk, &mut opened, &mut timeline, line));
+        }
+        ends.push(disk.image());
+    }
+    let (name, theirs) = ends[1].files.pop_last().unwrap();
+    assert_ne!(name, "log-00000001");
+    ends[0].files.insert(name, theirs);
+    let error = recover(&SimDisk::after(&ends[0]))
+        .err()
+        .expect("the two are told apart");
+    assert!(is_damage(&error), "{error}");
+}
+
+#[test]
 fn a_file_that_is_gone_is_missed() {
-    let (image, timeline) = log(true);
+    let Subject {
+        image, timeline, ..
+    } = log(true, false);
     for name in image.files.keys() {
         let mut changed = image.clone();
         changed.files.remove(name);
@@ -109,7 +178,7 @@ fn a_file_that_is_gone_is_missed() {
 
 #[test]
 fn a_later_format_is_told_from_damage() {
-    let (image, _) = log(true);
+    let Subject { image, .. } = log(true, false);
     for name in ["journal", "log-00000001"] {
         let mut changed = image.clone();
         changed.files.get_mut(name).unwrap()[4] = 2;

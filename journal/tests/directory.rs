@@ -1,0 +1,174 @@
+//! A real directory: threads, the lock, the limit of the log, and what is refused.
+
+mod support;
+
+use journal::{Directory, LogError, OpenError, Options, open};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::{fs, thread};
+use support::take;
+
+/// A directory of its own, removed at the end.
+struct Temporary(PathBuf);
+
+impl Temporary {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("journal-{}-{name}", std::process::id()));
+        let _ = fs::remove_dir_all(&path);
+        Self(path)
+    }
+
+    fn disk(&self) -> Arc<Directory> {
+        Arc::new(Directory::create(&self.0).unwrap())
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn options() -> Options {
+    Options {
+        segment_bytes: 16 << 10,
+        ..Options::default()
+    }
+}
+
+/// Many threads reserve and hand over, one appends what has gathered, a helper makes segments, and
+/// checkpoints keep the log short.
+#[test]
+fn threads_append_through_one() {
+    const THREADS: u64 = 4;
+    const EACH: u64 = 300;
+    let directory = Temporary::new("threads");
+    let limits = Options {
+        log_bytes: 0,
+        ..options()
+    };
+    let opened = open(directory.disk(), &limits, &mut |_, _| Ok(())).unwrap();
+    let (log, mut writer) = (opened.log, opened.writer);
+    let (send, receive) = mpsc::channel();
+    let mut records: Vec<Vec<u8>> = Vec::new();
+    let mut last = 0;
+    thread::scope(|scope| {
+        for number in 0..THREADS {
+            let (log, send) = (log.clone(), send.clone());
+            scope.spawn(move || {
+                for each in 0..EACH {
+                    let record =
+                        vec![u8::try_from(number).unwrap(); usize::try_from(each).unwrap()];
+                    let reservation = loop {
+                        match log.reserve(record.len() + 8) {
+                            Ok(reservation) => break reservation,
+                            // A checkpoint makes room.
+                            Err(LogError::Full(_)) => thread::yield_now(),
+                            Err(error) => panic!("{error}"),
+                        }
+                    };
+                    send.send((record, reservation)).unwrap();
+                }
+            });
+        }
+        drop(send);
+        while let Ok((record, mut reservation)) = receive.recv() {
+            let mut group = vec![record];
+            for (record, other) in receive.try_iter().take(7) {
+                group.push(record);
+                reservation.merge(other);
+            }
+            last += group.len() as u64;
+            writer
+                .append(&support::block(&group), last, reservation)
+                .unwrap();
+            assert_eq!(log.durable(), last);
+            records.extend(group);
+            if records.len() % 20 < 8 {
+                let mut checkpoint = log.checkpoint().unwrap();
+                checkpoint.block(&support::block(&records)).unwrap();
+                checkpoint.finish(last).unwrap();
+            }
+        }
+    });
+    assert_eq!(last, THREADS * EACH);
+    assert!(log.bytes() <= 4 * (16 << 10));
+    writer.close().unwrap();
+    assert!(matches!(log.reserve(1), Err(LogError::Stopped(stopped)) if stopped.fault.is_none()));
+    drop(log);
+
+    let (mut found, mut covered) = (Vec::new(), 0);
+    let opened = open(directory.disk(), &limits, &mut |event, progress| {
+        assert!(progress.read <= progress.total);
+        match event {
+            journal::Event::Frame { up_to, payload } if up_to > covered => {
+                // A frame has the form of a block here.
+                take(&mut found, &mut covered, &journal::Event::Block(payload));
+            }
+            journal::Event::Frame { .. } => {}
+            event => take(&mut found, &mut covered, &event),
+        }
+        Ok(())
+    })
+    .unwrap();
+    assert_eq!((found, opened.summary.up_to), (records, last));
+}
+
+#[test]
+fn a_directory_is_open_once() {
+    let directory = Temporary::new("lock");
+    let opened = open(directory.disk(), &options(), &mut |_, _| Ok(())).unwrap();
+    let error = open(directory.disk(), &options(), &mut |_, _| Ok(())).unwrap_err();
+    assert!(matches!(error, OpenError::Locked { .. }));
+    assert!(
+        error
+            .to_string()
+            .contains(&directory.0.display().to_string()),
+        "{error}"
+    );
+    let log = opened.log.clone();
+    drop(opened);
+    open(directory.disk(), &options(), &mut |_, _| Ok(())).expect_err("a handle is left");
+    drop(log);
+    open(directory.disk(), &options(), &mut |_, _| Ok(())).unwrap();
+    assert!(directory.0.join(journal::LOCK).exists());
+}
+
+#[test]
+fn a_directory_of_something_else_is_left_alone() {
+    let directory = Temporary::new("other");
+    fs::create_dir(&directory.0).unwrap();
+    fs::write(directory.0.join("photo.jpg"), b"a cat").unwrap();
+    let error = open(directory.disk(), &options(), &mut |_, _| Ok(()))
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("is not a journal: it has the file photo.jpg"),
+        "{error}"
+    );
+    assert_eq!(fs::read(directory.0.join("photo.jpg")).unwrap(), b"a cat");
+    assert!(!directory.0.join(journal::LOCK).exists());
+    assert!(Directory::open(directory.0.join("photo.jpg")).is_err());
+    assert!(Directory::open(directory.0.join("nothing")).is_err());
+}
+
+#[test]
+fn what_fits_in_no_segment_is_refused() {
+    let directory = Temporary::new("large");
+    let opened = open(directory.disk(), &options(), &mut |_, _| Ok(())).unwrap();
+    let limit = match opened.log.reserve(1 << 20) {
+        Err(LogError::TooLarge { limit, .. }) => limit,
+        other => panic!("{other:?}"),
+    };
+    let mut reservation = opened.log.reserve(limit).unwrap();
+    assert_eq!(reservation.bytes(), limit);
+    let part = reservation.split(1000).unwrap();
+    assert!(part.bytes() >= 1000 && reservation.split(limit).is_none());
+    reservation.merge(part);
+    assert_eq!(reservation.bytes(), limit);
+    drop(reservation);
+    let mut writer = opened.writer;
+    let reservation = opened.log.reserve(limit).unwrap();
+    writer.append(&vec![1; limit], 1, reservation).unwrap();
+}
