@@ -4,7 +4,8 @@ use crate::error::{Fault, LogError};
 use crate::files::{self, Missing};
 use crate::frame::{self, Header, Kind};
 use crate::log::{Log, Shared};
-use crate::scan::{self, Position};
+use crate::stored;
+use crate::walk::Position;
 use std::fmt;
 use std::sync::{Arc, PoisonError};
 
@@ -81,7 +82,7 @@ impl Checkpoint {
         if up_to > durable {
             return Err(LogError::Ahead { up_to, durable });
         }
-        let counts = scan::encode_counts(self.blocks, self.payload);
+        let counts = stored::encode_counts(self.blocks, self.payload);
         self.blocks += 1;
         self.put(Kind::Footer, &counts, up_to)?;
         let finished = self.shared.files.finish(&self.name);

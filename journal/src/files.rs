@@ -91,10 +91,6 @@ impl Files {
         self.0.place()
     }
 
-    pub(crate) fn disk(&self) -> &dyn Disk {
-        &*self.0
-    }
-
     fn tell<T>(
         &self,
         operation: &'static str,
@@ -165,6 +161,12 @@ impl Files {
         self.tell("rename", &temporary, self.0.rename(&temporary, name))?;
         // Whatever the reason: from here on the name may be found or not.
         self.sync_dir().map_err(Missing::Fault)
+    }
+
+    /// Whether there is no file but the lock's.
+    pub(crate) fn is_empty(&self) -> Result<bool, Fault> {
+        let names = self.tell("list", "", self.0.list())?;
+        Ok(names.iter().all(|name| name == crate::disk::LOCK))
     }
 
     /// Removes a file if it is there.

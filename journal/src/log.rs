@@ -8,8 +8,8 @@ use crate::disk::Lock;
 use crate::error::{Fault, Full, LogError, Stopped};
 use crate::files::{Files, Missing};
 use crate::frame;
-use crate::scan::Position;
 use crate::segment;
+use crate::walk::Position;
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -289,6 +289,11 @@ impl Shared {
             return Err(LogError::Busy);
         }
         Ok(state.end)
+    }
+
+    /// After the last frame that is synced.
+    pub(crate) fn end(&self) -> Position {
+        self.state().end
     }
 
     pub(crate) fn end_checkpoint(&self) {

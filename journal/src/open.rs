@@ -7,8 +7,10 @@ use crate::error::{Fault, Full, OpenError};
 use crate::files::{self, Files, IDENTITY, Missing};
 use crate::frame::{self, Header, Kind, Unreadable};
 use crate::log::{Log, Options, Shared};
-use crate::scan::{self, Broken, Position, Scan, Source, Summary, Visit};
+use crate::scan::{self, Scan, Summary, Visit};
 use crate::segment;
+use crate::source::{self, Broken, Source};
+use crate::walk::Position;
 use crate::writer::Writer;
 use std::collections::VecDeque;
 use std::hash::{BuildHasher, RandomState};
@@ -93,7 +95,7 @@ pub fn open(
 fn refuse_others(files: &Files) -> Result<(), OpenError> {
     let listing = files.list()?;
     if !listing.identity && !listing.others.is_empty() {
-        scan::identity(files, &listing)?;
+        source::identity(files, &listing)?;
     }
     Ok(())
 }
@@ -104,7 +106,7 @@ fn was_created(files: &Files) -> Result<bool, OpenError> {
     let listing = files.list()?;
     if listing.identity {
         // One of another version is not looked at any further.
-        scan::identity(files, &listing)?;
+        source::identity(files, &listing)?;
     }
     match (&listing.segments[..], &listing.checkpoints[..]) {
         ([], []) => Ok(listing.identity),

@@ -3,7 +3,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
 
 use journal::sim::{Image, SimDisk};
-use journal::{Event, LogError, OpenError, Opened, Options, ReadError, Summary, open};
+use journal::{Event, LogError, OpenError, Opened, Options, ReadError, open};
 use std::fmt::Write;
 use std::sync::Arc;
 
@@ -155,7 +155,7 @@ pub fn checkpoint(
     let mut records = timeline.records.clone();
     append(disk, opened, timeline, 0);
     if is_ahead {
-        records = timeline.records.clone();
+        records.clone_from(&timeline.records);
     }
     let middle = records.len() / 2;
     checkpoint.block(&block(&records[..middle]))?;
