@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 use syn::visit::{self, Visit};
 use syn::{Attribute, Item, ItemMod, ItemUse, UseTree, Visibility};
 
-const ROOTS: [&str; 8] = [
+const ROOTS: [&str; 9] = [
+    "journal/src/lib.rs",
     "mvcc/src/lib.rs",
     "tplock/src/lib.rs",
     "workloads/src/lib.rs",
