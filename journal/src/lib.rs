@@ -114,11 +114,12 @@
 //!
 //! # Why recovery can be interrupted
 //! Reading changes nothing. Then, each step synced before the next:
-//! 1. The last frame is written again as it is. Nothing else shows that it is on the disk and not in
-//!    memory only, as after a sync that failed. A crash leaves it whole, or torn as it may have been,
-//!    and then nobody was told of it.
-//! 2. Temporary files are removed, and segments behind the end. These hold no frame of the log, so
+//! 1. Temporary files are removed, and segments behind the end. These hold no frame of the log, so
 //!    reading finds the same with any of them there or not.
+//! 2. What was read is synced, for somebody may have copied it here; and the last frame is written
+//!    again as it is. Nothing else shows that it is on the disk and not in memory only, as after a
+//!    sync that failed. A crash leaves it whole, or torn as it may have been, and then nobody was told
+//!    of it.
 //! 3. An *Open* frame is written: no record changes. Where it is not whole, it is cut, and the next
 //!    recovery writes the same one.
 //!

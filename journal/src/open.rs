@@ -59,8 +59,8 @@ pub fn open(
         create(&files, options)?;
     }
     let scan = scan::scan(&files, visit)?;
-    make_last_durable(&files, &scan)?;
     remove_unused(&files, &scan)?;
+    make_durable(&files, &scan)?;
     let (at, capacity) = begin(&files, &scan, options)?;
     let Scan {
         store,
@@ -170,22 +170,7 @@ pub(crate) fn create_identity(files: &Files, store: u64) -> Result<(), Missing> 
     files.finish(IDENTITY)
 }
 
-/// No frame says that the last one was synced, and a sync that failed may have left it in memory
-/// only, where a second sync would not find it. So it is written again.
-fn make_last_durable(files: &Files, scan: &Scan) -> Result<(), Fault> {
-    let Some((segment, offset)) = scan.last else {
-        return Ok(());
-    };
-    let length = scan.summary.end.offset - offset;
-    let mut bytes = vec![0; usize::try_from(length).expect("it was read")];
-    let name = files::segment(segment);
-    files.read_at(&name, offset, &mut bytes)?;
-    files.write_at(&name, offset, &bytes)?;
-    files.sync_data(&name)
-}
-
-/// Removes what was not whole, and segments after the end of the log: they hold nothing. Then all
-/// names that the reading relied on are durable too.
+/// Removes what was not whole, and segments after the end of the log: they hold nothing.
 fn remove_unused(files: &Files, scan: &Scan) -> Result<(), Fault> {
     for name in &scan.listing.temporary {
         files.remove(name)?;
@@ -195,6 +180,28 @@ fn remove_unused(files: &Files, scan: &Scan) -> Result<(), Fault> {
             files.remove(&files::segment(number))?;
         }
     }
+    Ok(())
+}
+
+/// Makes durable what was read. It is, unless somebody has copied the files here; but of the last
+/// frame nothing says so, and a sync that failed may have left it in memory only, where a second
+/// sync would not find it. So it is written again.
+fn make_durable(files: &Files, scan: &Scan) -> Result<(), Fault> {
+    files.sync_data(IDENTITY)?;
+    if let Some(checkpoint) = &scan.summary.checkpoint {
+        files.sync_data(checkpoint)?;
+    }
+    let end = scan.summary.end;
+    for number in scan.begin.segment..end.segment {
+        files.sync_data(&files::segment(number))?;
+    }
+    if let Some((segment, offset)) = scan.last {
+        let mut bytes = vec![0; usize::try_from(end.offset - offset).expect("it was read")];
+        let name = files::segment(segment);
+        files.read_at(&name, offset, &mut bytes)?;
+        files.write_at(&name, offset, &bytes)?;
+    }
+    files.sync_data(&files::segment(end.segment))?;
     files.sync_dir()
 }
 

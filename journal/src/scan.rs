@@ -83,6 +83,8 @@ pub(crate) struct Scan {
     pub(crate) store: u64,
     pub(crate) listing: Listing,
     pub(crate) summary: Summary,
+    /// Where the reading of the log began.
+    pub(crate) begin: Position,
     /// Where the last frame stands. No frame says that this one was synced.
     pub(crate) last: Option<(u64, u64)>,
 }
@@ -156,6 +158,7 @@ pub(crate) fn scan(files: &Files, visit: &mut Visit<'_>) -> Result<Scan, ReadErr
         store,
         listing,
         summary,
+        begin: at,
         last,
     })
 }

@@ -3,6 +3,7 @@
 
 mod support;
 
+use journal::Disk;
 use journal::sim::{Image, SimDisk};
 use std::collections::HashSet;
 use support::{Timeline, append, check, checkpoint, recover};
@@ -166,4 +167,24 @@ fn go_on(disk: &SimDisk, mut recovered: support::Recovered, line: u64) -> (SimDi
     append(disk, &mut recovered.opened, &mut timeline, 2 + line % 100);
     append(disk, &mut recovered.opened, &mut timeline, 2 + line % 100);
     (disk.clone(), timeline)
+}
+
+/// Files that were copied into a directory, and never synced: once the journal is open, it is
+/// durable.
+#[test]
+fn what_somebody_copied_here_is_durable_once_it_is_open() {
+    let (disk, timeline) = program_with_checkpoints();
+    let copy = SimDisk::new();
+    for (name, bytes) in disk.image().files {
+        copy.create(&name).unwrap();
+        copy.write_at(&name, 0, &bytes).unwrap();
+    }
+    let recovered = recover(&copy).unwrap();
+    assert_eq!(recovered.records, timeline.records);
+    copy.acknowledge(recovered.records.len() as u64);
+    copy.record();
+    let mut count = Count::default();
+    let (copy, timeline) = go_on(&copy, recovered, 0);
+    crash(&copy, &timeline, &mut count, |_, _, _, _| {});
+    assert!(count.images > 5, "{count:?}");
 }

@@ -192,3 +192,43 @@ fn a_later_format_is_told_from_damage() {
         );
     }
 }
+
+/// Many places at once: whatever the bytes, an error or a prefix.
+#[test]
+fn no_changed_bytes_give_a_wrong_record() {
+    let Subject {
+        image, timeline, ..
+    } = log(false, true);
+    let names: Vec<_> = image.files.keys().cloned().collect();
+    let (mut errors, mut prefixes) = (0, 0);
+    for seed in 0..3000 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let mut changed = image.clone();
+        for _ in 0..random.usize(1..6) {
+            let name = &names[random.usize(..names.len())];
+            let other = changed.files[&names[random.usize(..names.len())]].clone();
+            let bytes = changed.files.get_mut(name).unwrap();
+            let at = random.usize(..=bytes.len());
+            match random.u8(..6) {
+                0 => bytes.truncate(at),
+                1 => *bytes = other,
+                2 => bytes[at..].fill(0),
+                3 => bytes[at..].fill_with(|| random.u8(..)),
+                4 => bytes.resize(at + 512, 0xff),
+                _ => bytes
+                    .iter_mut()
+                    .skip(at)
+                    .take(8)
+                    .for_each(|byte| *byte = random.u8(..)),
+            }
+        }
+        match records(&changed, &timeline, &format!("seed {seed}")) {
+            Some(_) => prefixes += 1,
+            None => errors += 1,
+        }
+    }
+    assert!(
+        errors > 2000 && prefixes > 100,
+        "{errors} errors, {prefixes} prefixes"
+    );
+}
