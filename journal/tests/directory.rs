@@ -172,3 +172,29 @@ fn what_fits_in_no_segment_is_refused() {
     let reservation = opened.log.reserve(limit).unwrap();
     writer.append(&vec![1; limit], 1, reservation).unwrap();
 }
+
+#[test]
+fn one_checkpoint_at_a_time_and_none_ahead_of_the_log() {
+    let directory = Temporary::new("checkpoints");
+    let opened = open(directory.disk(), &options(), &mut |_, _| Ok(())).unwrap();
+    let (log, mut writer) = (opened.log, opened.writer);
+    writer.append(b"a", 5, log.reserve(1).unwrap()).unwrap();
+    let first = log.checkpoint().unwrap();
+    assert!(matches!(log.checkpoint(), Err(LogError::Busy)));
+    let ahead = first.finish(6).unwrap_err();
+    assert!(
+        matches!(
+            ahead,
+            LogError::Ahead {
+                up_to: 6,
+                durable: 5
+            }
+        ),
+        "{ahead}"
+    );
+    // It was given up, and has left nothing.
+    let left = fs::read_dir(&directory.0).unwrap();
+    let mut left = left.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    assert!(!left.any(|name| name.starts_with("checkpoint-")));
+    log.checkpoint().unwrap().finish(5).unwrap();
+}
