@@ -4,11 +4,13 @@ use super::input::{THREADS, at_least_one, duration, exponent, fits, percentage, 
 use super::json::Reporter;
 use super::{Clock, Failure, OnEngine, on_engine};
 use clap::Args;
+use std::io::Read;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 use workloads::InputError;
 use workloads::engine::Engine;
+use workloads::output;
 use workloads::ycsb::{
     self, Distribution, LengthDistribution, Limit, LongReads, Properties, ReadOnly, Settings,
 };
@@ -46,7 +48,7 @@ pub(super) struct Ycsb {
     /// Threads [default: the file's, or one for each core].
     #[arg(long)]
     threads: Option<usize>,
-    /// Seconds to run [default: the file's operationcount, or 5 seconds].
+    /// Seconds to run [default: the file's operationcount and maxexecutiontime, or 5 seconds].
     #[arg(long, value_name = "SECONDS")]
     duration: Option<String>,
     /// Operations to run, in place of --duration.
@@ -80,6 +82,14 @@ pub(super) struct Ycsb {
 impl Ycsb {
     pub(super) fn run(&self) -> Result<(), Failure> {
         let settings = self.settings()?;
+        let ignored = &settings.properties.ignored;
+        if !ignored.is_empty() {
+            output::note(format!(
+                "warning: {}: ignored, since they concern YCSB's measuring or its databases: {}",
+                settings.name,
+                ignored.join(", ")
+            ));
+        }
         on_engine(&self.engine, self.clock, &(self, settings))
     }
 
@@ -119,7 +129,7 @@ impl Ycsb {
             )?,
             read_only: ReadOnly::default(),
             target: self.target.map(target).transpose()?,
-            limit: self.limit(from_file.then_some(properties.operations))?,
+            limit: self.limit(from_file.then_some(&properties))?,
             seed: self.seed,
             properties,
         })
@@ -155,16 +165,17 @@ impl Ycsb {
                     };
                     return Ok((workload.to_lowercase(), properties, false));
                 }
-                let text = match workload {
-                    "-" => std::io::read_to_string(std::io::stdin()),
-                    file => std::fs::read_to_string(file),
+                let mut file = Vec::new();
+                let read = match workload {
+                    "-" => std::io::stdin().read_to_end(&mut file).map(|_| file),
+                    path => std::fs::read(path),
                 };
-                let text = text.map_err(|error| {
+                let file = read.map_err(|error| {
                     InputError::new(format!(
                         "cannot read --workload {workload}: {error}; expected a letter from a to f or a property file"
                     ))
                 })?;
-                let properties = Properties::parse(&text)
+                let properties = Properties::read(&file)
                     .map_err(|error| InputError::new(format!("{workload}: {error}")))?;
                 Ok((workload.to_owned(), properties, true))
             }
@@ -194,7 +205,8 @@ impl Ycsb {
         Ok(properties)
     }
 
-    fn limit(&self, operations: Option<u64>) -> Result<Limit, InputError> {
+    /// What is asked for goes before what the file says.
+    fn limit(&self, file: Option<&Properties>) -> Result<Limit, InputError> {
         match (&self.duration, self.operations) {
             (Some(duration), Some(operations)) => Err(InputError::new(format!(
                 "--duration {duration} and --operations {operations} are both given; leave one of them out"
@@ -203,9 +215,15 @@ impl Ycsb {
                 Ok(Limit::Operations(at_least_one("--operations", operations)?))
             }
             (Some(text), None) => Ok(Limit::Duration(duration("--duration", text)?)),
-            (None, None) => {
-                Ok(operations.map_or(Limit::Duration(Duration::from_secs(5)), Limit::Operations))
-            }
+            (None, None) => match file.map(|file| (file.operations, file.time)) {
+                None => Ok(Limit::Duration(Duration::from_secs(5))),
+                Some((0, None)) => Err(InputError::new(
+                    "operationcount=0 is no limit; set maxexecutiontime as well, or give --duration or --operations",
+                )),
+                Some((0, Some(time))) => Ok(Limit::Duration(time)),
+                Some((operations, None)) => Ok(Limit::Operations(operations)),
+                Some((operations, Some(time))) => Ok(Limit::Either(operations, time)),
+            },
         }
     }
 }

@@ -66,7 +66,15 @@ pub(super) fn run(parameters: &Parameters, journal: &Journal) -> Result<Chapter,
     let points: Vec<Point> = parameters
         .threads
         .iter()
-        .map(|&threads| Work::Ycsb(parameters.ycsb(threads, 100.0, false, Some(theta))).into())
+        .map(|&threads| {
+            Work::Ycsb(Box::new(parameters.ycsb(
+                threads,
+                100.0,
+                false,
+                Some(theta),
+            )))
+            .into()
+        })
         .collect();
     let rows = runs::run(
         "factors",

@@ -41,8 +41,8 @@ fn ycsb(
         let alone = parameters.ycsb(threads, reads, false, theta);
         let mut beside = alone.clone();
         beside.long_readers = parameters.long_readers;
-        points.push(Work::Ycsb(alone).into());
-        points.extend(Point::beside(&Work::Ycsb(beside)));
+        points.push(Work::Ycsb(Box::new(alone)).into());
+        points.extend(Point::beside(&Work::Ycsb(Box::new(beside))));
     }
     let name = "long-readers ycsb";
     runs::run(name, &points, contenders, parameters.repeats, journal)

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// What is run.
 #[derive(Clone)]
 pub(super) enum Work {
-    Ycsb(ycsb::Settings),
+    Ycsb(Box<ycsb::Settings>),
     Tpcc(tpcc::Settings),
 }
 

@@ -32,7 +32,15 @@ pub(super) fn run(
     for &reads in &parameters.read_ratios {
         for &theta in &parameters.thetas {
             for &threads in &parameters.threads {
-                points.push(Work::Ycsb(parameters.ycsb(threads, reads, false, Some(theta))).into());
+                points.push(
+                    Work::Ycsb(Box::new(parameters.ycsb(
+                        threads,
+                        reads,
+                        false,
+                        Some(theta),
+                    )))
+                    .into(),
+                );
             }
         }
     }

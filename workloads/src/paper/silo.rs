@@ -37,7 +37,8 @@ pub(super) fn run(
     };
     let threads = || parameters.threads.iter().copied();
     let ycsb = |reads: f64, scans: bool| {
-        threads().map(move |threads| Work::Ycsb(parameters.ycsb(threads, reads, scans, None)))
+        threads()
+            .map(move |threads| Work::Ycsb(Box::new(parameters.ycsb(threads, reads, scans, None))))
     };
     let points: Vec<Point> = parameters
         .read_ratios

@@ -33,6 +33,24 @@ pub enum Limit {
     Duration(Duration),
     /// After this many operations.
     Operations(u64),
+    /// After so many operations, or after this time if they take longer.
+    Either(u64, Duration),
+}
+
+impl Limit {
+    fn operations(self) -> Option<u64> {
+        match self {
+            Self::Operations(operations) | Self::Either(operations, _) => Some(operations),
+            Self::Duration(_) => None,
+        }
+    }
+
+    fn duration(self) -> Option<Duration> {
+        match self {
+            Self::Duration(duration) | Self::Either(_, duration) => Some(duration),
+            Self::Operations(_) => None,
+        }
+    }
 }
 
 /// A run.
@@ -76,8 +94,8 @@ impl Settings {
 
     /// A thread times one transaction in so many.
     pub(super) fn timed_every(&self) -> u64 {
-        match self.limit {
-            Limit::Operations(operations) if operations <= SHORT => 1,
+        match self.limit.operations() {
+            Some(operations) if operations <= SHORT => 1,
             _ => self.batch(),
         }
     }
@@ -259,15 +277,16 @@ impl<'r, E: Engine, V: Record, T: Table<E, V>> Run<'r, E, V, T> {
         let Properties {
             insert,
             distribution,
+            skew,
             ..
         } = self.settings.properties;
-        let inserts = match self.settings.limit {
+        let inserts = match self.settings.limit.operations() {
             _ if insert == 0.0 => 0,
-            Limit::Operations(operations) => expected_inserts(operations, insert),
+            Some(operations) => expected_inserts(operations, insert),
             // Nobody knows; and were it far too many, most draws of the zipfian distribution would be in vain.
-            Limit::Duration(_) => self.loaded,
+            None => self.loaded,
         };
-        Chooser::new(distribution, self.loaded, inserts, self.settings.theta)
+        Chooser::new(distribution, self.loaded, inserts, self.settings.theta).with_skew(skew)
     }
 
     fn key(&self, place: u64) -> u64 {
@@ -286,15 +305,15 @@ impl<'r, E: Engine, V: Record, T: Table<E, V>> Run<'r, E, V, T> {
             if interrupted().is_some() {
                 self.stop.store(true, Relaxed);
             }
-            let pause = match self.settings.limit {
-                Limit::Duration(duration) => {
+            let pause = match self.settings.limit.duration() {
+                Some(duration) => {
                     let left = duration.saturating_sub(start.elapsed());
                     if left.is_zero() {
                         self.stop.store(true, Relaxed);
                     }
                     left.clamp(Duration::from_millis(1), TICK)
                 }
-                Limit::Operations(_) => Duration::from_millis(5),
+                None => Duration::from_millis(5),
             };
             std::thread::sleep(pause);
             let now = self.progress(start);
@@ -313,7 +332,8 @@ impl<'r, E: Engine, V: Record, T: Table<E, V>> Run<'r, E, V, T> {
     /// Ends the run if its time is over. Whoever looks at the clock says so: beside many busy threads, the one that watches
     /// may wait for a core for seconds.
     fn end_in_time(&self, start: Instant, now: Instant) {
-        if matches!(self.settings.limit, Limit::Duration(duration) if now - start >= duration) {
+        let time = self.settings.limit.duration();
+        if time.is_some_and(|time| now - start >= time) {
             self.stop.store(true, Relaxed);
         }
     }
@@ -329,9 +349,7 @@ impl<'r, E: Engine, V: Record, T: Table<E, V>> Run<'r, E, V, T> {
 
     /// A thread's share of a limited number of operations, in transactions.
     fn quota(&self, thread: usize) -> Option<u64> {
-        let Limit::Operations(operations) = self.settings.limit else {
-            return None;
-        };
+        let operations = self.settings.limit.operations()?;
         let threads = self.settings.threads as u64;
         let transactions = operations.div_ceil(self.settings.ops_per_txn);
         Some(transactions / threads + u64::from((thread as u64) < transactions % threads))

@@ -13,6 +13,37 @@ pub enum Distribution {
     Zipfian,
     /// The newest are hot.
     Latest,
+    /// The first ones are hot, and all of them alike.
+    Hotspot,
+    /// The newer, the hotter: each is used less often than the one after it, by the same factor.
+    Exponential,
+    /// One after the other, from the first one on, and again.
+    Sequential,
+}
+
+/// The parameters of the distributions that have no theta.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Skew {
+    /// The share of the loaded records that are hot in a hotspot.
+    pub hot_records: f64,
+    /// The share of the operations that use these.
+    pub hot_operations: f64,
+    /// So many percent of the operations of the exponential distribution use the newest records, ...
+    pub percentile: f64,
+    /// ... so many of them, as a share of those loaded.
+    pub fraction: f64,
+}
+
+impl Default for Skew {
+    /// YCSB's own defaults.
+    fn default() -> Self {
+        Self {
+            hot_records: 0.2,
+            hot_operations: 0.8,
+            percentile: 95.0,
+            fraction: 0.857_142_857_1,
+        }
+    }
 }
 
 /// How the lengths of fields or scans are distributed.
@@ -57,7 +88,11 @@ pub struct Chooser {
     distribution: Distribution,
     loaded: u64,
     theta: f64,
+    skew: Skew,
     ranks: Ranks,
+    /// The next record of a sequence, and how far it is to the one after it.
+    next: u64,
+    stride: u64,
 }
 
 /// So many times the zipfian distribution draws again. YCSB has no bound; but where hardly a record is there of those expected, it can
@@ -74,14 +109,33 @@ impl Chooser {
         let ranked = match distribution {
             // The final number from the start: were it the number now, every insert would make other records the hot ones.
             Distribution::Zipfian => loaded.saturating_add(inserts),
-            Distribution::Uniform | Distribution::Latest => loaded,
+            _ => loaded,
         };
         Self {
             distribution,
             loaded,
             theta,
+            skew: Skew::default(),
             ranks: Ranks::new(ranked, theta),
+            next: 0,
+            stride: 1,
         }
+    }
+
+    /// With other parameters than YCSB's defaults. A share is from 0 to 1, and drawing panics if that of the hot operations
+    /// is not.
+    #[must_use]
+    pub fn with_skew(mut self, skew: Skew) -> Self {
+        self.skew = skew;
+        self
+    }
+
+    /// The chooser of one of so many threads, which go through a sequence together: each takes its own records of it,
+    /// whatever the others do.
+    #[must_use]
+    pub fn of_thread(mut self, thread: u64, threads: u64) -> Self {
+        (self.next, self.stride) = (thread, threads);
+        self
     }
 
     /// A record below `committed`, the number of records now, which never falls below the number loaded.
@@ -105,7 +159,45 @@ impl Chooser {
                 }
                 committed - 1 - self.ranks.draw(random)
             }
+            Distribution::Hotspot => self.hotspot(random),
+            Distribution::Exponential => committed - 1 - self.age(random, committed),
+            Distribution::Sequential => {
+                let record = self.next % self.loaded;
+                self.next = (record + self.stride) % self.loaded;
+                record
+            }
         }
+    }
+
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a share of the records loaded"
+    )]
+    fn hotspot(&self, random: &mut SmallRng) -> u64 {
+        let hot = ((self.loaded as f64 * self.skew.hot_records) as u64).min(self.loaded);
+        let is_hot = random.random_bool(self.skew.hot_operations);
+        // One of the two may be empty.
+        if hot == self.loaded || is_hot && hot > 0 {
+            random.random_range(0..hot)
+        } else {
+            random.random_range(hot..self.loaded)
+        }
+    }
+
+    /// How many of `committed` records are newer than the one that the exponential distribution draws. YCSB draws again
+    /// until there are that many, and so from what the inverse of this part of the cumulative distribution gives at once.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "the conversion saturates, and the logarithm is not above 0"
+    )]
+    fn age(&self, random: &mut SmallRng, committed: u64) -> u64 {
+        let newest = self.loaded as f64 * self.skew.fraction;
+        // Not above 0.
+        let rate = (-self.skew.percentile / 100.0).ln_1p() / newest;
+        let share = random.random::<f64>() * (rate * committed as f64).exp_m1();
+        ((share.ln_1p() / rate) as u64).min(committed - 1)
     }
 }
 

@@ -81,7 +81,8 @@ impl<E: Engine, V: Record, T: Table<E, V>> AnyRun for Run<'_, E, V, T> {
             let starter = start.starter();
             let threads: Result<Vec<_>, _> = (0..self.settings.threads)
                 .map(|thread| {
-                    let chooser = chooser.clone();
+                    let of = self.settings.threads as u64;
+                    let chooser = chooser.clone().of_thread(thread as u64, of);
                     let work = match self.settings.read_only {
                         ReadOnly::View => Self::work::<true>,
                         _ => Self::work::<false>,

@@ -104,6 +104,71 @@ fn zipfian_keeps_the_hot_record_while_the_table_grows() {
 }
 
 #[test]
+fn hotspot_is_two_uniform_distributions() {
+    for (hot_records, hot_operations, hot) in [
+        (0.2, 0.8, 20),
+        (0.5, 0.1, 50),
+        (0.001, 0.9, 0),
+        (1.0, 0.0, 100),
+    ] {
+        let skew = Skew {
+            hot_records,
+            hot_operations,
+            ..Skew::default()
+        };
+        let mut chooser = Chooser::new(Distribution::Hotspot, 100, 50, 0.5).with_skew(skew);
+        let counts = histogram(120, |random| chooser.choose(random, 120));
+        let weight = |record| match (record, hot) {
+            (100.., _) => 0.0,
+            (_, 0 | 100) => 1.0,
+            _ if record < hot => hot_operations / f64::from(hot),
+            _ => (1.0 - hot_operations) / f64::from(100 - hot),
+        };
+        assert_fits(&counts, &(0..120).map(weight).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn exponential_falls_by_a_factor_from_the_newest() {
+    for (percentile, fraction) in [(95.0, 0.857_142_857_1), (50.0, 0.5), (1e-9, 3.0)] {
+        let skew = Skew {
+            percentile,
+            fraction,
+            ..Skew::default()
+        };
+        let mut chooser = Chooser::new(Distribution::Exponential, 60, 0, 0.5).with_skew(skew);
+        for records in [60, 80] {
+            let counts = histogram(records, |random| chooser.choose(random, records));
+            // From the definition: this share of the operations uses the newest `fraction` of the records loaded.
+            let factor = (1.0 - percentile / 100.0_f64).powf(1.0 / (60.0 * fraction));
+            let ages = (0..counts.len()).rev().map(|age| age as f64);
+            assert_fits(
+                &counts,
+                &ages.map(|age| factor.powf(age)).collect::<Vec<_>>(),
+            );
+        }
+    }
+}
+
+#[test]
+fn threads_go_through_a_sequence_together() {
+    let mut random = SmallRng::seed_from_u64(7);
+    for (loaded, threads) in [(10, 1), (10, 3), (10, 5), (2, 3)] {
+        let mut counts = vec![0; loaded];
+        for thread in 0..threads {
+            let all = Chooser::new(Distribution::Sequential, loaded as u64, 0, 0.5);
+            let mut chooser = all.of_thread(thread, threads);
+            for round in 0..loaded as u64 {
+                let record = chooser.choose(&mut random, loaded as u64 + 5);
+                assert_eq!(record, (thread + round * threads) % loaded as u64);
+                counts[usize::try_from(record).expect("small")] += 1;
+            }
+        }
+        assert_eq!(counts, vec![threads; loaded]);
+    }
+}
+
+#[test]
 fn a_table_that_has_hardly_begun_to_grow_still_has_records_to_choose() {
     let mut random = SmallRng::seed_from_u64(7);
     for expected in 1_000_000..1_000_010 {
