@@ -82,13 +82,31 @@ impl From<InputError> for Failure {
 
 /// Runs the command that the process's arguments ask for.
 pub(crate) fn run() -> Result<(), Failure> {
-    match parse(std::env::args_os())?.command {
-        Some(command) => command.run(),
-        None => MAIN_JOB.into_iter().try_for_each(|line| {
-            output::print(format_args!("\n$ {line}"))?;
-            let parsed = parse(line.split_whitespace().map(OsString::from))?;
-            parsed.command.map_or(Ok(()), |command| command.run())
-        }),
+    if let Some(command) = parse(std::env::args_os())?.command {
+        return command.run();
+    }
+    let [first, second] = MAIN_JOB;
+    output::print(format_args!("\n$ {first}"))?;
+    run_line(first)?;
+    output::print(format_args!("\n$ {second}"))?;
+    // Otherwise what the first one took of memory would be reported as the second one's.
+    #[cfg(unix)]
+    replace_process(second);
+    run_line(second)
+}
+
+fn run_line(line: &str) -> Result<(), Failure> {
+    let parsed = parse(line.split_whitespace().map(OsString::from))?;
+    parsed.command.map_or(Ok(()), |command| command.run())
+}
+
+/// Goes on with another command as a new program in this process. Returns if that cannot be done.
+#[cfg(unix)]
+fn replace_process(line: &str) {
+    use std::os::unix::process::CommandExt;
+    if let Ok(program) = std::env::current_exe() {
+        let arguments = line.split_whitespace().skip(1);
+        let _ = std::process::Command::new(program).args(arguments).exec();
     }
 }
 

@@ -54,9 +54,10 @@ pub struct Latency {
 }
 
 impl Latency {
-    pub(crate) fn of(Histogram(histogram): &Histogram) -> Self {
+    /// `None` if nothing was timed.
+    pub(crate) fn of(Histogram(histogram): &Histogram) -> Option<Self> {
         let at = |quantile| histogram.value_at_quantile(quantile) as f64 / 1e3;
-        Self {
+        (!histogram.is_empty()).then(|| Self {
             p50: at(0.5),
             p90: at(0.9),
             p95: at(0.95),
@@ -64,7 +65,7 @@ impl Latency {
             p999: at(0.999),
             max: histogram.max() as f64 / 1e3,
             samples: histogram.len(),
-        }
+        })
     }
 }
 
@@ -91,6 +92,12 @@ fn kernel_bytes(file: &str, name: &str) -> Option<u64> {
     Some(kibibytes * 1024)
 }
 
+/// So many things of a name that takes an s when there are several.
+pub(crate) fn counted(count: u64, name: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {name}{plural}")
+}
+
 /// A number of bytes for a table of results.
 pub(crate) fn mebibytes(bytes: Option<u64>) -> String {
     bytes.map_or_else(
@@ -113,4 +120,16 @@ pub(crate) fn progress(what: &'static str, length: Option<u64>) -> ProgressBar {
     };
     let style = ProgressStyle::with_template(template).expect("a valid template");
     bar.with_style(style).with_prefix(what)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_is_no_plural() {
+        assert_eq!(counted(1, "thread"), "1 thread");
+        assert_eq!(counted(0, "thread"), "0 threads");
+        assert_eq!(counted(2, "thread"), "2 threads");
+    }
 }

@@ -46,8 +46,8 @@ impl From<ycsb::Report> for Run {
             aborted: report.aborted,
             rolled_back: 0,
             long_reads: report.long_reads,
-            p50_us: Some(report.latency_us.p50),
-            p99_us: Some(report.latency_us.p99),
+            p50_us: report.latency_us.map(|it| it.p50),
+            p99_us: report.latency_us.map(|it| it.p99),
             clock: report.clock,
         }
     }

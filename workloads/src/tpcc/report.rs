@@ -7,7 +7,7 @@ use super::mix::Kind;
 use super::transactions::Profile;
 use crate::engine::Engine;
 use crate::interruption::interrupted;
-use crate::measure::{Histogram, Latency, mebibytes, peak_rss_bytes};
+use crate::measure::{Histogram, Latency, counted, mebibytes, peak_rss_bytes};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -50,8 +50,8 @@ pub struct TransactionReport {
     pub aborted: u64,
     /// Transactions that rolled back because an item is unused (clause 2.4.2.3).
     pub rolled_back: u64,
-    /// From the first attempt's start to the end, with or without a commit.
-    pub latency_us: Latency,
+    /// From the first attempt's start to the end, with or without a commit; if there was any.
+    pub latency_us: Option<Latency>,
 }
 
 /// The outcome of a run. Serialises to the JSON of `--json`; displays as the command's table.
@@ -184,29 +184,30 @@ impl fmt::Display for Report {
         )?;
         writeln!(
             f,
-            "\n{:<14}{:>12}{:>12}{:>12}{:>10}{:>10}{:>10}{:>10}",
+            "\n{:<14} {:>11} {:>11} {:>11} {:>11} {:>11} {:>11} {:>11}",
             "", "committed", "aborted", "rolled back", "p50, us", "p90, us", "p99, us", "max, us"
         )?;
         for kind in Kind::ALL {
             let name = kind.name();
             let report = &self.transactions[name];
-            let latency = report.latency_us;
-            writeln!(
+            write!(
                 f,
-                "{:<14}{:>12}{:>12}{:>12}{:>10.1}{:>10.1}{:>10.1}{:>10.1}",
+                "{:<14} {:>11} {:>11} {:>11}",
                 name.replace('_', "-"),
                 report.count,
                 report.aborted,
-                report.rolled_back,
-                latency.p50,
-                latency.p90,
-                latency.p99,
-                latency.max
+                report.rolled_back
             )?;
+            match report.latency_us {
+                Some(Latency {
+                    p50, p90, p99, max, ..
+                }) => writeln!(f, " {p50:>11.1} {p90:>11.1} {p99:>11.1} {max:>11.1}")?,
+                None => writeln!(f, " {:>11} {:>11} {:>11} {:>11}", "-", "-", "-", "-")?,
+            }
         }
         writeln!(
             f,
-            "{:<14}{:>12}{:>12}{:>12}",
+            "{:<14} {:>11} {:>11} {:>11}",
             "all", self.committed, self.aborted, self.rollbacks
         )?;
         writeln!(
@@ -226,8 +227,9 @@ impl fmt::Display for Report {
         writeln!(f, "{:<16}{:>14.4} %", "abort rate", self.abort_rate * 100.0)?;
         writeln!(
             f,
-            "{:<16}{:>14} districts had no order to deliver",
-            "skipped", self.skipped_districts
+            "{:<16}{:>14} without an order to deliver",
+            "skipped",
+            counted(self.skipped_districts, "district")
         )?;
         if let Some(scans) = self.stock_scans {
             writeln!(

@@ -317,3 +317,35 @@ fn a_stock_level_counts_items_once() {
     // A tenth of 10..=100 is below 20, of at most 200 items.
     assert!((0..100).all(|_| low(&mut random) < 60));
 }
+
+#[test]
+fn columns_stay_apart_and_what_never_ran_has_no_latency() {
+    let mut report = report(&Settings {
+        mix: "100,0,0,0,0".parse().expect("a mix"),
+        duration: Duration::from_millis(100),
+        check: false,
+        ..settings()
+    });
+    let new_orders = report.transactions.get_mut("new_order").expect("a kind");
+    let latency = new_orders.latency_us.as_mut().expect("it ran");
+    (latency.p50, latency.p90, latency.p99, latency.max) = (1e6, 1e8, 1e9, 1e11);
+    (new_orders.count, new_orders.aborted, new_orders.rolled_back) = (1 << 40, 1 << 41, 1 << 42);
+    let shown = report.to_string();
+    let cells = |name: &str| -> Vec<String> {
+        let row = shown.lines().find(|line| line.starts_with(name));
+        let cells = row.expect("it is shown").split_whitespace().skip(1);
+        cells.map(str::to_owned).collect()
+    };
+    let numbers: Vec<f64> = cells("new-order")
+        .iter()
+        .map(|it| it.parse().expect("one"))
+        .collect();
+    let counts = [
+        (1_u64 << 40) as f64,
+        (1_u64 << 41) as f64,
+        (1_u64 << 42) as f64,
+    ];
+    assert_eq!(numbers, [&counts[..], &[1e6, 1e8, 1e9, 1e11]].concat());
+    assert_eq!(cells("payment"), ["0", "0", "0", "-", "-", "-", "-"]);
+    assert_eq!(report.transactions["payment"].latency_us, None);
+}

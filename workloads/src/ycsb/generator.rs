@@ -64,8 +64,14 @@ struct Ranks {
     zipf: Zipf<f64>,
 }
 
+/// Nearer to 1, the sampler divides so small a difference by another one that few digits are left of either. An exponent
+/// of 1 changes the weight of the last of `u64::MAX` ranks by less than a millionth in place of it.
+const NEARLY_1: f64 = 1e-8;
+
 impl Ranks {
     fn new(items: u64, theta: f64) -> Self {
+        let is_1 = (theta - 1.0).abs() < NEARLY_1;
+        let theta = if is_1 { 1.0 } else { theta };
         let zipf = Zipf::new(items as f64, theta).expect("items and a theta that is not negative");
         Self { items, zipf }
     }

@@ -1,9 +1,9 @@
 //! What a run measured.
 
-use super::Settings;
+use super::{Distribution, Properties, Settings};
 use crate::engine::Engine;
 use crate::interruption::interrupted;
-use crate::measure::{Histogram, Latency, mebibytes, peak_rss_bytes, rss_bytes};
+use crate::measure::{Histogram, Latency, counted, mebibytes, peak_rss_bytes, rss_bytes};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -18,7 +18,7 @@ impl Samples {
         self.0.entry(kind).or_default()
     }
 
-    fn all(&self) -> Latency {
+    fn all(&self) -> Option<Latency> {
         let mut all = Histogram::default();
         for histogram in self.0.values() {
             all.add(histogram);
@@ -29,7 +29,7 @@ impl Samples {
     fn by_kind(&self) -> BTreeMap<String, Latency> {
         let kinds = self.0.iter();
         kinds
-            .map(|(kind, histogram)| ((*kind).to_owned(), Latency::of(histogram)))
+            .filter_map(|(kind, it)| Some(((*kind).to_owned(), Latency::of(it)?)))
             .collect()
     }
 
@@ -115,7 +115,7 @@ impl fmt::Display for Memory {
             "memory", self.seconds
         )?;
         match self.live_versions {
-            Some(versions) => write!(f, ", {versions} versions"),
+            Some(versions) => write!(f, ", {}", counted(versions, "version")),
             None => Ok(()),
         }
     }
@@ -142,8 +142,8 @@ pub struct Report {
     pub throughput_tps: f64,
     /// Aborted attempts by all attempts.
     pub abort_rate: f64,
-    /// Over all kinds of transactions.
-    pub latency_us: Latency,
+    /// Over all kinds of transactions, if any was timed.
+    pub latency_us: Option<Latency>,
     /// The largest resident set of the process so far, where the operating system tells.
     pub peak_rss_bytes: Option<u64>,
     /// What orders the transactions.
@@ -156,7 +156,7 @@ pub struct Report {
     pub field_lengths: String,
     /// Operations of a transaction.
     pub ops_per_txn: u64,
-    /// The distribution of the records, and its exponent.
+    /// The distribution of the records, and its parameters if it has any.
     pub distribution: String,
     /// For the random numbers.
     pub seed: u64,
@@ -226,8 +226,7 @@ impl Report {
             record_bytes: properties.fields * properties.field_length,
             field_lengths: format!("{:?}", properties.field_length_distribution).to_lowercase(),
             ops_per_txn: settings.ops_per_txn,
-            distribution: format!("{:?} {}", properties.distribution, settings.theta)
-                .to_lowercase(),
+            distribution: distribution(settings),
             seed: settings.seed,
             long_readers: settings.long_readers,
             long_reads,
@@ -240,9 +239,25 @@ impl Report {
             longest_gap_us: longest_gap.as_secs_f64() * 1e6,
             target_tps: settings.target,
             overdue: settings.target.map(|_| overdue),
-            intended_latency_us: settings.target.map(|_| intended.all()),
+            intended_latency_us: settings.target.and_then(|_| intended.all()),
             intended_operations: intended.by_kind(),
         }
+    }
+}
+
+/// The name of the records' distribution, and its parameters.
+fn distribution(settings: &Settings) -> String {
+    let &Properties {
+        distribution, skew, ..
+    } = &settings.properties;
+    let name = format!("{distribution:?}").to_lowercase();
+    match distribution {
+        Distribution::Uniform | Distribution::Sequential => name,
+        Distribution::Zipfian | Distribution::Latest => format!("{name} {}", settings.theta),
+        Distribution::Hotspot => {
+            format!("{name} {} {}", skew.hot_records, skew.hot_operations)
+        }
+        Distribution::Exponential => format!("{name} {} {}", skew.percentile, skew.fraction),
     }
 }
 
@@ -250,20 +265,20 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "ycsb {} on {} (clock {}): {} records of {}{} bytes, {}, {} operations per transaction, {} threads, seed {}",
+            "ycsb {} on {} (clock {}): {} of {}{}, {}, {} per transaction, {}, seed {}",
             self.workload,
             self.engine,
             self.clock,
-            self.records,
+            counted(self.records, "record"),
             if self.field_lengths == "constant" {
                 ""
             } else {
                 "up to "
             },
-            self.record_bytes,
+            counted(self.record_bytes as u64, "byte"),
             self.distribution,
-            self.ops_per_txn,
-            self.threads,
+            counted(self.ops_per_txn, "operation"),
+            counted(self.threads as u64, "thread"),
             self.seed
         )?;
         writeln!(f, "\n{:<14}{:>16}", "committed", self.committed)?;
@@ -286,12 +301,15 @@ impl fmt::Display for Report {
         if self.long_readers > 0 {
             writeln!(
                 f,
-                "{:<14}{:>16} by {} threads, 10,000 records each",
-                "long reads", self.long_reads, self.long_readers
+                "{:<14}{:>16} by {}, 10,000 records each",
+                "long reads",
+                self.long_reads,
+                counted(self.long_readers as u64, "thread")
             )?;
         }
         if self.held_snapshots > 0 {
-            writeln!(f, "{:<14}{:>16} snapshots", "held", self.held_snapshots)?;
+            let held = counted(self.held_snapshots as u64, "snapshot");
+            writeln!(f, "{:<14}{held:>16}", "held")?;
         }
         if self.scans > 0 {
             writeln!(
@@ -304,13 +322,13 @@ impl fmt::Display for Report {
         }
         write!(
             f,
-            "\n{:<20}{:>10}{:>10}{:>10}{:>10}{:>10}{:>10}",
+            "\n{:<20} {:>11} {:>11} {:>11} {:>11} {:>11} {:>11}",
             "latency, us", "p50", "p95", "p99", "p99.9", "max", "timed"
         )?;
         let line = |f: &mut fmt::Formatter<'_>, kind: &str, latency: &Latency| {
             write!(
                 f,
-                "\n{kind:<20}{:>10.2}{:>10.2}{:>10.2}{:>10.2}{:>10.2}{:>10}",
+                "\n{kind:<20} {:>11.2} {:>11.2} {:>11.2} {:>11.2} {:>11.2} {:>11}",
                 latency.p50, latency.p95, latency.p99, latency.p999, latency.max, latency.samples
             )
         };

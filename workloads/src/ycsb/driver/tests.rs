@@ -188,3 +188,37 @@ fn growth_is_expected_only_from_inserts() {
     assert_eq!(expected_inserts(1_000, 0.05), 100);
     assert_eq!(expected_inserts(u64::MAX, 1.0), u64::MAX);
 }
+
+#[test]
+fn columns_stay_apart_however_long_a_transaction_takes() {
+    let mut report = run(&Database::new(), &settings("recordcount=10", 100)).expect("it runs");
+    let latency = report.operations.get_mut("read").expect("most are reads");
+    // More than a day, in microseconds.
+    (latency.p50, latency.p95, latency.p99) = (1e6, 1e7, 1e8);
+    (latency.p999, latency.max) = (1e9, 1e11);
+    let shown = report.to_string();
+    let row = shown.lines().find(|line| line.starts_with("read "));
+    let cells = row.expect("it is shown").split_whitespace();
+    let numbers: Vec<f64> = cells
+        .skip(1)
+        .map(|it| it.parse().expect("one number"))
+        .collect();
+    assert_eq!(numbers[..5], [1e6, 1e7, 1e8, 1e9, 1e11]);
+    assert_eq!(numbers.len(), 6);
+}
+
+#[test]
+fn a_distribution_is_reported_with_its_own_parameters_only() {
+    for (name, expected) in [
+        ("uniform", "uniform"),
+        ("zipfian", "zipfian 0.99"),
+        ("latest", "latest 0.99"),
+        ("sequential", "sequential"),
+        ("hotspot", "hotspot 0.2 0.8"),
+        ("exponential", "exponential 95 0.8571428571"),
+    ] {
+        let text = format!("recordcount=10\nrequestdistribution={name}");
+        let report = run(&Database::new(), &settings(&text, 10)).expect("it runs");
+        assert_eq!(report.distribution, expected);
+    }
+}

@@ -81,6 +81,38 @@ fn zipfian_scatters_the_ranks_over_the_records() {
 }
 
 #[test]
+fn theta_next_to_1_is_as_skewed_as_1() {
+    for distance in [
+        1e-6,
+        1e-7,
+        2e-8,
+        1e-8,
+        1e-9,
+        1e-12,
+        1e-15,
+        f64::EPSILON / 2.0,
+    ] {
+        let ranks = Ranks::new(100, 1.0 - distance);
+        let counts = histogram(100, |random| ranks.draw(random));
+        let weights: Vec<_> = (0..100).map(|rank| weight(rank, 1.0)).collect();
+        assert_fits(&counts, &weights);
+        // Of many, where what a digit is worth counts: by the integral of 1 / x, which is within 1 / n of the sums.
+        let many = 1e15;
+        let ranks = Ranks::new(1_000_000_000_000_000, 1.0 - distance);
+        let mut random = SmallRng::seed_from_u64(7);
+        let below = (0..SAMPLES).filter(|_| (ranks.draw(&mut random) as f64) < 1e6);
+        let euler = 0.577_215_664_9;
+        let expected = (1e6_f64.ln() + euler) / (f64::ln(many) + euler) * f64::from(SAMPLES);
+        // Five standard deviations.
+        let difference = (below.count() as f64 - expected).abs();
+        assert!(
+            difference < 5.0 * (expected * 0.6).sqrt(),
+            "{distance}: {difference}"
+        );
+    }
+}
+
+#[test]
 fn zipfian_draws_again_instead_of_a_record_that_is_not_there_yet() {
     let mut chooser = Chooser::new(Distribution::Zipfian, 60, 80, 0.99);
     for records in [60, 100, 140] {

@@ -1,0 +1,65 @@
+//! The figures that the commands print.
+
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+/// Waits for its end, but not for ever. What it prints is less than a pipe holds.
+fn end(mut child: Child) -> Output {
+    let deadline = Instant::now() + Duration::from_mins(5);
+    while child.try_wait().expect("it is ours").is_none() {
+        if Instant::now() > deadline {
+            child.kill().expect("it is ours");
+            panic!("it does not end");
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    child.wait_with_output().expect("it has ended")
+}
+
+fn printed(arguments: &str) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_workloads"));
+    command.args(arguments.split_whitespace());
+    command.stdin(Stdio::null()).stdout(Stdio::piped());
+    let child = command.stderr(Stdio::piped()).spawn();
+    let output = end(child.expect("the command starts"));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    String::from_utf8(output.stdout).expect("text")
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn each_command_of_the_main_job_reports_its_own_memory() {
+    let text = printed("");
+    let heads: Vec<_> = text.lines().filter(|it| it.starts_with("$ ")).collect();
+    assert!(
+        heads[0].contains(" tpcc ") && heads[1].contains(" ycsb "),
+        "{text}"
+    );
+    let peaks = text.lines().filter_map(|it| it.strip_prefix("peak memory"));
+    let peaks: Vec<f64> = peaks
+        .map(|it| {
+            it.trim()
+                .trim_end_matches(" MiB")
+                .parse()
+                .expect("a number")
+        })
+        .collect();
+    // Two warehouses take more than 100 MB of records. As the peak of one process, the second could not be below the first.
+    assert!(peaks.len() == 2 && peaks[1] < peaks[0], "{text}");
+}
+
+#[test]
+fn one_is_no_plural() {
+    let text = printed(
+        "ycsb --read-ratio 50 --records 1 --value-size 1 --operations 1 --threads 1 --held-snapshots 1 --long-readers 1 \
+         --distribution uniform",
+    );
+    for part in [
+        " 1 record of 1 byte, uniform, 1 operation per transaction, 1 thread, ",
+        " 1 snapshot\n",
+        " by 1 thread, ",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+}
