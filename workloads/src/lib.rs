@@ -5,13 +5,14 @@
 pub mod engine;
 pub mod interruption;
 mod measure;
+pub mod memory;
 pub mod output;
 pub mod paper;
 mod team;
 pub mod tpcc;
 pub mod ycsb;
 
-pub use measure::{Latency, memory_bytes};
+pub use measure::Latency;
 
 use std::fmt;
 

@@ -3,6 +3,7 @@
 use indicatif::{ProgressBar, ProgressStyle};
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 use serde::Serialize;
+use std::path::Path;
 use std::time::Duration;
 
 /// The seed of one of the streams of random numbers that a run draws from: as good as different for each place and each
@@ -79,13 +80,8 @@ pub(crate) fn rss_bytes() -> Option<u64> {
     kernel_bytes("/proc/self/status", "VmRSS:")
 }
 
-/// The machine's memory, where the operating system tells.
-pub fn memory_bytes() -> Option<u64> {
-    kernel_bytes("/proc/meminfo", "MemTotal:")
-}
-
 /// A line of one of the kernel's files in which sizes have names.
-fn kernel_bytes(file: &str, name: &str) -> Option<u64> {
+pub(crate) fn kernel_bytes(file: impl AsRef<Path>, name: &str) -> Option<u64> {
     let text = std::fs::read_to_string(file).ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix(name))?;
     let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;

@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 use workloads::InputError;
+use workloads::memory::{Limit, gibibytes};
 
 /// Threads: at most far more than help, and few enough to be started.
 pub(super) const THREADS: RangeInclusive<usize> = 1..=1024;
@@ -68,14 +69,14 @@ pub(super) fn duration(name: &str, text: &str) -> Result<Duration, InputError> {
     Ok(Duration::from_secs_f64(seconds))
 }
 
-/// Refuses `what`, which takes at least so many bytes, if the machine has less memory and says so.
+/// Refuses `what`, which takes about so many bytes, if that is more than the process can have.
 pub(super) fn fits(what: &str, bytes: u64) -> Result<(), InputError> {
-    let gib = |bytes: u64| bytes as f64 / f64::from(1 << 30);
-    match workloads::memory_bytes() {
-        Some(memory) if bytes > memory => Err(InputError::new(format!(
-            "{what}: at least {:.1} GiB are needed, and the machine has {:.1} GiB; ask for less",
-            gib(bytes),
-            gib(memory)
+    match Limit::find() {
+        Some(limit) if bytes > limit.bytes => Err(InputError::new(format!(
+            "{what}: about {:.1} GiB are needed, and {} has {:.1} GiB; ask for less",
+            gibibytes(bytes),
+            limit.of,
+            gibibytes(limit.bytes)
         ))),
         _ => Ok(()),
     }

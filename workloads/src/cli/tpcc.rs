@@ -9,18 +9,17 @@ use std::path::PathBuf;
 use std::time::Duration;
 use workloads::InputError;
 use workloads::engine::Engine;
+use workloads::memory::Cost;
 use workloads::tpcc::schema::{Scale, key};
 use workloads::tpcc::transactions::Profile;
 use workloads::tpcc::{self, Mix, Settings};
 
-/// What a warehouse takes at least.
-const WAREHOUSE_BYTES: u64 = 100 << 20;
 /// Milliseconds between stock scans: up to a day.
 const INTERVALS: RangeInclusive<u64> = 1..=86_400_000;
 
 #[derive(Args)]
 pub(super) struct Tpcc {
-    /// Warehouses, each about 120 MiB.
+    /// Warehouses, each about 121 MiB as loaded, and 163 MiB with engine tplock.
     #[arg(long, default_value_t = 1)]
     warehouses: u32,
     /// Threads, each a terminal of one warehouse, in turn [default: one for each core].
@@ -70,7 +69,7 @@ impl Tpcc {
         let interval = self.stock_scan_interval;
         let interval = interval.map(|it| within("--stock-scan-interval", it, &INTERVALS));
         Ok(Settings {
-            warehouses: warehouses(self.warehouses)?,
+            warehouses: warehouses(self.warehouses, &self.engine)?,
             scale: Scale::default(),
             threads: within("--threads", threads, &THREADS)?,
             duration: duration("--duration", &self.duration)?,
@@ -84,12 +83,12 @@ impl Tpcc {
     }
 }
 
-/// The value of `--warehouses`.
-pub(super) fn warehouses(warehouses: u32) -> Result<u32, InputError> {
+/// The value of `--warehouses`, for the engine of this name.
+pub(super) fn warehouses(warehouses: u32, engine: &str) -> Result<u32, InputError> {
     let warehouses = within("--warehouses", warehouses, &(1..=key::MAX_WAREHOUSES))?;
     fits(
         &format!("--warehouses {warehouses}"),
-        u64::from(warehouses) * WAREHOUSE_BYTES,
+        Cost::of(engine).warehouses(warehouses),
     )?;
     Ok(warehouses)
 }

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 use workloads::InputError;
 use workloads::engine::Engine;
+use workloads::memory::Cost;
 use workloads::output;
 use workloads::ycsb::{
     self, Distribution, LengthDistribution, Limit, LongReads, Properties, ReadOnly, Settings,
@@ -107,12 +108,8 @@ impl Ycsb {
             properties.distribution = distribution;
         }
         properties.check()?;
-        let size = properties.fields.saturating_mul(properties.field_length);
-        let records = properties.loaded();
-        fits(
-            &format!("{records} records of up to {size} bytes"),
-            records.saturating_mul(size as u64),
-        )?;
+        let limit = self.limit(from_file.then_some(&properties))?;
+        self.fits(&properties, limit)?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let threads = self.threads.or(properties.threads).unwrap_or(cores);
         Ok(Settings {
@@ -129,10 +126,25 @@ impl Ycsb {
             )?,
             read_only: ReadOnly::default(),
             target: self.target.map(target).transpose()?,
-            limit: self.limit(from_file.then_some(&properties))?,
+            limit,
             seed: self.seed,
             properties,
         })
+    }
+
+    fn fits(&self, properties: &Properties, limit: Limit) -> Result<(), InputError> {
+        // How many there are in a time is not known before; the run looks at its memory.
+        let operations = limit.operations().unwrap_or(0);
+        let size = properties.fields.saturating_mul(properties.field_length);
+        let records = properties.loaded();
+        let inserts = match operations as f64 * properties.insert {
+            inserts if inserts >= 1.0 => format!(" and {inserts:.0} inserts"),
+            _ => String::new(),
+        };
+        fits(
+            &format!("{records} records of up to {size} bytes{inserts}"),
+            properties.bytes(Cost::of(&self.engine), operations),
+        )
     }
 
     /// The workload's name and properties, and whether they come from a file.

@@ -12,6 +12,7 @@ use super::transactions::{
 use crate::engine::{Engine, Read};
 use crate::interruption::{self, interrupted};
 use crate::measure::{progress, seed_of};
+use crate::memory;
 use crate::team::{self, Start};
 use std::convert::Infallible;
 use std::hint::black_box;
@@ -191,7 +192,8 @@ impl<E: Engine> Run<'_, E> {
             let checker = checker.transpose()?;
             let others = usize::from(scanner.is_some()) + usize::from(checker.is_some());
             let start = starter.begin(workers.len() + others);
-            self.watch(start, || workers.iter().all(ScopedJoinHandle::is_finished));
+            let done = || workers.iter().all(ScopedJoinHandle::is_finished);
+            let room = self.watch(start, done);
             let mut tally = Tally::default();
             for worker in workers {
                 tally.add(&worker.join().expect("a worker panicked"));
@@ -200,6 +202,7 @@ impl<E: Engine> Run<'_, E> {
             if let Some(checker) = checker {
                 checker.join().expect("the checker panicked");
             }
+            room?;
             Ok(Outcome {
                 tally,
                 seconds,
@@ -208,12 +211,15 @@ impl<E: Engine> Run<'_, E> {
         })
     }
 
-    /// Shows progress until the time is over.
-    fn watch(&self, start: Instant, done: impl Fn() -> bool) {
+    /// Shows progress until the time is over. Ends the run early if memory runs out.
+    fn watch(&self, start: Instant, done: impl Fn() -> bool) -> Result<(), String> {
         let bar = progress("running", None);
+        let mut memory = memory::Watch::new();
+        let mut room = Ok(());
         while !done() {
+            room = room.and_then(|()| memory.look());
             let left = self.settings.duration.saturating_sub(start.elapsed());
-            if left.is_zero() || interrupted().is_some() {
+            if room.is_err() || left.is_zero() || interrupted().is_some() {
                 self.stop.store(true, Relaxed);
             }
             sleep(left.clamp(Duration::from_millis(1), Duration::from_millis(100)));
@@ -227,6 +233,7 @@ impl<E: Engine> Run<'_, E> {
             bar.tick();
         }
         bar.finish_and_clear();
+        room
     }
 
     fn stopped(&self) -> bool {

@@ -16,6 +16,7 @@ use super::{Chooser, Lengths, Properties, fnv1a};
 use crate::engine::Engine;
 use crate::interruption::interrupted;
 use crate::measure::progress;
+use crate::memory;
 use long_readers::Read;
 use operations::Mix;
 use std::marker::PhantomData;
@@ -38,7 +39,8 @@ pub enum Limit {
 }
 
 impl Limit {
-    fn operations(self) -> Option<u64> {
+    /// The most operations, if that is limited.
+    pub fn operations(self) -> Option<u64> {
         match self {
             Self::Operations(operations) | Self::Either(operations, _) => Some(operations),
             Self::Duration(_) => None,
@@ -298,11 +300,19 @@ impl<'r, E: Engine, V: Record, T: Table<E, V>> Run<'r, E, V, T> {
         }
     }
 
-    /// Shows progress until the time is over or the work is done.
-    fn watch(&self, start: Instant, done: impl Fn() -> bool, observe: &mut dyn FnMut(&Progress)) {
+    /// Shows progress until the time is over or the work is done. Ends the run early if memory runs out.
+    fn watch(
+        &self,
+        start: Instant,
+        done: impl Fn() -> bool,
+        observe: &mut dyn FnMut(&Progress),
+    ) -> Result<(), String> {
         let bar = progress("running", None);
+        let mut memory = memory::Watch::new();
+        let mut room = Ok(());
         while !done() {
-            if interrupted().is_some() {
+            room = room.and_then(|()| memory.look());
+            if room.is_err() || interrupted().is_some() {
                 self.stop.store(true, Relaxed);
             }
             let pause = match self.settings.limit.duration() {
@@ -327,6 +337,7 @@ impl<'r, E: Engine, V: Record, T: Table<E, V>> Run<'r, E, V, T> {
             bar.tick();
         }
         bar.finish_and_clear();
+        room
     }
 
     /// Ends the run if its time is over. Whoever looks at the clock says so: beside many busy threads, the one that watches

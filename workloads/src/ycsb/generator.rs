@@ -237,6 +237,22 @@ impl Lengths {
         }
     }
 
+    /// The mean length, nearly.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "it is not above the longest"
+    )]
+    pub(super) fn mean(&self) -> u64 {
+        let span = self.longest - self.shortest;
+        if self.ranks.is_none() {
+            return self.shortest + span / 2;
+        }
+        // As if theta were 1: n ranks by the sum of their weights, which is ln n and Euler's constant.
+        let items = span as f64 + 1.0;
+        self.shortest + (items / (items.ln() + 0.577)) as u64
+    }
+
     /// A length.
     pub fn draw(&self, random: &mut SmallRng) -> u64 {
         match &self.ranks {

@@ -2,6 +2,7 @@
 
 use super::{LengthDistribution, Lengths, Properties};
 use crate::engine::Row;
+use crate::memory::Cost;
 use rand::rngs::SmallRng;
 use std::hint::black_box;
 
@@ -135,6 +136,27 @@ impl Record for Varied {
     }
 }
 
+impl Properties {
+    /// Bytes that the records take in a table of the engine: those loaded, and those that so many operations insert.
+    pub fn bytes(&self, cost: Cost, operations: u64) -> u64 {
+        let fields = self.fields as u64;
+        // Half an insert is none.
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "the conversion saturates"
+        )]
+        let inserts = (operations as f64 * self.insert) as u64;
+        let rows = self.loaded().saturating_add(inserts);
+        let value = fields.saturating_mul(self.field_lengths().mean());
+        if varies(self) {
+            let ends = fields.saturating_mul(size_of::<usize>() as u64);
+            return cost.rows(rows, value.saturating_add(ends), 2);
+        }
+        cost.rows(rows, value, u64::from(!matches!(value, 100 | 1_000)))
+    }
+}
+
 /// Whether the records of a workload are [`Varied`].
 pub(super) fn varies(properties: &Properties) -> bool {
     properties.field_length_distribution != LengthDistribution::Constant
@@ -185,6 +207,40 @@ mod tests {
             // The standard deviation of the mean is at most 0.2.
             assert!((measured - mean).abs() < 1.0, "{measured}, not {mean}");
         }
+    }
+
+    #[test]
+    fn memory_is_estimated_as_it_was_measured() {
+        // Bytes of a record as the peak of the process grew by them, with a million of them or 200,000 larger ones.
+        for (fields, length, lengths, mvcc, tplock) in [
+            (1, 1, "constant", 140, 216),
+            (1, 100, "constant", 189, 278),
+            (10, 100, "constant", 1_105, 1_165),
+            (10, 10, "uniform", 290, 363),
+            (1, 1_000, "uniform", 678, 731),
+            (10, 400, "constant", 4_127, 4_185),
+        ] {
+            let text = format!(
+                "recordcount=1000\nfieldcount={fields}\nfieldlength={length}\nfieldlengthdistribution={lengths}"
+            );
+            let properties = Properties::parse(&text).expect("valid");
+            for (engine, measured) in [("mvcc", mvcc), ("tplock", tplock)] {
+                let estimated = properties.bytes(Cost::of(engine), 0) / 1_000;
+                let near = measured * 85 / 100..=measured * 103 / 100;
+                assert!(near.contains(&estimated), "{engine} {text}: {estimated}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_inserted_takes_memory_too() {
+        let text = "recordcount=100\ninsertcount=50\ninsertproportion=0.5\nreadproportion=0.5\nupdateproportion=0";
+        let bytes = |operations| {
+            let properties = Properties::parse(text).expect("valid");
+            properties.bytes(Cost::of("mvcc"), operations)
+        };
+        assert_eq!(bytes(100), 2 * bytes(0));
+        assert_eq!(bytes(u64::MAX), u64::MAX);
     }
 
     #[test]

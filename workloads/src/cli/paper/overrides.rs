@@ -7,7 +7,10 @@ use clap::Args;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 use workloads::InputError;
+use workloads::engine::Engine;
+use workloads::memory::Cost;
 use workloads::paper::{Interval, Parameters};
+use workloads::ycsb::Properties;
 
 /// In place of an experiment's defaults. An experiment refuses what it does not have; `all` gives each what it has.
 #[derive(Args)]
@@ -153,7 +156,10 @@ impl Overrides {
         given.set(
             "warehouses",
             &mut to.warehouses,
-            self.warehouses.map(warehouses).transpose()?.map(Some),
+            self.warehouses
+                .map(|it| warehouses(it, mvcc::Database::NAME))
+                .transpose()?
+                .map(Some),
         );
         given.set(
             "mix",
@@ -162,10 +168,15 @@ impl Overrides {
         );
         given.set("seed", &mut to.seed, self.seed);
         let (records, size) = (to.records, to.value_size);
-        fits(
-            &format!("{records} records of {size} bytes"),
-            records.saturating_mul(size as u64),
-        )?;
+        let properties = Properties {
+            records,
+            fields: 1,
+            field_length: size,
+            ..Properties::default()
+        };
+        // Of one table, as the engine has it that takes least.
+        let bytes = properties.bytes(Cost::of(mvcc::Database::NAME), 0);
+        fits(&format!("{records} records of {size} bytes"), bytes)?;
         Ok(given.0)
     }
 }

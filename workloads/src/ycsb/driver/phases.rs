@@ -109,7 +109,7 @@ impl<E: Engine, V: Record, T: Table<E, V>> AnyRun for Run<'_, E, V, T> {
             let (threads, readers) = (threads?, readers?);
             let start = starter.begin(threads.len() + readers.len());
             let done = || threads.iter().all(ScopedJoinHandle::is_finished);
-            self.watch(start, done, &mut |progress| {
+            let room = self.watch(start, done, &mut |progress| {
                 observe(progress);
                 if memory.is_empty() && progress.elapsed >= WARM {
                     memory.push(Memory::now(self.engine, progress.elapsed));
@@ -127,6 +127,7 @@ impl<E: Engine, V: Record, T: Table<E, V>> AnyRun for Run<'_, E, V, T> {
                 .into_iter()
                 .map(|reader| reader.join().expect("a reader panicked"))
                 .sum();
+            room?;
             Ok::<_, String>((outcome, long_reads, elapsed.as_secs_f64()))
         })?;
         if outcome.missing > 0 {

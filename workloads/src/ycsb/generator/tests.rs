@@ -223,6 +223,21 @@ fn lengths_follow_their_distributions() {
         &draw(LengthDistribution::Zipfian),
         &[none, zipfian].concat(),
     );
+    for (distribution, counts) in [
+        (LengthDistribution::Uniform, &uniform),
+        (
+            LengthDistribution::Zipfian,
+            &draw(LengthDistribution::Zipfian),
+        ),
+    ] {
+        let lengths = (0..103).map(f64::from).zip(counts);
+        let sum: f64 = lengths.map(|(length, count)| length * count).sum();
+        let mean = Lengths::new(distribution, 3, 102).mean() as f64;
+        assert!(
+            (mean / (sum / f64::from(SAMPLES)) - 1.0).abs() < 0.05,
+            "{mean}"
+        );
+    }
     let constant = draw(LengthDistribution::Constant);
     assert!((constant[102] - f64::from(SAMPLES)).abs() < 0.5);
 }
