@@ -22,6 +22,7 @@ mod load;
 mod mix;
 pub mod random;
 mod report;
+mod sanity;
 pub mod schema;
 #[cfg(test)]
 mod tests;
@@ -32,4 +33,5 @@ pub use driver::{Settings, load_all, measure, run};
 pub use load::load;
 pub use mix::Mix;
 pub use report::{Report, TransactionReport};
+pub use sanity::Figure;
 pub use text::Text;

@@ -63,3 +63,42 @@ fn one_is_no_plural() {
         assert!(text.contains(part), "{part}: {text}");
     }
 }
+
+#[test]
+fn a_check_of_tpcc_says_what_is_out_of_bounds() {
+    let folder = tempfile::tempdir().expect("there is room");
+    let json = folder.path().join("json");
+    let text = printed(&format!(
+        "tpcc --warehouses 1 --threads 2 --duration 1 --check --mix 20,40,40,0,0 --profile vmvcc --json {}",
+        json.display()
+    ));
+    let figure = |name: &str| {
+        let line = text.lines().find(|line| line.starts_with(name));
+        line.expect("it is shown")
+    };
+    // The reduced profile names no customers and rolls nothing back; one warehouse has no other.
+    assert!(
+        figure("payments by last name").contains("OUT OF BOUNDS"),
+        "{text}"
+    );
+    assert!(
+        figure("new-orders rolled back").contains("OUT OF BOUNDS"),
+        "{text}"
+    );
+    assert!(
+        !figure("remote payments").contains("OUT OF BOUNDS"),
+        "{text}"
+    );
+    let report = std::fs::read_to_string(json).expect("the report is written");
+    let report: serde_json::Value = serde_json::from_str(&report).expect("it is JSON");
+    let names = &report["sanity"][4];
+    assert_eq!(
+        (&names["value"], &names["least"], &names["most"]),
+        (&0.0.into(), &57.0.into(), &63.0.into())
+    );
+    assert_eq!(
+        (&names["samples"], &names["by_chance"]),
+        (&report["transactions"]["payment"]["count"], &false.into())
+    );
+    assert!(report["sanity"][3]["value"].is_null());
+}

@@ -35,7 +35,8 @@ pub struct Settings {
     pub mix: Mix,
     /// How often one more thread scans the stock of a warehouse from a snapshot.
     pub stock_scan_interval: Option<Duration>,
-    /// Whether the consistency conditions are checked, after loading, every second, and at the end.
+    /// Whether the consistency conditions are checked, after loading, every second, and at the end; and what was asked for,
+    /// at the end.
     pub check: bool,
     /// Whether terminals wait as clause 5.2.5 says.
     pub think_times: bool,
@@ -378,6 +379,7 @@ impl<E: Engine> Worker<'_, E> {
         match kind {
             Kind::NewOrder => {
                 let input = NewOrder::draw(random, scale, warehouses, self.at);
+                self.tally.inputs.order(&input);
                 start = Instant::now();
                 let output = engine.run(|tx| {
                     attempts += 1;
@@ -389,6 +391,7 @@ impl<E: Engine> Worker<'_, E> {
                 self.payments += 1;
                 let key = (self.thread, self.payments);
                 let input = Payment::draw(random, scale, warehouses, self.at, key);
+                self.tally.inputs.payment(&input);
                 start = Instant::now();
                 let output = engine.run(|tx| {
                     attempts += 1;
@@ -398,6 +401,7 @@ impl<E: Engine> Worker<'_, E> {
             }
             Kind::OrderStatus => {
                 let input = OrderStatus::draw(random, scale, self.at);
+                self.tally.inputs.status(&input);
                 start = Instant::now();
                 black_box(engine.view(|view| {
                     attempts += 1;
@@ -432,6 +436,7 @@ impl<E: Engine> Worker<'_, E> {
             tally.count += 1;
         } else {
             tally.rolled_back += 1;
+            self.tally.inputs.rolled_back();
         }
         committed
     }

@@ -4,6 +4,7 @@ use super::Settings;
 use super::consistency::Violation;
 use super::driver::{Checks, Outcome};
 use super::mix::Kind;
+use super::sanity::{Figure, Inputs};
 use super::transactions::Profile;
 use crate::engine::Engine;
 use crate::interruption::interrupted;
@@ -18,6 +19,7 @@ pub(super) struct Tally {
     pub(super) kinds: [KindTally; Kind::ALL.len()],
     /// Districts for which a delivery found no order.
     pub(super) skipped_districts: u64,
+    pub(super) inputs: Inputs,
 }
 
 /// What a thread has done of one kind.
@@ -38,6 +40,7 @@ impl Tally {
             sum.latency.add(&kind.latency);
         }
         self.skipped_districts += other.skipped_districts;
+        self.inputs.add(&other.inputs);
     }
 }
 
@@ -99,6 +102,8 @@ pub struct Report {
     pub checks: u64,
     /// What the first check found that found one of them violated, which ended the run.
     pub violations: Vec<Violation>,
+    /// What the terminals asked for, with the bounds of clause 9.2.2.5, if it was to be checked.
+    pub sanity: Vec<Figure>,
     /// How often the stock of a warehouse was scanned, if it was asked for.
     pub stock_scans: Option<u64>,
     /// For the random numbers.
@@ -153,9 +158,29 @@ impl Report {
             think_times: settings.think_times,
             checks: checks.held,
             violations: checks.violations,
+            sanity: if settings.check {
+                tally.inputs.figures(settings.warehouses)
+            } else {
+                Vec::new()
+            },
             stock_scans: outcome.stock_scans,
             seed: settings.seed,
         }
+    }
+}
+
+impl Report {
+    fn show_sanity(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.sanity.is_empty() {
+            write!(
+                f,
+                "\n\nwhat was asked for, with the bounds of clause 9.2.2.5"
+            )?;
+        }
+        for figure in &self.sanity {
+            write!(f, "\n{figure}")?;
+        }
+        Ok(())
     }
 }
 
@@ -254,6 +279,7 @@ impl fmt::Display for Report {
             writeln!(f, "{:<16}{:>14}", "VIOLATED", numbers.join(", "))?;
         }
         let memory = mebibytes(self.peak_rss_bytes);
-        write!(f, "{:<16}{memory:>18}", "peak memory")
+        write!(f, "{:<16}{memory:>18}", "peak memory")?;
+        self.show_sanity(f)
     }
 }

@@ -349,3 +349,42 @@ fn columns_stay_apart_and_what_never_ran_has_no_latency() {
     assert_eq!(cells("payment"), ["0", "0", "0", "-", "-", "-", "-"]);
     assert_eq!(report.transactions["payment"].latency_us, None);
 }
+
+#[test]
+fn a_check_says_what_was_asked_for() {
+    let checked = report(&settings());
+    let [
+        rolled_back,
+        lines,
+        remote_lines,
+        remote_payments,
+        by_name,
+        statuses_by_name,
+    ] = &checked.sanity[..]
+    else {
+        panic!("six figures: {checked}")
+    };
+    let new_orders = checked.transactions["new_order"];
+    assert_eq!(
+        rolled_back.samples,
+        new_orders.count + new_orders.rolled_back
+    );
+    let percent = checked.rollbacks as f64 * 100.0 / rolled_back.samples as f64;
+    assert_eq!(rolled_back.value, Some(percent));
+    assert_eq!(lines.samples, rolled_back.samples);
+    let lines = lines.value.expect("there are lines") * lines.samples as f64;
+    assert!((lines - remote_lines.samples as f64).abs() < 0.5);
+    let payments = checked.transactions["payment"].count;
+    assert_eq!(
+        (remote_payments.samples, by_name.samples),
+        (payments, payments)
+    );
+    let statuses = checked.transactions["order_status"].count;
+    assert_eq!(statuses_by_name.samples, statuses);
+    let unchecked = report(&Settings {
+        check: false,
+        duration: Duration::from_millis(50),
+        ..settings()
+    });
+    assert!(unchecked.sanity.is_empty() && !unchecked.to_string().contains("9.2.2.5"));
+}

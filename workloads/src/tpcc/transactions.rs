@@ -76,6 +76,10 @@ impl Chosen {
         }
     }
 
+    fn is_by_name(&self) -> bool {
+        matches!(self, Self::Name(_))
+    }
+
     /// The customer's number: of `n` with the name, the one at `n / 2`, rounded up, by first name (clauses 2.5.2.2 and 2.6.2.2).
     ///
     /// # Panics

@@ -96,6 +96,17 @@ impl NewOrder {
         }
     }
 
+    /// How many lines it has.
+    pub(in crate::tpcc) fn lines(&self) -> u64 {
+        self.lines.len() as u64
+    }
+
+    /// How many of them another warehouse supplies.
+    pub(in crate::tpcc) fn remote_lines(&self) -> u64 {
+        let remote = |line: &&Line| line.supply_warehouse != self.warehouse;
+        self.lines.iter().filter(remote).count() as u64
+    }
+
     /// Runs within a transaction (clause 2.4.2).
     ///
     /// # Errors

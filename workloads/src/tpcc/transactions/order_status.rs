@@ -34,6 +34,11 @@ impl OrderStatus {
         }
     }
 
+    /// Whether the customer is chosen by last name.
+    pub(in crate::tpcc) fn is_by_name(&self) -> bool {
+        self.customer.is_by_name()
+    }
+
     /// Reads (clause 2.6.2).
     ///
     /// # Panics

@@ -66,6 +66,16 @@ impl Payment {
         }
     }
 
+    /// Whether the customer is of another warehouse.
+    pub(in crate::tpcc) fn is_remote(&self) -> bool {
+        self.resident.0 != self.key.warehouse
+    }
+
+    /// Whether the customer is chosen by last name.
+    pub(in crate::tpcc) fn is_by_name(&self) -> bool {
+        self.customer.is_by_name()
+    }
+
     /// Runs within a transaction (clause 2.5.2).
     ///
     /// # Panics
