@@ -8,7 +8,7 @@ mod measure;
 pub mod memory;
 pub mod output;
 pub mod paper;
-mod team;
+pub mod team;
 pub mod tpcc;
 pub mod ycsb;
 

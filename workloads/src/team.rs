@@ -87,7 +87,7 @@ impl Drop for Starter<'_> {
 ///
 /// # Errors
 /// A message that says so.
-pub(crate) fn spawn<'scope, T: Send + 'scope>(
+pub fn spawn<'scope, T: Send + 'scope>(
     scope: &'scope Scope<'scope, '_>,
     work: impl FnOnce() -> T + Send + 'scope,
 ) -> Result<ScopedJoinHandle<'scope, T>, String> {

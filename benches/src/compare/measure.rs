@@ -4,8 +4,10 @@ use super::peer::Peer;
 use super::rows::{Action, Op, Plan, SCAN};
 use std::cell::Cell;
 use std::hint::black_box;
+use std::process::exit;
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
+use workloads::{output, team};
 
 /// Transactions between two looks at the time. A look keeps the cache misses of the transactions before it and after it from overlapping, which costs as
 /// much as several of the shortest transactions.
@@ -54,7 +56,13 @@ impl Job<'_> {
             let running: Vec<_> = self
                 .plans
                 .iter()
-                .map(|plan| scope.spawn(|| thread(plan)))
+                .map(|plan| {
+                    team::spawn(scope, || thread(plan)).unwrap_or_else(|error| {
+                        // The threads that there are wait for this one.
+                        output::note(format_args!("error: {error}"));
+                        exit(1)
+                    })
+                })
                 .collect();
             running
                 .into_iter()

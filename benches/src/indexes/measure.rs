@@ -4,8 +4,10 @@ use super::OrderedIndex;
 use super::key::{Key, TABLES};
 use serde::Serialize;
 use std::hint::black_box;
+use std::process::exit;
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
+use workloads::{output, team};
 
 /// Entries of a scan forward and of one backwards.
 const FORWARD: usize = 100;
@@ -147,7 +149,13 @@ fn time(keys: &[Vec<Key>], limit: Duration, operation: impl Fn(Key) -> usize + S
     let times: Vec<f64> = std::thread::scope(|scope| {
         let running: Vec<_> = keys
             .iter()
-            .map(|keys| scope.spawn(|| thread(keys)))
+            .map(|keys| {
+                team::spawn(scope, || thread(keys)).unwrap_or_else(|error| {
+                    // The threads that there are wait for this one.
+                    output::note(format_args!("error: {error}"));
+                    exit(1)
+                })
+            })
             .collect();
         running
             .into_iter()

@@ -118,6 +118,7 @@ mod linux {
     use crate::sync::{AtomicBool, AtomicU64, Ordering, Wait};
     use crossbeam_utils::CachePadded;
     use rustix::thread::{CpuSet, sched_setaffinity};
+    use std::thread::{Builder, Scope, ScopedJoinHandle};
 
     /// Hand-overs for each pair: the smallest of this many settles within a few ticks.
     const ROUNDS: u64 = 2_000;
@@ -169,10 +170,24 @@ mod linux {
                 }
                 Ok(smallest)
             };
-            let sending = scope.spawn(send);
-            let smallest = scope.spawn(receive).join().expect("it does not panic");
+            let sending = start(scope, send, &failed)?;
+            // Without this one, the other would wait for ever.
+            let receiving = start(scope, receive, &failed)?;
+            let smallest = receiving.join().expect("it does not panic");
             sending.join().expect("it does not panic")?;
             smallest
+        })
+    }
+
+    /// Starts a thread.
+    fn start<'scope, T: Send + 'scope>(
+        scope: &'scope Scope<'scope, '_>,
+        run: impl FnOnce() -> T + Send + 'scope,
+        failed: &AtomicBool,
+    ) -> Result<ScopedJoinHandle<'scope, T>, AuditError> {
+        Builder::new().spawn_scoped(scope, run).map_err(|error| {
+            failed.store(true, Ordering::Relaxed);
+            AuditError(format!("cannot start a thread: {error}"))
         })
     }
 

@@ -4,6 +4,7 @@ mod long_readers;
 mod operations;
 mod pace;
 mod phases;
+mod streams;
 mod work;
 
 pub use long_readers::LongReads;

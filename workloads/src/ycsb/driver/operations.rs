@@ -1,6 +1,6 @@
 //! Draws the operations and runs them as transactions.
 
-use super::work::Streams;
+use super::streams::Streams;
 use super::{Run, Worker};
 use crate::engine::{Engine, Read};
 use crate::ycsb::record::{Record, touch};

@@ -3,40 +3,14 @@
 use super::Run;
 use super::operations::kind;
 use super::pace::{Pace, wait_for};
+use super::streams::Streams;
 use crate::engine::Engine;
-use crate::measure::seed_of;
 use crate::ycsb::Chooser;
 use crate::ycsb::record::Record;
 use crate::ycsb::report::Outcome;
 use crate::ycsb::table::Table;
-use rand::{SeedableRng, rngs::SmallRng};
 use std::sync::atomic::Ordering::{Relaxed, Release};
 use std::time::Instant;
-
-/// A thread's random numbers. Three streams, so that what it does depends neither on how often it was aborted nor on
-/// what others have inserted meanwhile.
-pub(super) struct Streams {
-    /// For the kinds of operations and the lengths of scans.
-    pub(super) operations: SmallRng,
-    /// For the records that they use.
-    pub(super) places: SmallRng,
-    /// For what is written.
-    pub(super) data: SmallRng,
-}
-
-impl Streams {
-    pub(super) fn new(seed: u64, thread: usize) -> Self {
-        let stream = |number| {
-            let place = (thread as u64) << 2 | number;
-            SmallRng::seed_from_u64(seed_of(seed, place))
-        };
-        Self {
-            operations: stream(0),
-            places: stream(1),
-            data: stream(2),
-        }
-    }
-}
 
 impl<E: Engine, V: Record, T: Table<E, V>> Run<'_, E, V, T> {
     /// Runs transactions from `begin` until the run is over; see [`Run::transact`] for `VIEWS`.
