@@ -157,7 +157,7 @@ pub use copy::{CopyError, Salvaged, salvage};
 pub use disk::{Directory, Disk, LOCK, Lock};
 pub use error::{Damage, Fault, Full, LogError, OpenError, ReadError, Stopped};
 pub use inspect::{Line, dump, verify};
-pub use log::{Log, Options, Reservation};
+pub use log::{Log, Options, Reservation, space};
 pub use open::{Opened, open};
 pub use scan::{Event, Progress, Summary, Visit};
 pub use walk::Position;

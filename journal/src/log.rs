@@ -180,14 +180,32 @@ impl Shared {
         rest(self.capacity, segment::FIRST)
     }
 
+    fn try_reserve(&self, space: u64) -> Result<bool, Stopped> {
+        let mut state = self.state();
+        state.check()?;
+        let promised = self.promise(&mut state, space);
+        if !promised && self.helper && state.spare.is_none() {
+            state.is_wanted = true;
+            self.changed.notify_all();
+        }
+        Ok(promised)
+    }
+
+    fn promise(&self, state: &mut State, space: u64) -> bool {
+        let wanted = state.reserved + space;
+        let fits = wanted <= state.rest || (state.spare.is_some() && wanted <= self.room());
+        if fits {
+            state.reserved = wanted;
+        }
+        fits
+    }
+
     fn reserve(&self, space: u64) -> Result<(), LogError> {
         let mut state = self.state();
         let attempts = state.attempts;
         loop {
             state.check()?;
-            let wanted = state.reserved + space;
-            if wanted <= state.rest || (state.spare.is_some() && wanted <= self.room()) {
-                state.reserved = wanted;
+            if self.promise(&mut state, space) {
                 return Ok(());
             }
             if state.spare.is_some() || state.is_making {
@@ -335,19 +353,37 @@ impl Log {
     /// [`LogError::Full`] if the disk or the log has no room; it may have some later.
     /// [`LogError::TooLarge`] if a segment is smaller. [`LogError::Stopped`].
     pub fn reserve(&self, bytes: usize) -> Result<Reservation, LogError> {
-        let space = frame::space(bytes);
-        if space > self.shared.room() {
-            let room = usize::try_from(self.shared.room()).unwrap_or(usize::MAX);
-            return Err(LogError::TooLarge {
-                bytes,
-                limit: room - frame::HEADER,
-            });
-        }
+        let space = self.space(bytes)?;
         self.shared.reserve(space)?;
-        Ok(Reservation {
+        Ok(self.promised(space))
+    }
+
+    fn space(&self, bytes: usize) -> Result<u64, LogError> {
+        let space = frame::space(bytes);
+        if space <= self.shared.room() {
+            return Ok(space);
+        }
+        let room = usize::try_from(self.shared.room()).unwrap_or(usize::MAX);
+        let limit = room - frame::HEADER;
+        Err(LogError::TooLarge { bytes, limit })
+    }
+
+    fn promised(&self, space: u64) -> Reservation {
+        Reservation {
             shared: Arc::clone(&self.shared),
             space,
-        })
+        }
+    }
+
+    /// As [`reserve`](Self::reserve), but where that would wait or make a segment, `None`. A helper,
+    /// if there is one, is asked for a segment then.
+    ///
+    /// # Errors
+    /// [`LogError::TooLarge`], [`LogError::Stopped`].
+    pub fn try_reserve(&self, bytes: usize) -> Result<Option<Reservation>, LogError> {
+        let space = self.space(bytes)?;
+        let promised = self.shared.try_reserve(space)?;
+        Ok(promised.then(|| self.promised(space)))
     }
 
     /// The cut that the log is durable up to.
@@ -367,6 +403,12 @@ impl Log {
     pub fn check(&self) -> Result<(), Stopped> {
         self.shared.check()
     }
+}
+
+/// The bytes of the log that a payload of so many bytes takes as a frame of its own. As a part of
+/// a frame it takes no more.
+pub fn space(bytes: usize) -> u64 {
+    frame::space(bytes)
 }
 
 /// Room in the log that nobody else gets. Dropping it gives the room back.
@@ -392,14 +434,24 @@ impl Reservation {
             .saturating_sub(frame::HEADER)
     }
 
-    /// Takes room for `bytes` of payload out of it; `None` if there is not as much.
-    pub fn split(&mut self, bytes: usize) -> Option<Self> {
-        let space = frame::space(bytes);
+    /// The bytes of the log that are promised: those of as many frames as it has room for, at
+    /// [`space`] each.
+    pub fn space(&self) -> u64 {
+        self.space
+    }
+
+    /// Takes so many bytes of the log out of it; `None` if there are not as many.
+    pub fn split_space(&mut self, space: u64) -> Option<Self> {
         self.space = self.space.checked_sub(space)?;
         Some(Self {
             shared: Arc::clone(&self.shared),
             space,
         })
+    }
+
+    /// Takes room for `bytes` of payload out of it; `None` if there is not as much.
+    pub fn split(&mut self, bytes: usize) -> Option<Self> {
+        self.split_space(frame::space(bytes))
     }
 
     /// Joins another to it, of the same log: payloads appended as one take no more room.
