@@ -2,6 +2,7 @@
 
 use crate::clock::Clock;
 use crate::conflict::{ConflictCause, Lost};
+use crate::feed::Announcement;
 use crate::index::{Hash, Inserts};
 use crate::protected::Protected;
 use crate::range::RangeRead;
@@ -112,13 +113,14 @@ impl Footprint {
         }
     }
 
-    /// Commits and returns the timestamp. `inside`: this is the transaction inside the gate, or one within it. On a conflict, no tuple is locked and nothing is installed.
+    /// Commits and returns the timestamp. The announcement is then still made. `inside`: this is the transaction inside the gate, or one within it. On a conflict, no tuple is locked and nothing is installed.
     ///
     /// No user code runs while tuples are locked, so locks are held for as long as this takes and no panic can leave one behind.
     pub(crate) fn commit(
         &mut self,
         shared: &Shared,
         inside: bool,
+        announcement: Option<&Announcement<'_>>,
         protected: Protected<'_>,
     ) -> Result<u64, Lost> {
         let mut attempt = 0;
@@ -127,7 +129,13 @@ impl Footprint {
             if !bug!("lock-kept-on-panic") {
                 self.walk_changed_ranges(protected);
             }
-            let committed = self.try_commit(shared, inside, protected);
+            if let Some(announcement) = announcement {
+                announcement.make();
+            }
+            let committed = self.try_commit(shared, inside, announcement, protected);
+            if let (Some(announcement), Err(_)) = (announcement, &committed) {
+                announcement.retract();
+            }
             attempt += 1;
             if committed.is_ok()
                 || attempt == ATTEMPTS
@@ -151,13 +159,14 @@ impl Footprint {
         &mut self,
         shared: &Shared,
         inside: bool,
+        announcement: Option<&Announcement<'_>>,
         protected: Protected<'_>,
     ) -> Result<u64, Lost> {
         let too_early = bug!("clock-before-locks").then(|| shared.clock.now());
         let seen_open = bug!("gate-before-locks") && !shared.is_closed_to_commits();
         lock(self.writes.sort())?;
         if !inside && !bug!("gate-ignored") && !seen_open && shared.is_closed_to_commits() {
-            self.wait_for_gate(shared)?;
+            self.wait_for_gate(shared, announcement)?;
         }
         if bug!("lock-kept-on-panic") {
             self.walk_changed_ranges(protected);
@@ -190,10 +199,21 @@ impl Footprint {
 
     /// Waits until commits need not wait, without the locks, and takes them again.
     #[cold]
-    fn wait_for_gate(&mut self, shared: &Shared) -> Result<(), Lost> {
+    fn wait_for_gate(
+        &mut self,
+        shared: &Shared,
+        announcement: Option<&Announcement<'_>>,
+    ) -> Result<(), Lost> {
         while shared.is_closed_to_commits() {
             unlock(self.writes.sort());
+            // Who is inside may wait for all that is announced.
+            if let Some(announcement) = announcement {
+                announcement.retract();
+            }
             shared.wait_for_gate();
+            if let Some(announcement) = announcement {
+                announcement.make();
+            }
             lock(self.writes.sort())?;
         }
         Ok(())

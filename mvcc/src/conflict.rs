@@ -63,6 +63,10 @@ pub enum ConflictCause {
     IndexAdded,
     /// The database got its first feed after this transaction had begun.
     FeedStarted,
+    /// The log of a durable database has no room for it now, on its disk or within its limit.
+    NoRoom,
+    /// The log of a durable database has stopped or is closed: durable tables are not written to any more.
+    LogStopped,
 }
 
 impl fmt::Display for ConflictCause {
@@ -74,17 +78,29 @@ impl fmt::Display for ConflictCause {
             Self::WriteLocked => "a row that it was going to write was locked",
             Self::IndexAdded => "an index was added that it has not kept up to date",
             Self::FeedStarted => "a write would be missing from a feed that was started",
+            Self::NoRoom => "a write has no room in the log",
+            Self::LogStopped => "a write cannot be logged, for the log has stopped",
         })
     }
 }
 
 impl fmt::Display for Conflict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "the transaction conflicts with a concurrent one and changed nothing: in table {:?}, {}; run it again",
-            self.table, self.cause
-        )
+        let (table, cause) = (&self.table, self.cause);
+        match cause {
+            ConflictCause::LogStopped => write!(
+                f,
+                "the transaction was refused and changed nothing: in table {table:?}, {cause}; `Store::stopped` says why, and opening the store again recovers what is durable"
+            ),
+            ConflictCause::NoRoom => write!(
+                f,
+                "the transaction was refused and changed nothing: in table {table:?}, {cause}; run it again when there is room"
+            ),
+            _ => write!(
+                f,
+                "the transaction conflicts with a concurrent one and changed nothing: in table {table:?}, {cause}; run it again"
+            ),
+        }
     }
 }
 
@@ -92,14 +108,21 @@ impl std::error::Error for Conflict {}
 
 impl ConflictCause {
     /// All of them, as they are declared.
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::ReadOverwritten,
         Self::AbsentKeyAppeared,
         Self::RangeChanged,
         Self::WriteLocked,
         Self::IndexAdded,
         Self::FeedStarted,
+        Self::NoRoom,
+        Self::LogStopped,
     ];
+
+    /// Whether no other transaction is to blame, but the log.
+    pub(crate) fn is_of_log(self) -> bool {
+        matches!(self, Self::NoRoom | Self::LogStopped)
+    }
 
     /// A name for labels of metrics and fields of events.
     ///
@@ -114,6 +137,8 @@ impl ConflictCause {
             Self::WriteLocked => "write_locked",
             Self::IndexAdded => "index_added",
             Self::FeedStarted => "feed_started",
+            Self::NoRoom => "no_room",
+            Self::LogStopped => "log_stopped",
         }
     }
 }

@@ -5,7 +5,7 @@ use crate::garbage;
 use crate::index::HashIndex;
 use crate::limited::{LimitedSnapshot, LimitedSnapshots};
 use crate::local::Local;
-use crate::retry::{RetryPolicy, RunError};
+use crate::retry::{Exhausted, RetryPolicy, RunError};
 use crate::shared::Shared;
 use crate::snapshot::Snapshot;
 use crate::sync::{Arc, Mutex, Ordering, counter, freed};
@@ -280,6 +280,22 @@ impl Database {
         Ok(OrderedTable::from_core(core))
     }
 
+    /// An ordered table that nobody finds by its name: it stands in for one that cannot be opened.
+    #[cfg(feature = "durable")]
+    pub(crate) fn unlisted<K, V>(&self, name: &str) -> OrderedTable<K, V>
+    where
+        K: Ord + Clone + Send + Sync + 'static,
+        V: Send + Sync + 'static,
+    {
+        let index = Index::Tree(Box::new(Tree::<K>::new()));
+        OrderedTable::from_core(Arc::new(TableCore::new::<K, V>(
+            usize::MAX,
+            &self.inner,
+            name,
+            index,
+        )))
+    }
+
     fn core<K: 'static, V: 'static>(
         &self,
         name: Name,
@@ -337,7 +353,8 @@ impl Database {
         match self.run_with(const { &RetryPolicy::new() }, transaction) {
             Ok(value) => Ok(value),
             Err(RunError::Aborted(error)) => Err(error),
-            Err(RunError::Exhausted(_)) => unreachable!("this policy has no limits"),
+            // This policy has no limits; so it was the log of a `Store`.
+            Err(RunError::Exhausted(exhausted)) => refuse_unlogged(&exhausted),
         }
     }
 
@@ -453,6 +470,11 @@ impl Database {
     pub fn clock(&self) -> Clock {
         self.inner.shared.clock.clone()
     }
+}
+
+#[cold]
+fn refuse_unlogged(exhausted: &Exhausted) -> ! {
+    panic!("{exhausted} (`Store::run` and `Database::run_with` return this as an error)")
 }
 
 impl fmt::Debug for Database {

@@ -24,7 +24,9 @@
 mod queue;
 
 pub use queue::Overflow;
-pub(crate) use queue::{Announced, FeedCore, Feeds};
+#[cfg(feature = "durable")]
+pub(crate) use queue::bound;
+pub(crate) use queue::{Announcement, FeedCore, Feeds};
 
 use crate::database::Database;
 use crate::read;

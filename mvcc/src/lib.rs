@@ -90,6 +90,8 @@ mod clock;
 mod commit;
 mod conflict;
 mod database;
+#[cfg(feature = "durable")]
+pub mod durable;
 mod feed;
 mod garbage;
 mod index;
@@ -130,6 +132,8 @@ mod writes;
 pub use clock::{Audit, AuditError, Clock, ClockChoice, ClockError, ClockKind};
 pub use conflict::{Conflict, ConflictCause};
 pub use database::{Builder, Database};
+#[cfg(feature = "durable")]
+pub use durable::{OpenError, Schema, Store, StoreError, StoreOptions, Ticket, WhenFull};
 pub use feed::{Change, Committed, Feed, Overflow};
 pub use limited::{LimitedSnapshot, SnapshotExpired};
 pub use read::Read;
@@ -142,6 +146,10 @@ pub use table::{AnyTable, Lookup, OrderedTable, Table, TableError};
 pub use timestamp::Timestamp;
 pub use transaction::Transaction;
 pub use view::View;
+
+/// How keys and values of durable tables become bytes: the traits, for types of one's own, and what stands for the standard types.
+#[cfg(feature = "durable")]
+pub use journal::codec;
 
 #[doc = include_str!("../guide.md")]
 pub mod guide {}

@@ -28,6 +28,9 @@ pub(crate) struct Local {
     spare_slot: Cell<Option<SlotRef>>,
     /// An emptied footprint for the next transaction.
     spare_footprint: Cell<Option<Box<RefCell<Footprint>>>>,
+    /// What its commits have to do with the log.
+    #[cfg(feature = "durable")]
+    pub(crate) logging: crate::durable::Logging,
     /// Emptied lists for the next collection.
     spare_lists: Cell<Lists>,
     /// The memory of some collected versions, for new ones.
@@ -225,6 +228,8 @@ impl Local {
             slot: shared.slots.acquire(),
             spare_slot: Cell::new(None),
             spare_footprint: Cell::default(),
+            #[cfg(feature = "durable")]
+            logging: crate::durable::Logging::default(),
             spare_lists: Cell::default(),
             at_hand: RefCell::default(),
             inside: Cell::new(false),

@@ -1,13 +1,17 @@
 //! Running a transaction until it commits, or until a policy says that it is enough.
 
-use crate::conflict::Conflict;
+use crate::conflict::{Conflict, Lost};
 use crate::database::Database;
+#[cfg(feature = "durable")]
+use crate::durable::{self, WhenFull};
+use crate::local::Local;
 use crate::shared::Worker;
 use crate::sync::{SMALL, back_off, pause};
 use crate::trace;
 use crate::transaction::Transaction;
 use std::cell::OnceCell;
 use std::fmt;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 /// So often a transaction may lose before it is run in a way that cannot lose. Among four threads on two cores that do nothing but increment one counter,
@@ -243,34 +247,74 @@ impl Database {
     pub fn run_with<T, E>(
         &self,
         policy: &RetryPolicy,
-        mut transaction: impl FnMut(&Transaction<'_>) -> Result<T, E>,
+        transaction: impl FnMut(&Transaction<'_>) -> Result<T, E>,
     ) -> Result<T, RunError<E>> {
+        let commit = |tx: &Transaction<'_>| tx.commit_untimed();
+        #[cfg(feature = "durable")]
+        let refused = |local: &Rc<Local>, lost| durable::wait_for_room(local, lost, WhenFull::Wait);
+        #[cfg(not(feature = "durable"))]
+        let refused = |_: &Rc<Local>, _| None::<Result<(), std::convert::Infallible>>;
+        let ran = self.run_committing(policy, transaction, commit, refused);
+        ran.map(|(value, ())| value).map_err(|failed| match failed {
+            Failed::Aborted(error) => RunError::Aborted(error),
+            Failed::Exhausted(exhausted) | Failed::Refused(exhausted, _) => {
+                RunError::Exhausted(exhausted)
+            }
+        })
+    }
+
+    /// Runs a transaction until it commits, or until a limit of the policy.
+    ///
+    /// `refused` is asked after each loss. If it says `None`, that was a conflict with others; else the transaction waited for something and is run
+    /// again while what that is is kept, or is given up.
+    #[inline]
+    #[cfg_attr(debug_assertions, track_caller)]
+    pub(crate) fn run_committing<T, E, C, R, X>(
+        &self,
+        policy: &RetryPolicy,
+        mut transaction: impl FnMut(&Transaction<'_>) -> Result<T, E>,
+        commit: impl Fn(&Transaction<'_>) -> Result<C, Lost>,
+        refused: impl Fn(&Rc<Local>, Lost) -> Option<Result<R, X>>,
+    ) -> Result<(T, C), Failed<E, X>> {
         let started = policy.deadline.map(|_| Instant::now());
         let local = OnceCell::new();
         let mut inside = None;
+        let mut waited_for = None;
         let mut attempt = 1;
         loop {
             let lost = {
                 let tx = Transaction::new(self.inner(), attempt);
                 let value = transaction(&tx).map_err(|error| {
                     tx.count(|worker| &worker.aborts);
-                    RunError::Aborted(error)
+                    Failed::Aborted(error)
                 })?;
-                match tx.commit_untimed() {
-                    Ok(()) => return Ok(value),
+                match commit(&tx) {
+                    Ok(committed) => return Ok((value, committed)),
                     Err(lost) => lost,
                 }
             };
-            if policy.is_over(attempt, started) {
-                return Err(RunError::Exhausted(Exhausted {
-                    attempts: attempt,
-                    // SAFETY: we have a handle of the database.
-                    conflict: unsafe { lost.describe() },
-                }));
-            }
             let local = local.get_or_init(|| self.inner().local());
+            let exhausted = || Exhausted {
+                attempts: attempt,
+                // SAFETY: we have a handle of the database.
+                conflict: unsafe { lost.describe() },
+            };
+            if lost.cause.is_of_log() {
+                // Those who have room in the log need the gate to make use of it.
+                inside = None;
+            }
+            // What it has waited for before is given up first.
+            drop(waited_for.take());
+            match refused(local, lost) {
+                Some(Err(reason)) => return Err(Failed::Refused(exhausted(), reason)),
+                Some(Ok(waited)) => waited_for = Some(waited),
+                None => {}
+            }
+            if policy.is_over(attempt, started) {
+                return Err(Failed::Exhausted(exhausted()));
+            }
             Worker::count(&local.worker().retries);
-            if inside.is_some() {
+            if inside.is_some() || waited_for.is_some() {
                 // A lock that a preempted thread held: at once again.
             } else if attempt >= policy.losses {
                 trace::info!(target: "mvcc", attempts = attempt, "exclusive run");
@@ -282,6 +326,15 @@ impl Database {
             attempt = attempt.saturating_add(1);
         }
     }
+}
+
+/// Why a transaction did not commit.
+pub(crate) enum Failed<E, X> {
+    /// The closure has returned an error.
+    Aborted(E),
+    Exhausted(Exhausted),
+    /// What it lost by cannot be mended by running it again.
+    Refused(Exhausted, X),
 }
 
 #[cfg(test)]

@@ -8,6 +8,8 @@ mod build;
 mod entry;
 mod write;
 
+#[cfg(feature = "durable")]
+pub(crate) use build::Fill;
 pub use build::IndexError;
 use entry::{Bounds, Entry};
 pub use write::Duplicate;
@@ -75,6 +77,13 @@ pub struct Index<I, T: AnyTable> {
 /// ```
 pub struct UniqueIndex<I, T: AnyTable> {
     index: Index<I, T>,
+}
+
+#[cfg(feature = "durable")]
+impl<I, T: AnyTable> UniqueIndex<I, T> {
+    pub(crate) fn of(index: Index<I, T>) -> Self {
+        Self { index }
+    }
 }
 
 /// What the handles of an index share.

@@ -13,6 +13,8 @@ use crate::sync::{
 };
 use crossbeam_epoch::Collector;
 use crossbeam_utils::CachePadded;
+#[cfg(feature = "durable")]
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 pub(crate) struct Shared {
@@ -45,6 +47,9 @@ pub(crate) struct Shared {
     /// The [`Catalog`].
     catalog: CachePadded<AtomicU64>,
     pub(crate) feeds: Feeds,
+    /// The log of a durable database.
+    #[cfg(feature = "durable")]
+    pub(crate) log: OnceLock<Arc<crate::durable::Logger>>,
     pub(crate) reservations: Reservations,
     /// The last field: what it still has deferred runs when it goes, and counts down `deferred`.
     pub(crate) collector: Collector,
@@ -69,22 +74,39 @@ pub(crate) struct Worker {
     pub(crate) pool: Pool,
     /// A lower bound of the timestamp of a commit that is under way, if there are feeds; see [`crate::feed`].
     pub(crate) announced: AtomicU64,
+    /// What its commits have for the log.
+    #[cfg(feature = "durable")]
+    pub(crate) logged: Mutex<crate::durable::Buffer>,
 }
 
 /// What commits have to know of beyond tables and rows. Each transaction remembers the catalog as it was when it began.
 ///
-/// The lowest bit says whether there are feeds. The rest counts the changes.
+/// The lowest bit says whether there are feeds, the next whether there is a log. The rest counts the changes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Catalog(u64);
 
 impl Catalog {
+    const FEEDS: u64 = 1;
+    const LOG: u64 = 2;
+
     pub(crate) fn has_feeds(self) -> bool {
-        self.0 & 1 != 0
+        self.0 & Self::FEEDS != 0
     }
 
-    /// The next one.
-    fn changed(self, has_feeds: bool) -> Self {
-        Self((self.0 | 1) + 1 + u64::from(has_feeds))
+    #[cfg(feature = "durable")]
+    pub(crate) fn has_log(self) -> bool {
+        self.0 & Self::LOG != 0
+    }
+
+    /// Whether somebody is told of commits.
+    #[inline]
+    pub(crate) fn is_watched(self) -> bool {
+        self.0 & (Self::FEEDS | Self::LOG) != 0
+    }
+
+    /// The next one, with these of the two bits.
+    fn changed(self, bits: u64) -> Self {
+        Self((self.0 | Self::FEEDS | Self::LOG) + 1 + bits)
     }
 }
 
@@ -102,6 +124,8 @@ impl Worker {
             garbage: Mutex::default(),
             pool: Pool::new(spare),
             announced: AtomicU64::default(),
+            #[cfg(feature = "durable")]
+            logged: Mutex::default(),
         }
     }
 
@@ -160,6 +184,8 @@ impl Shared {
             turn: Mutex::default(),
             catalog: CachePadded::default(),
             feeds: Feeds::default(),
+            #[cfg(feature = "durable")]
+            log: OnceLock::new(),
             reservations: Reservations::default(),
             collector: Collector::new(),
         }
@@ -253,15 +279,26 @@ impl Shared {
     /// Notes that a table gets an index. `note` is told the new catalog before anyone sees it. For those inside the gate.
     pub(crate) fn add_index(&self, note: impl FnOnce(Catalog)) {
         let catalog = self.catalog();
-        let changed = catalog.changed(catalog.has_feeds());
+        let changed = catalog.changed(catalog.0 & (Catalog::FEEDS | Catalog::LOG));
         note(changed);
         self.catalog.store(changed.0, Ordering::SeqCst);
     }
 
     /// Notes whether there are feeds. For those inside the gate.
     pub(crate) fn set_feeds(&self, any: bool) {
-        let changed = self.catalog().changed(any);
+        let log = self.catalog().0 & Catalog::LOG;
+        let changed = self
+            .catalog()
+            .changed(log | if any { Catalog::FEEDS } else { 0 });
         self.catalog.store(changed.0, Ordering::SeqCst);
+    }
+
+    /// Notes that there is a log from now on, before anybody else can commit.
+    #[cfg(feature = "durable")]
+    pub(crate) fn set_log(&self) {
+        let bits = self.catalog().0 & Catalog::FEEDS | Catalog::LOG;
+        self.catalog
+            .store(self.catalog().changed(bits).0, Ordering::SeqCst);
     }
 
     pub(crate) fn join(&self) -> Arc<CachePadded<Worker>> {

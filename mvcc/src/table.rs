@@ -330,6 +330,9 @@ pub struct TableCore {
     indexed_at: Mutex<Option<Catalog>>,
     /// Commits that failed because of this table, by cause.
     pub(crate) conflicts: ConflictCounts,
+    /// How its rows get into the log, if they do.
+    #[cfg(feature = "durable")]
+    pub(crate) logged: OnceLock<crate::durable::RowCodec>,
 }
 
 impl TableCore {
@@ -357,6 +360,8 @@ impl TableCore {
             indexes: OnceLock::new(),
             indexed_at: Mutex::default(),
             conflicts: ConflictCounts::default(),
+            #[cfg(feature = "durable")]
+            logged: OnceLock::new(),
         }
     }
 

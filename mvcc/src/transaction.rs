@@ -3,7 +3,9 @@
 use crate::commit::{Footprint, ScanRead};
 use crate::conflict::{Conflict, ConflictCause, Lost};
 use crate::database::Inner;
-use crate::feed::Announced;
+#[cfg(feature = "durable")]
+use crate::durable;
+use crate::feed::Announcement;
 use crate::garbage;
 use crate::index::WARM;
 use crate::local::Local;
@@ -404,7 +406,9 @@ impl<'db> Transaction<'db> {
         } else {
             let committed = self.commit_writes();
             // SAFETY: we borrow the database.
-            committed.map_err(|lost| unsafe { lost.describe() })?
+            let timestamp = committed.map_err(|lost| unsafe { lost.describe() })?;
+            self.wake_logger();
+            timestamp
         };
         Ok(Timestamp::new(timestamp))
     }
@@ -416,7 +420,30 @@ impl<'db> Transaction<'db> {
             Worker::count(&self.local.worker().commits);
             return Ok(());
         }
-        self.commit_writes().map(|_| ())
+        self.commit_writes()?;
+        self.wake_logger();
+        Ok(())
+    }
+
+    /// Commits for those who wait for the log, or have a ticket. The timestamp is `None` if nothing was written.
+    #[cfg(feature = "durable")]
+    pub(crate) fn commit_logged(&self) -> Result<Option<u64>, Lost> {
+        if self.footprint.borrow().writes.is_empty() {
+            Worker::count(&self.local.worker().commits);
+            return Ok(None);
+        }
+        self.commit_writes().map(Some)
+    }
+
+    /// Sees to it that what was committed gets into the log, if there is one.
+    #[inline]
+    fn wake_logger(&self) {
+        #[cfg(feature = "durable")]
+        if self.footprint.borrow().catalog.has_log()
+            && let Some(log) = self.database.shared.log.get()
+        {
+            log.wake();
+        }
     }
 
     /// Aborts: nothing happened. The same as dropping it.
@@ -436,14 +463,30 @@ impl<'db> Transaction<'db> {
         let shared = &self.database.shared;
         let mut footprint = self.footprint.borrow_mut();
         let worker = self.local.worker();
-        let announced = footprint.catalog.has_feeds();
-        let announced = announced.then(|| Announced::new(shared, worker));
-        let committed = footprint.commit(shared, self.local.is_inside(), self.protected());
+        let is_watched = footprint.catalog.is_watched();
+        #[cfg(feature = "durable")]
+        let logged = if is_watched {
+            // Encodes: user code, before anything is locked or announced (I8).
+            let logged = durable::Logged::of(&footprint.writes, footprint.catalog, &self.local);
+            logged.inspect_err(|lost| self.count_conflict(lost))?
+        } else {
+            None
+        };
+        let announcement = is_watched.then(|| Announcement::new(shared, worker));
+        let announcement = announcement.as_ref();
+        let inside = self.local.is_inside();
+        let committed = footprint.commit(shared, inside, announcement, self.protected());
         let timestamp = committed.inspect_err(|lost| self.count_conflict(lost))?;
         Worker::count(&worker.commits);
         let writes = footprint.writes.entries();
-        if let Some(announced) = &announced {
-            announced.record(timestamp, writes);
+        if let Some(announcement) = announcement {
+            announcement.record(timestamp, writes);
+            // Before the announcement is taken back: then the log is complete up to what is announced.
+            #[cfg(feature = "durable")]
+            if let Some(logged) = logged {
+                logged.publish(timestamp);
+            }
+            announcement.retract();
         }
         shared.advance(timestamp, shared.clock.coarse_step());
         let mut garbage = worker.garbage.lock();
@@ -468,10 +511,12 @@ impl<'db> Transaction<'db> {
         if is_due {
             garbage::collect_some(&self.local);
         }
-        if let Some(announced) = announced {
+        if let Some(announcement) = announcement {
             // It may wait for somebody who waits for these.
             self.local.give_back_reserved(self.slot);
-            announced.finish(timestamp, self.local.is_inside());
+            if !inside {
+                announcement.wait_for_room(timestamp);
+            }
         }
         Ok(timestamp)
     }

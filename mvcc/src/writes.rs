@@ -305,7 +305,7 @@ impl Write {
         unsafe { order_of(self.tuple) }
     }
 
-    fn buffered(&self) -> Option<NonNull<Version>> {
+    pub(crate) fn buffered(&self) -> Option<NonNull<Version>> {
         self.version.as_ref().map(|new| new.version.as_ptr())
     }
 

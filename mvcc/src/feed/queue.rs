@@ -104,72 +104,72 @@ impl Feeds {
     }
 }
 
-/// A commit that may be under way, until this is dropped.
-pub(crate) struct Announced<'s> {
+/// What a commit announces, if somebody is told of commits.
+///
+/// No user code runs between [`make`](Self::make) and [`retract`](Self::retract), and nobody waits there for a gate or for a place in a
+/// queue. So whoever waits for all that is announced does not wait long, and not for itself.
+pub(crate) struct Announcement<'s> {
     shared: &'s Shared,
     worker: &'s Worker,
-    /// The announcement of a commit that this one is nested in: comparing keys may run anything.
-    outer: u64,
 }
 
 /// Announces nothing.
 const NONE: u64 = 0;
 
-impl<'s> Announced<'s> {
-    /// Announces a commit of this worker's thread.
+impl<'s> Announcement<'s> {
     pub(crate) fn new(shared: &'s Shared, worker: &'s Worker) -> Self {
-        let outer = worker.announced.load(Ordering::Relaxed);
-        if outer == NONE && !bug!("commit-unannounced") {
+        Self { shared, worker }
+    }
+
+    /// Announces that a commit of this worker's thread is under way.
+    pub(crate) fn make(&self) {
+        if !bug!("commit-unannounced") {
             // SeqCst: before the clock is read. Partner: `bound`.
-            worker
+            self.worker
                 .announced
-                .store(shared.recent().max(1), Ordering::SeqCst);
+                .store(self.shared.recent().max(1), Ordering::SeqCst);
         }
-        Self {
-            shared,
-            worker,
-            outer,
+    }
+
+    /// Takes that back: the commit is recorded, or has changed nothing.
+    pub(crate) fn retract(&self) {
+        // SeqCst: the commit is recorded, if it was one.
+        self.worker.announced.store(NONE, Ordering::SeqCst);
+        for feed in &*self.shared.feeds.all() {
+            feed.wake_receiver();
+        }
+        #[cfg(feature = "durable")]
+        if let Some(log) = self.shared.log.get() {
+            log.nudge();
         }
     }
 
     /// Adds the commit to all feeds. Before the transaction's slot is closed.
     pub(crate) fn record(&self, timestamp: u64, writes: &[Write]) {
+        let feeds = self.shared.feeds.all();
+        if feeds.is_empty() {
+            return;
+        }
         let rows = writes.iter().map(|write| Row::of(write, timestamp));
         let rows: Arc<[Row]> = rows.collect();
-        for feed in &*self.shared.feeds.all() {
+        for feed in &*feeds {
             let rows = rows.clone();
             feed.add(self.shared, Record { timestamp, rows });
         }
     }
 
-    /// Takes the announcement of a commit at this timestamp back, and waits where a feed is full. `inside`: others wait for this
-    /// thread, so it does not wait.
-    pub(crate) fn finish(self, timestamp: u64, inside: bool) {
-        let shared = self.shared;
-        let is_nested = self.outer != NONE;
-        drop(self);
-        if !inside && !is_nested {
-            for feed in &*shared.feeds.all() {
-                feed.wait_for_room(timestamp);
-            }
-        }
-    }
-}
-
-impl Drop for Announced<'_> {
-    fn drop(&mut self) {
-        // SeqCst: the commit is recorded, if it was one.
-        self.worker.announced.store(self.outer, Ordering::SeqCst);
+    /// Waits where a feed is full, after a commit at this timestamp. For those whom nobody waits for.
+    pub(crate) fn wait_for_room(&self, timestamp: u64) {
         for feed in &*self.shared.feeds.all() {
-            feed.wake_receiver();
+            feed.wait_for_room(timestamp);
         }
     }
 }
 
 /// All later records have timestamps that are not below this.
-fn bound(shared: &Shared) -> u64 {
+pub(crate) fn bound(shared: &Shared) -> u64 {
     let now = shared.clock.now();
-    // The clock was read before. Partner: `Announced::new`.
+    // The clock was read before. Partner: `Announcement::make`.
     fence(Ordering::SeqCst);
     let announced = |worker: &Worker| match worker.announced.load(Ordering::SeqCst) {
         NONE => None,

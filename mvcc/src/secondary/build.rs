@@ -170,12 +170,7 @@ impl Database {
                 })
             };
         }
-        let keys = move |key: &T::Key, value: &T::Value| {
-            let mut keys: Vec<I> = keys(key, value).into_iter().collect();
-            keys.sort_unstable();
-            keys.dedup();
-            keys
-        };
+        let keys = sorted(keys);
         let built = self
             .fill(table, &entries, is_unique, &keys)
             .ok_or_else(|| {
@@ -203,6 +198,90 @@ impl Database {
     }
 
     /// Adds the entries of all rows. `None`: two rows have the same key of a unique index.
+    /// An index of a table that nobody uses yet, and what fills it once the table has its rows.
+    #[cfg(feature = "durable")]
+    pub(crate) fn declare_index<T, I, X>(
+        &self,
+        table: &T,
+        name: &str,
+        is_unique: bool,
+        keys: impl Fn(&T::Key, &T::Value) -> X + Send + Sync + 'static,
+    ) -> (Index<I, T>, Fill)
+    where
+        T: AnyTable<Key: Ord + Clone> + Clone + Send + 'static,
+        I: IndexKey,
+        X: IntoIterator<Item = I>,
+    {
+        self.inner().check(table.core());
+        let table_name = table.core().shared_name();
+        let entries = Name::Entries {
+            table: table_name.as_ref().into(),
+            index: name.into(),
+        };
+        let (entries, is_declared) = match self.ordered(entries) {
+            Ok(entries) => (entries, Ok(())),
+            Err(error) => (self.unlisted(name), Err(IndexError::Table(error))),
+        };
+        let core = Arc::new(IndexCore {
+            name: name.into(),
+            table: table_name,
+            is_unique,
+            keys: Box::new(sorted(keys)),
+            entries,
+            // Whoever reads the table begins after it is filled.
+            built: self.snapshot().timestamp(),
+        });
+        let index = Index {
+            core: core.clone(),
+            table: table.clone(),
+        };
+        let table = table.clone();
+        let fill = move |database: &Self| {
+            is_declared?;
+            database.fill_declared(&table, &core)?;
+            let shared = &database.inner().shared;
+            table.core().add_index(Maintained::new(core), shared);
+            Ok(())
+        };
+        (index, Box::new(fill))
+    }
+
+    /// Adds the entries of all rows, in small transactions: nobody else is there.
+    #[cfg(feature = "durable")]
+    fn fill_declared<T, I>(
+        &self,
+        table: &T,
+        core: &IndexCore<I, T::Key, T::Value>,
+    ) -> Result<(), IndexError>
+    where
+        T: AnyTable<Key: Ord + Clone>,
+        I: IndexKey,
+    {
+        let snapshot = self.snapshot();
+        let of_row = |(key, value)| {
+            let entry = move |index_key| Entry::new(index_key, T::Key::clone(key));
+            (core.keys)(key, value).into_iter().map(entry)
+        };
+        let mut all: Vec<_> = snapshot.iter(table).flat_map(of_row).collect();
+        all.sort_unstable();
+        if core.is_unique && all.windows(2).any(|pair| pair[0].key == pair[1].key) {
+            return Err(IndexError::Duplicate(Duplicate {
+                table: core.table.clone(),
+                index: Some(core.name.clone()),
+            }));
+        }
+        for some in all.chunks(ENTRIES) {
+            let inserted: Result<(), std::convert::Infallible> = self.run(|tx| {
+                for entry in some {
+                    tx.insert(&core.entries, entry.clone(), ());
+                }
+                Ok(())
+            });
+            let Ok(()) = inserted;
+        }
+        Ok(())
+    }
+
     fn fill<T, I>(
         &self,
         table: &T,
@@ -237,6 +316,26 @@ impl Database {
 }
 
 /// The table's index of this name.
+/// What fills a declared index.
+#[cfg(feature = "durable")]
+pub(crate) type Fill = Box<dyn FnOnce(&Database) -> Result<(), IndexError> + Send>;
+
+/// How many entries are added in one transaction.
+#[cfg(feature = "durable")]
+const ENTRIES: usize = 256;
+
+/// The index keys of a row, each once.
+fn sorted<K, V, I: IndexKey, X: IntoIterator<Item = I>>(
+    keys: impl Fn(&K, &V) -> X + Send + Sync + 'static,
+) -> impl Fn(&K, &V) -> Vec<I> + Send + Sync + 'static {
+    move |key, value| {
+        let mut keys: Vec<I> = keys(key, value).into_iter().collect();
+        keys.sort_unstable();
+        keys.dedup();
+        keys
+    }
+}
+
 fn find<T: AnyTable>(table: &T, name: &str) -> Option<Arc<dyn Maintain<T::Key, T::Value>>> {
     let indexes = table.core().indexes::<T::Key, T::Value>();
     let mut all = indexes.into_iter().flat_map(Maintained::all);

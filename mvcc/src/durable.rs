@@ -1,0 +1,114 @@
+//! Tables that survive the process: a log, checkpoints, recovery, behind the same transactions.
+//!
+//! [`Store`] is where to begin. The log itself is the package `tsc-journal`, which knows no transactions; this module says what goes into
+//! it, and when.
+//!
+//! # What is promised
+//!
+//! Commits have one serialization order, that of their timestamps. *What is recovered is the state after a prefix of that order*, with all that was
+//! reported durable. A transaction has one of three outcomes: it is committed, it is aborted, or, if the log stops between the two
+//! moments when it is visible and when it is durable, it is unknown which: [`StoreError::Unknown`].
+//!
+//! # How a commit gets into the log
+//!
+//! 1. Before it locks, it encodes its writes to durable tables, which is user code (I8), and takes room for them in the log. So a full disk is met
+//!    while nothing has happened.
+//! 2. It announces itself, as for a [feed](crate::Feed): a lower bound of the timestamp that it is going to have. It locks, reads the clock,
+//!    validates and installs. It puts its record, with its timestamp, into its thread's buffer. It takes the announcement back.
+//! 3. Whoever has the turn reads the clock, then all announcements: the *cut* is the lowest of these. All commits below the cut are in the
+//!    buffers, and none will be below it any more; the argument is that of the feed. It takes their records out of all buffers, sorts
+//!    them by timestamp, and appends them as one frame: one write, one sync. Then all below the cut is durable.
+//!
+//! So frames are complete up to a cut and follow each other in the order of timestamps, and a frame is recovered whole or not at all: what is recovered
+//! is a prefix. No commit writes what all threads write; no one waits for the disk with a lock, an announcement or an open slot.
+//!
+//! # Who writes
+//!
+//! A thread that waits for its own commit takes the turn if nobody has it: then no other thread has to wake up for one client's commit.
+//! Otherwise a thread of the store does. While one frame is written the commits for the next gather, so groups are as large as the disk is slow.
+//!
+//! # Why nobody waits for ever
+//!
+//! Between announcing a commit and taking that back runs no user code, and who waits for the gate takes it back meanwhile. So the cut is
+//! held back by threads only that were preempted in these few hundred nanoseconds, and moves on when they do.
+//!
+//! A thread has room in the log only while it has records that are not written, or is in a commit. So who waits for room waits for
+//! the writing of records, or for commits.
+//!
+//! # What is stored
+//!
+//! Readings of the time-stamp counter are not: the order in the log is the number of transactions in it. A checkpoint holds the rows of a
+//! snapshot that was taken after the checkpoint's place in the log was fixed, and is finished when the log is durable up to that
+//! snapshot. The frames behind its place may repeat some of what it holds; since the last write to a row wins, that changes nothing.
+
+mod buffer;
+mod checkpoint;
+mod error;
+mod logger;
+mod open;
+mod record;
+mod recovery;
+mod schema;
+mod store;
+mod ticket;
+
+pub(crate) use buffer::{Buffer, Logged, Logging, RowCodec};
+pub use error::{OpenError, StoreError};
+pub(crate) use logger::Logger;
+pub use open::{OpenProgress, StoreOptions, WhenFull};
+pub use schema::{Schema, Versioned};
+pub use store::{CheckpointStats, Store, StoreStats};
+pub use ticket::Ticket;
+
+pub use journal::{CopyError, Disk, Stopped};
+
+use crate::conflict::{ConflictCause, Lost};
+use crate::local::Local;
+use crate::sync::pause;
+use journal::LogError;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// How long to wait before a log that had no room is asked again.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// Room that a thread's next commit can take. It is given up with this.
+pub(crate) struct RoomInHand(Rc<Local>);
+
+impl Drop for RoomInHand {
+    fn drop(&mut self) {
+        self.0.logging.keep_room(None);
+    }
+}
+
+/// What to do after a transaction has lost. `None`: it was not because of the log. Else the log has room for it now, or why it has not.
+///
+/// Whoever calls this has no slot open: it may take as long as the disk.
+#[cold]
+pub(crate) fn wait_for_room(
+    local: &Rc<Local>,
+    lost: Lost,
+    when_full: WhenFull,
+) -> Option<Result<RoomInHand, LogError>> {
+    let logger = local.shared().log.get()?;
+    match lost.cause {
+        ConflictCause::NoRoom => {}
+        ConflictCause::LogStopped => {
+            let stopped = logger.stopped().cloned();
+            return Some(Err(LogError::Stopped(
+                stopped.unwrap_or(Stopped { fault: None }),
+            )));
+        }
+        _ => return None,
+    }
+    loop {
+        match logger.reserve(local.logging.wanted.get()) {
+            Ok(room) => {
+                local.logging.keep_room(Some(room));
+                return Some(Ok(RoomInHand(local.clone())));
+            }
+            Err(LogError::Full(_)) if when_full == WhenFull::Wait => pause(PAUSE),
+            Err(error) => return Some(Err(error)),
+        }
+    }
+}

@@ -1,0 +1,291 @@
+//! Opening a store: options, declarations, recovery.
+
+use super::checkpoint::Checkpointer;
+use super::error::OpenError;
+use super::logger::Logger;
+use super::recovery::{Carried, Recovered, Recovery};
+use super::schema::{Declared, Schema, Shape};
+use super::store::Store;
+use crate::database::{Builder, Database};
+use crate::sync::Arc;
+use journal::{Directory, Disk, Event, LogError, Options, Progress, ReadError};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+
+/// What a transaction does that has no room in the log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WhenFull {
+    /// It is refused, with [`StoreError::Full`].
+    #[default]
+    Refuse,
+    /// It waits until there is room.
+    Wait,
+}
+
+/// How far the opening of a store is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct OpenProgress {
+    /// Bytes that were read.
+    pub read: u64,
+    /// Bytes that there may be to read.
+    pub total: u64,
+}
+
+/// How a store is opened and kept.
+#[must_use = "options do nothing until `open`"]
+pub struct StoreOptions {
+    database: Builder,
+    journal: Options,
+    when_full: WhenFull,
+    checkpoint_bytes: Option<u64>,
+    progress: Option<Box<dyn FnMut(OpenProgress)>>,
+}
+
+impl fmt::Debug for StoreOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StoreOptions")
+            .field("journal", &self.journal)
+            .field("when_full", &self.when_full)
+            .field("checkpoint_bytes", &self.checkpoint_bytes)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Default for StoreOptions {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The default size of a segment in bytes: an empty store takes two.
+const SEGMENT: u64 = 16 << 20;
+
+impl StoreOptions {
+    /// The default options.
+    pub fn new() -> Self {
+        Self {
+            database: Database::builder(),
+            journal: Options {
+                segment_bytes: SEGMENT,
+                ..Options::default()
+            },
+            when_full: WhenFull::default(),
+            checkpoint_bytes: None,
+            progress: None,
+        }
+    }
+
+    /// How the database is made that the tables are in: its name, clock, ...
+    pub fn database(mut self, builder: Builder) -> Self {
+        self.database = builder;
+        self
+    }
+
+    /// The size of the files that the log consists of, in bytes: 16 MiB by default. What one transaction writes must fit into one.
+    pub fn segment_bytes(mut self, bytes: u64) -> Self {
+        self.journal.segment_bytes = bytes;
+        self
+    }
+
+    /// The most bytes that the log may take: 4 GiB by default, and at least four segments. Where a checkpoint does not come in time,
+    /// transactions find it full.
+    pub fn log_bytes(mut self, bytes: u64) -> Self {
+        self.journal.log_bytes = bytes;
+        self
+    }
+
+    /// The size of the log in bytes at which a checkpoint is written, as long as the last checkpoint is not larger than that; then it is that one's
+    /// size. Four segments by default, at most half of the log's limit.
+    pub fn checkpoint_bytes(mut self, bytes: u64) -> Self {
+        self.checkpoint_bytes = Some(bytes);
+        self
+    }
+
+    /// What a transaction does that has no room in the log: by default it is refused.
+    pub fn when_full(mut self, when_full: WhenFull) -> Self {
+        self.when_full = when_full;
+        self
+    }
+
+    /// Is told how far the opening is, after each frame and block that is read.
+    pub fn progress(mut self, progress: impl FnMut(OpenProgress) + 'static) -> Self {
+        self.progress = Some(Box::new(progress));
+        self
+    }
+
+    /// Opens a store, as [`Store::open`].
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn open<T>(
+        mut self,
+        directory: impl AsRef<Path>,
+        declare: impl FnOnce(&mut Schema) -> T,
+    ) -> Result<(Store, T), OpenError> {
+        let (schema, declared) = self.declare(declare)?;
+        let directory = directory.as_ref();
+        let disk = Directory::create(directory).map_err(|source| OpenError::Directory {
+            path: directory.display().to_string(),
+            source,
+        })?;
+        Ok((self.recover(Arc::new(disk), schema)?, declared))
+    }
+
+    /// Opens a store on any [`Disk`].
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn open_on<T>(
+        mut self,
+        disk: Arc<dyn Disk>,
+        declare: impl FnOnce(&mut Schema) -> T,
+    ) -> Result<(Store, T), OpenError> {
+        let (schema, declared) = self.declare(declare)?;
+        Ok((self.recover(disk, schema)?, declared))
+    }
+
+    /// User code, before anything is touched.
+    fn declare<T>(
+        &mut self,
+        declare: impl FnOnce(&mut Schema) -> T,
+    ) -> Result<(Schema, T), OpenError> {
+        let builder = std::mem::take(&mut self.database);
+        let database = builder.build().map_err(OpenError::Clock)?;
+        let mut schema = Schema::new(database);
+        let declared = declare(&mut schema);
+        match schema.error.take() {
+            Some(error) => Err(error),
+            None => Ok((schema, declared)),
+        }
+    }
+
+    fn recover(self, disk: Arc<dyn Disk>, schema: Schema) -> Result<Store, OpenError> {
+        let Self {
+            journal: options,
+            when_full,
+            checkpoint_bytes,
+            progress,
+            ..
+        } = self;
+        let (database, fills) = (schema.database, schema.fills);
+        let tables: Arc<[Declared]> = schema.tables.into();
+        let (opened, recovered) = read(&database, &tables, disk, &options, progress)?;
+        let journal::Opened {
+            log,
+            writer,
+            summary,
+        } = opened;
+        let shapes = Shapes::new(&tables, recovered);
+        for (table, number) in tables.iter().zip(&shapes.numbers) {
+            table.rows.set_number(*number);
+        }
+        let limit = options.log_bytes.max(4 * options.segment_bytes);
+        let least = (4 * options.segment_bytes).min(limit / 2);
+        let least = checkpoint_bytes.unwrap_or(least);
+        let logger = Arc::new(Logger::new(log, writer, summary.up_to, least, limit));
+        if !shapes.new.is_empty() {
+            logger.append(&shapes.new).map_err(open_error)?;
+        }
+        for fill in fills {
+            fill(&database)?;
+        }
+        // From now on commits are logged. There were none but ours.
+        let shared = &database.inner().shared;
+        let _ = shared.log.set(logger.clone());
+        shared.set_log();
+        let checkpointer = Checkpointer::new(tables, shapes.numbers, shapes.carried, least);
+        let store = Store::new(database, logger, checkpointer, when_full);
+        store.start(shapes.is_migrated)?;
+        Ok(store)
+    }
+}
+
+/// Reads what is in the log into the tables.
+fn read(
+    database: &Database,
+    tables: &Arc<[Declared]>,
+    disk: Arc<dyn Disk>,
+    options: &Options,
+    mut progress: Option<Box<dyn FnMut(OpenProgress)>>,
+) -> Result<(journal::Opened, Recovered), OpenError> {
+    let mut recovery = Recovery::start(database, tables)?;
+    let visit = &mut |event: Event<'_>, read: Progress| {
+        if let Some(progress) = &mut progress {
+            progress(OpenProgress {
+                read: read.read,
+                total: read.total,
+            });
+        }
+        recovery.visit(&event)
+    };
+    let opened = journal::open(disk, options, visit);
+    // A loader says why it has ended, so what it says comes first.
+    let recovered = recovery.finish()?;
+    Ok((opened.map_err(refused)?, recovered))
+}
+
+/// What the recovery has refused, where the journal only passes it on.
+fn refused(error: journal::OpenError) -> OpenError {
+    match error {
+        journal::OpenError::Read(ReadError::Refused(reason)) => {
+            match reason.downcast::<OpenError>() {
+                Ok(error) => *error,
+                Err(reason) => journal::OpenError::Read(ReadError::Refused(reason)).into(),
+            }
+        }
+        error => error.into(),
+    }
+}
+
+pub(super) fn open_error(error: LogError) -> OpenError {
+    let error = match error {
+        LogError::Full(full) => journal::OpenError::Full(full),
+        other => journal::OpenError::Read(ReadError::Refused(Box::new(other))),
+    };
+    error.into()
+}
+
+/// Which tables the log has, by number.
+struct Shapes {
+    /// The numbers of the declared tables.
+    numbers: Vec<u32>,
+    /// The records of those that are new.
+    new: Vec<u8>,
+    carried: BTreeMap<u32, (Shape, Carried)>,
+    /// Whether there are rows of earlier versions.
+    is_migrated: bool,
+}
+
+impl Shapes {
+    fn new(tables: &[Declared], mut recovered: Recovered) -> Self {
+        let known = recovered.shapes;
+        let mut next = known.last_key_value().map_or(0, |(last, _)| last + 1);
+        let (mut numbers, mut new) = (Vec::new(), Vec::new());
+        for table in tables {
+            let stored = known.iter().find(|(_, shape)| **shape == table.shape);
+            let number = stored.map_or(next, |(number, _)| *number);
+            if stored.is_none() {
+                table.shape.encode(number, &mut new);
+                next += 1;
+            }
+            numbers.push(number);
+        }
+        let (mut carried, mut is_migrated) = (BTreeMap::new(), false);
+        for (number, shape) in known {
+            if tables.iter().all(|table| table.shape.name != shape.name) {
+                let rows = recovered.carried.remove(&number).unwrap_or_default();
+                carried.insert(number, (shape, rows));
+            } else {
+                is_migrated |= !numbers.contains(&number);
+            }
+        }
+        Self {
+            numbers,
+            new,
+            carried,
+            is_migrated,
+        }
+    }
+}

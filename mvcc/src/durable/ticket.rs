@@ -1,0 +1,80 @@
+//! Waiting until a commit is durable.
+
+use super::error::StoreError;
+use super::logger::Logger;
+use crate::shared::Shared;
+use crate::sync::Arc;
+use crate::timestamp::Timestamp;
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+/// A commit that is visible, and will be durable: from [`Store::submit`](super::Store::submit).
+///
+/// It is a [`Future`] as well, for any executor. Dropping it changes nothing: the commit becomes durable all the same.
+#[must_use = "it says whether the commit is durable"]
+pub struct Ticket {
+    logger: Arc<Logger>,
+    shared: Arc<Shared>,
+    timestamp: u64,
+    /// Its number among those that wait for the same, once it does.
+    number: Option<u64>,
+}
+
+impl Ticket {
+    pub(super) fn new(logger: Arc<Logger>, shared: Arc<Shared>, timestamp: u64) -> Self {
+        Self {
+            logger,
+            shared,
+            timestamp,
+            number: None,
+        }
+    }
+
+    /// The commit's place in the serialization order.
+    pub fn timestamp(&self) -> Timestamp {
+        Timestamp::new(self.timestamp)
+    }
+
+    /// Whether the commit is durable already, as far as that is known.
+    pub fn is_durable(&self) -> bool {
+        self.logger.is_durable(self.timestamp)
+    }
+
+    /// Waits until the commit is durable.
+    ///
+    /// # Errors
+    /// [`StoreError::Unknown`] if the log stops before.
+    pub fn wait(self) -> Result<(), StoreError> {
+        let waited = self.logger.wait(&self.shared, self.timestamp);
+        waited.map_err(|_| StoreError::Unknown)
+    }
+}
+
+impl Future for Ticket {
+    type Output = Result<(), StoreError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        let number = *this.number.get_or_insert_with(|| this.logger.ticket());
+        let poll = this.logger.poll(this.timestamp, number, context.waker());
+        poll.map_err(|_| StoreError::Unknown)
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        if let Some(number) = self.number {
+            self.logger.forget((self.timestamp, number));
+        }
+    }
+}
+
+impl fmt::Debug for Ticket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ticket")
+            .field("timestamp", &self.timestamp)
+            .field("is_durable", &self.is_durable())
+            .finish_non_exhaustive()
+    }
+}
