@@ -94,7 +94,7 @@ pub(crate) fn wait_for_room(
     match lost.cause {
         ConflictCause::NoRoom => {}
         ConflictCause::LogStopped => {
-            let stopped = logger.stopped().cloned();
+            let stopped = logger.check().cloned();
             return Some(Err(LogError::Stopped(
                 stopped.unwrap_or(Stopped { fault: None }),
             )));

@@ -117,6 +117,16 @@ impl Logger {
         self.stopped.get()
     }
 
+    /// The same, also if it was not the logger that has met the fault.
+    pub(super) fn check(&self) -> Option<&Stopped> {
+        if self.stopped().is_none()
+            && let Err(stopped) = self.log.check()
+        {
+            self.stop(stopped).wake();
+        }
+        self.stopped()
+    }
+
     pub(super) fn is_durable(&self, timestamp: u64) -> bool {
         // Acquire, with the release in `publish`.
         timestamp < self.durable.load(Ordering::Acquire)
@@ -211,6 +221,12 @@ impl Logger {
             .any(|worker| worker.logged.lock().has_records())
     }
 
+    /// Whether there is something that a round would write, or somebody whom it would wake: who waits for what had nothing to write waits
+    /// for the cut alone.
+    fn has_work(&self, shared: &Shared) -> bool {
+        Self::has_records(shared) || !self.waiting.lock().is_empty()
+    }
+
     /// The commits that are recorded and not durable yet.
     pub(super) fn pending(shared: &Shared) -> u64 {
         let workers = shared.workers();
@@ -243,8 +259,8 @@ impl Logger {
 
     /// What the thread of the logger does until the log is closed.
     ///
-    /// No wake-up is lost: it says what it wants before it looks once more, and who records or takes an announcement back looks at what it
-    /// wants after that. So one of the two sees the other.
+    /// No wake-up is lost: it says what it wants before it looks once more, and who records, waits or takes an announcement back looks at what
+    /// it wants after that. So one of the two sees the other.
     pub(super) fn run(&self, shared: &Shared) {
         loop {
             let mut round = self.round(shared, self.turn.lock());
@@ -252,7 +268,7 @@ impl Logger {
             self.wants.store(wants, Ordering::SeqCst);
             if wants == HELD {
                 round = self.round(shared, self.turn.lock());
-            } else if Self::has_records(shared) && self.stopped().is_none() {
+            } else if self.has_work(shared) && self.stopped().is_none() {
                 self.wants.store(BUSY, Ordering::SeqCst);
                 continue;
             }

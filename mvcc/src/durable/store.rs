@@ -329,7 +329,7 @@ impl Store {
 
     /// Why the log has stopped or is closed, if it is.
     pub fn stopped(&self) -> Option<&Stopped> {
-        self.inner.logger.stopped()
+        self.inner.logger.check()
     }
 
     /// The names of the tables that are stored and not declared.
@@ -357,7 +357,7 @@ impl Store {
                 rows: last.rows,
                 bytes: last.bytes,
             }),
-            is_stopped: logger.stopped().is_some(),
+            is_stopped: logger.check().is_some(),
         }
     }
 }
