@@ -307,7 +307,8 @@ pub struct RangeRead {
     pub(crate) cause: ConflictCause,
     /// Where the range was found, in the order of a walk in this direction. `None`: it has to be walked through again.
     nodes: Option<(Direction, Vec<NodeRead>)>,
-    bounds: Box<dyn WalkAgain>,
+    /// Gone while user code runs with them that may use the transaction.
+    bounds: Option<Box<dyn WalkAgain>>,
 }
 
 impl RangeRead {
@@ -323,7 +324,7 @@ impl RangeRead {
             table: NonNull::from(table),
             cause,
             nodes: Some((direction, nodes)),
-            bounds: Box::new(TypedBounds(bounds.0, bounds.1)),
+            bounds: Some(Box::new(TypedBounds(bounds.0, bounds.1))),
         }
     }
 
@@ -340,14 +341,27 @@ impl RangeRead {
 
     /// Finds out which tuples are there now. Compares keys.
     pub(crate) fn walk_again(&mut self, protected: Protected<'_>) {
-        // SAFETY: the database keeps the table.
-        let table = unsafe { self.table.as_ref() };
-        self.nodes = Some((Direction::Up, self.bounds.walk(table, protected)));
+        if let Some(bounds) = &self.bounds {
+            self.found_again(bounds.walk(self.table, protected));
+        }
     }
 
-    /// Forgets what a read in this direction has found beyond a tuple.
+    /// Notes which tuples there are now.
+    pub(crate) fn found_again(&mut self, nodes: Vec<NodeRead>) {
+        self.nodes = Some((Direction::Up, nodes));
+    }
+
+    /// Takes the bounds, for what runs user code. `None`: something of the kind is under way.
+    pub(crate) fn take_bounds(&mut self) -> Option<Box<dyn WalkAgain>> {
+        self.bounds.take()
+    }
+
+    pub(crate) fn put_back(&mut self, bounds: Box<dyn WalkAgain>) {
+        self.bounds = Some(bounds);
+    }
+
+    /// Forgets what a read in this direction has found beyond a tuple; see [`WalkAgain::stop`].
     pub(crate) fn stop(&mut self, direction: Direction, last: NonNull<Tuple>) {
-        self.bounds.stop(direction, last);
         let Some((order, mut nodes)) = self.nodes.take() else {
             return;
         };
@@ -364,16 +378,21 @@ impl RangeRead {
     }
 }
 
-/// The bounds of a range, for those who do not know their type.
-trait WalkAgain {
-    fn walk(&self, table: &TableCore, protected: Protected<'_>) -> Vec<NodeRead>;
+/// The bounds of a range, for those who do not know their type. Runs user code: compares, clones and drops keys.
+pub(crate) trait WalkAgain {
+    /// What there is now between them, in their table.
+    fn walk(&self, table: NonNull<TableCore>, protected: Protected<'_>) -> Vec<NodeRead>;
+
+    /// Lets a read in this direction end with a tuple that it has found.
     fn stop(&mut self, direction: Direction, last: NonNull<Tuple>);
 }
 
 struct TypedBounds<K>(Bound<K>, Bound<K>);
 
 impl<K: TreeKey> WalkAgain for TypedBounds<K> {
-    fn walk(&self, table: &TableCore, protected: Protected<'_>) -> Vec<NodeRead> {
+    fn walk(&self, table: NonNull<TableCore>, protected: Protected<'_>) -> Vec<NodeRead> {
+        // SAFETY: the database keeps the table.
+        let table = unsafe { table.as_ref() };
         // SAFETY: bounds are made with their table's key type.
         let tree = unsafe { table.index.tree() };
         let bounds = (&self.0, &self.1);

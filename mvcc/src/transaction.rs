@@ -1,6 +1,6 @@
 //! Read-write transactions.
 
-use crate::commit::{Footprint, ScanRead};
+use crate::commit::{Footprint, RangeInUse, ScanRead};
 use crate::conflict::{Conflict, ConflictCause, Lost};
 use crate::database::Inner;
 use crate::feed::Announced;
@@ -24,7 +24,7 @@ use crate::tree::TreeKey;
 use crate::tuple::{Removed, Tuple};
 use crate::version::{OwnedVersion, Version};
 use crate::writes::{Mark, Moment, NewVersion, Write, Writes};
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, RefCell, RefMut};
 use std::fmt;
 use std::mem::ManuallyDrop;
 use std::ops::Bound;
@@ -604,7 +604,9 @@ impl<'db> Transaction<'db> {
             let found = table.find(key, self.protected());
             let mut footprint = self.footprint.borrow_mut();
             if let Some(tuple) = found {
-                let Some(seen) = self.read(&mut footprint, core, tuple, own) else {
+                let seen;
+                (footprint, seen) = self.read(footprint, core, tuple, own);
+                let Some(seen) = seen else {
                     removed.note(tuple);
                     continue;
                 };
@@ -663,14 +665,16 @@ impl<'db> Transaction<'db> {
     }
 
     /// The version of a tuple that this transaction sees, with these of its own writes. `None`: the tuple is removed.
+    ///
+    /// It gives the footprint back, which is not borrowed while it compares keys: that is user code, which may use the transaction.
     #[inline]
-    fn read(
-        &self,
-        footprint: &mut Footprint,
+    fn read<'t>(
+        &'t self,
+        mut footprint: RefMut<'t, Footprint>,
         table: &TableCore,
         tuple: NonNull<Tuple>,
         own: impl Fn(&Writes, NonNull<Tuple>) -> Option<NonNull<Version>> + Copy,
-    ) -> Option<SeenVersion> {
+    ) -> (RefMut<'t, Footprint>, Option<SeenVersion>) {
         let untimed = |version| SeenVersion {
             version,
             at_timestamp: false,
@@ -678,29 +682,33 @@ impl<'db> Transaction<'db> {
         if !bug!("own-write-unseen")
             && let Some(version) = own(&footprint.writes, tuple)
         {
-            return Some(untimed(version.as_ptr()));
+            return (footprint, Some(untimed(version.as_ptr())));
         }
         let clock = &self.database.shared.clock;
         // SAFETY: we are protected since the tuple was found in a table of this type; our slot is open.
         if let Some(version) = unsafe { footprint.reads.read_untimed(NonNull::from(table), tuple) }
         {
-            return Some(untimed(version.as_ptr()));
+            return (footprint, Some(untimed(version.as_ptr())));
         }
         loop {
             let timestamp = footprint.reads.take_timestamp(clock);
             // SAFETY: as above; the open slot protects every timestamp since it began.
             let (version, newest) = match unsafe { read_at(tuple, timestamp) } {
                 Seen::Version(version, newest) => (version, newest),
-                Seen::Dead => return None,
+                Seen::Dead => return (footprint, None),
             };
             if newest || self.doomed.get() {
-                return Some(SeenVersion {
+                let seen = SeenVersion {
                     version,
                     at_timestamp: true,
-                });
+                };
+                return (footprint, Some(seen));
             }
             // Overwritten since: a commit would fail, unless we can move on to now.
-            self.doomed.set(!footprint.extend(clock, self.protected()));
+            drop(footprint);
+            let extended = Footprint::extend(&self.footprint, clock, self.protected());
+            self.doomed.set(!extended);
+            footprint = self.footprint.borrow_mut();
         }
     }
 }
@@ -741,9 +749,12 @@ impl RowReader for Transaction<'_> {
             shard,
             inserts,
         });
+        drop(footprint);
         let own = |writes: &Writes, tuple| writes.get_as_of(tuple, moment);
         let row = |tuple| {
-            let seen = self.read(&mut footprint, table, tuple, own)?;
+            let footprint = self.footprint.borrow_mut();
+            let (mut footprint, seen) = self.read(footprint, table, tuple, own);
+            let seen = seen?;
             if seen.at_timestamp {
                 footprint.record(table, tuple, seen.version);
             }
@@ -791,9 +802,11 @@ impl RangeReader for Transaction<'_> {
         let number = footprint.ranges.len();
         // Before its rows are read: that may move the timestamp on, if what was read so far is unchanged.
         footprint.ranges.push(read);
+        drop(footprint);
         let own = |writes: &Writes, tuple| writes.get_as_of(tuple, moment);
         Rows::new(&walked, room, last, Some(number), |tuple| {
-            let seen = self.read(&mut footprint, table, tuple, own)?;
+            let footprint = self.footprint.borrow_mut();
+            let seen = self.read(footprint, table, tuple, own).1?;
             // SAFETY: as in `look_up`.
             unsafe { read::value_of::<V>(seen.version) }
         })
@@ -805,7 +818,9 @@ impl RangeReader for Transaction<'_> {
         direction: Direction,
         last: NonNull<Tuple>,
     ) {
-        self.footprint.borrow_mut().ranges[read].stop(direction, last);
+        if let Some(range) = RangeInUse::new(&self.footprint, read) {
+            range.stop(direction, last);
+        }
         // It may have been for what is forgotten now.
         self.doomed.set(false);
     }
