@@ -21,7 +21,7 @@ pub(crate) use walk::{NodeRead, Walked};
 
 use crate::garbage::Unlinked;
 use crate::protected::Protected;
-use crate::sync::{AtomicBool, AtomicPtr, Ordering, SMALL, Wait, bug};
+use crate::sync::{AtomicBool, AtomicPtr, Ordering, SMALL, Wait, bug, held};
 use crate::tuple::{OwnedTuple, Tuple};
 use content::Content;
 use std::cmp::Ordering as Order;
@@ -61,7 +61,10 @@ impl<K> Node<K> {
         // Acquire: pairs with the release store in `NodeLock::drop`.
         let locked = self.locked.swap(true, Ordering::Acquire);
         // Not `then_some`: a lock that is made and dropped unlocks the node.
-        (!locked).then(|| NodeLock(self))
+        (!locked).then(|| {
+            held::lock();
+            NodeLock(self)
+        })
     }
 
     /// Locks the node if its content is still this one, with so many entries.
@@ -98,6 +101,7 @@ impl<K> NodeLock<'_, K> {
 impl<K> Drop for NodeLock<'_, K> {
     fn drop(&mut self) {
         self.0.locked.store(false, Ordering::Release);
+        held::unlock();
     }
 }
 
@@ -331,7 +335,12 @@ struct NodeRemoval<'p, K> {
 
 impl<K: TreeKey> Removal for NodeRemoval<'_, K> {
     fn apply(&mut self) -> Option<Unlinked> {
-        let lock = self.node.lock_as(self.content, self.len)?;
+        let Some(lock) = self.node.lock_as(self.content, self.len) else {
+            if bug!("keys-dropped-under-a-lock") {
+                self.new = None;
+            }
+            return None;
+        };
         Some(Unlinked::Node(lock.replace(self.new.take()?)))
     }
 }
