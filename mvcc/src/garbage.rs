@@ -180,7 +180,7 @@ pub(crate) fn collect_some(local: &Local) {
     // has nothing to do fetches it. Should it be a long transaction on purpose, the pauses take a small part of the time in which so much was written, for there is
     // none before that has doubled.
     let piled_up = local.worker().garbage.lock().piles_up(deferred);
-    if let Some(times) = piled_up.filter(|_| !local.is_inside()) {
+    if let Some(times) = piled_up {
         pause((PAUSE * times).min(LONGEST));
     }
 }

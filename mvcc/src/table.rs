@@ -502,10 +502,9 @@ impl Drop for DeadTuple {
 
 impl Drop for TableCore {
     fn drop(&mut self) {
-        for tuple in self.index.drain() {
-            // No transaction is alive, for each borrows the database, which keeps the table.
-            drop(self.dead(tuple));
-        }
+        let tuples = self.index.drain().into_iter();
+        // No transaction is alive, for each borrows the database, which keeps the table. All of them are dropped, also if dropping one panics.
+        drop(tuples.map(|tuple| self.dead(tuple)).collect::<Vec<_>>());
     }
 }
 

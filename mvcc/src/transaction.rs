@@ -133,7 +133,7 @@ impl<'db> Transaction<'db> {
     #[cfg_attr(debug_assertions, track_caller)]
     pub(crate) fn new(database: &'db Inner, attempt: u32) -> Self {
         let local = database.local();
-        if local.is_due() {
+        if local.is_due() && !local.is_inside() {
             garbage::collect_left(&local);
         }
         let slot = local.begin();
@@ -465,15 +465,25 @@ impl<'db> Transaction<'db> {
         worker.count_versions(installed, bytes);
         footprint.writes.clear_installed();
         drop(footprint);
-        if is_due {
-            garbage::collect_some(&self.local);
-        }
         if let Some(announced) = announced {
             // It may wait for somebody who waits for these.
             self.local.give_back_reserved(self.slot);
             announced.finish(timestamp, self.local.is_inside());
         }
+        // Last: it runs the drops of values, which may wait for who waits for any of that.
+        if is_due {
+            self.collect();
+        }
         Ok(timestamp)
+    }
+
+    /// Collects garbage, unless others wait for this transaction: then the next one that nobody waits for does.
+    fn collect(&self) {
+        if self.local.is_inside() {
+            self.local.set_due(true);
+        } else {
+            garbage::collect_some(&self.local);
+        }
     }
 
     #[cold]

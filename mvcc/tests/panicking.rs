@@ -210,6 +210,34 @@ where
     n.saturating_sub(left)
 }
 
+/// A database with rows in tables of both kinds, and garbage, is dropped as a whole whatever drop panics.
+#[test]
+fn nothing_of_a_database_is_lost() {
+    quiet_panics();
+    for n in 1.. {
+        let before = ALIVE.get();
+        let db = Database::new();
+        let ordered: OrderedTable<Fused, Fused> = db.ordered_table("ordered").expect("new");
+        let hashed: Table<Fused, Fused> = db.table("hashed").expect("new");
+        let snapshot = db.snapshot();
+        insert(&db, &ordered);
+        insert(&db, &hashed);
+        update(&db, &ordered);
+        for key in 0..KEYS / 2 {
+            db.run(|tx| Ok::<_, ()>(tx.remove(&ordered, &Fused::new(key))))
+                .expect("no error");
+        }
+        drop(snapshot);
+        FUSE.set(n);
+        let dropped = catch_unwind(AssertUnwindSafe(|| drop((db, ordered, hashed))));
+        FUSE.set(u64::MAX);
+        assert_eq!(ALIVE.get(), before, "{n}: nothing is leaked");
+        if dropped.is_ok() && n > 1000 {
+            break;
+        }
+    }
+}
+
 thread_local! {
     /// Keys that panic when they are dropped.
     static LOUD: Cell<u64> = const { Cell::new(0) };

@@ -3,11 +3,15 @@
 //!
 //! A closure of `update` that rolled back to before the row was written made `update` panic, if nobody else had the row: its tuple had left the index meanwhile.
 
-use mvcc::{AnyTable, Database, Lookup, OrderedTable, Savepoint, Table, Transaction};
+use mvcc::{
+    AnyTable, Database, IndexError, Lookup, OrderedTable, Overflow, RetryPolicy, Savepoint, Table,
+    Transaction,
+};
 use std::cell::Cell;
 use std::cmp::Ordering;
 use std::hash::{Hash, Hasher};
 use std::rc::Rc;
+use std::sync::{Arc, Mutex, mpsc};
 
 /// A database in which this key's tuple is about to be removed, and two commits later.
 fn emptied<T: AnyTable<Key = u64, Value = u64>>(db: &Database, table: &T, other: &T) {
@@ -299,6 +303,136 @@ fn comparisons_may_use_the_transaction() {
 #[test]
 fn hashes_may_use_the_transaction() {
     every_method_in_every_other(5, |db| -> Table<Key, u64> { db.table("t").expect("new") });
+}
+
+/// A value that waits for another thread when it is dropped, once that is called for.
+struct Waiting(Arc<Mutex<Option<Errand>>>);
+
+type Errand = Box<dyn FnOnce() + Send>;
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        let errand = self.0.lock().expect("not poisoned").take();
+        if let Some(errand) = errand {
+            errand();
+        }
+    }
+}
+
+/// A database with some garbage, too little to be collected until there is more; and the rows that [`much`] overwrites.
+struct Littered {
+    db: Database,
+    rows: Table<u64, u64>,
+    errand: Arc<Mutex<Option<Errand>>>,
+}
+
+impl Littered {
+    fn new() -> Self {
+        let db = Database::new();
+        let rows = db.table("rows").expect("new");
+        db.run(|tx| Ok::<_, ()>(much(tx, &rows, 0)))
+            .expect("no error");
+        let waiting: Table<u64, Waiting> = db.table("waiting").expect("new");
+        let errand = Arc::new(Mutex::new(None));
+        for _ in 0..10 {
+            db.run(|tx| Ok::<_, ()>(tx.insert(&waiting, 0, Waiting(errand.clone()))))
+                .expect("no error");
+        }
+        // So that what follows is clearly later.
+        std::thread::sleep(std::time::Duration::from_millis(1));
+        db.run(|tx| Ok::<_, ()>(tx.insert(&rows, 0, 0)))
+            .expect("no error");
+        Self { db, rows, errand }
+    }
+
+    /// What is done when garbage is dropped next.
+    fn send(&self, errand: impl FnOnce() + Send + 'static) {
+        *self.errand.lock().expect("not poisoned") = Some(Box::new(errand));
+    }
+
+    /// Whether that was done.
+    fn is_done(&self) -> bool {
+        self.errand.lock().expect("not poisoned").is_none()
+    }
+}
+
+/// Overwrites so many rows that it is time to collect garbage.
+fn much(tx: &Transaction<'_>, rows: &Table<u64, u64>, value: u64) {
+    (0..100).for_each(|key| tx.insert(rows, key, value));
+}
+
+/// The transaction that others' commits wait for collected garbage when it had committed: a value whose drop waited for another
+/// thread's commit waited for ever.
+#[test]
+fn drops_of_garbage_may_wait_for_other_threads_commits() {
+    let littered = Littered::new();
+    let Littered { db, rows, .. } = &littered;
+    let row: Table<u64, u32> = db.table("row").expect("new");
+    let (of, to) = (db.clone(), row.clone());
+    let commits = move || {
+        let write = || of.run(|tx| Ok::<_, ()>(tx.insert(&to, 0, tx.attempt())));
+        write().expect("no error");
+    };
+    let policy = RetryPolicy::new().exclusive_after(1);
+    let run = db.run_with(&policy, |tx| {
+        tx.get(&row, &0);
+        much(tx, rows, 1);
+        let commits = commits.clone();
+        if tx.attempt() == 1 {
+            commits();
+        } else {
+            littered.send(move || std::thread::spawn(commits).join().expect("it commits"));
+        }
+        Ok::<_, ()>(tx.attempt())
+    });
+    assert_eq!(run, Ok(2), "it loses once");
+    // The next one collects.
+    drop(db.begin());
+    assert!(littered.is_done());
+}
+
+/// Garbage was collected while the commit that did so was still announced, so feeds did not deliver it.
+#[test]
+fn drops_of_garbage_may_wait_for_the_commit_to_be_delivered() {
+    let littered = Littered::new();
+    let Littered { db, rows, .. } = &littered;
+    let (snapshot, mut feed) = db.on_commit(16, Overflow::Wait);
+    drop(snapshot);
+    // It keeps what it may have to deliver.
+    assert!(feed.try_recv().is_none());
+    let (delivered, wait) = mpsc::channel();
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            drop(feed.recv());
+            delivered.send(()).expect("somebody waits");
+        });
+        littered.send(move || wait.recv().expect("it is delivered"));
+        db.run(|tx| Ok::<_, ()>(much(tx, rows, 1)))
+            .expect("no error");
+    });
+    assert!(littered.is_done());
+}
+
+/// What the function of an index has was dropped while others' commits waited, if two rows had the same key.
+#[test]
+fn drops_of_an_indexs_function_may_wait_for_other_threads_commits() {
+    let db = Database::new();
+    let table: OrderedTable<u64, u64> = db.ordered_table("t").expect("new");
+    db.run(|tx| Ok::<_, ()>((0..2).for_each(|key| tx.insert(&table, key, 7))))
+        .expect("no error");
+    let (of, to) = (db.clone(), table.clone());
+    let commits = move || {
+        let write = || of.run(|tx| Ok::<_, ()>(tx.insert(&to, 2, 8)));
+        write().expect("no error");
+    };
+    let waits = move || std::thread::spawn(commits).join().expect("it commits");
+    let waiting = Waiting(Arc::new(Mutex::new(Some(Box::new(waits)))));
+    let index = db.unique_index(&table, "value", move |_, value: &u64| {
+        let _ = &waiting;
+        [*value]
+    });
+    assert!(matches!(index, Err(IndexError::Duplicate(_))));
+    assert_eq!(db.view(|view| view.get(&table, &2).copied()), Some(8));
 }
 
 /// A transaction at a timestamp whose range of `ordered` has changed since, as has the row 0 of `other`: reading that makes it

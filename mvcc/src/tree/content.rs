@@ -8,7 +8,7 @@ use std::cell::UnsafeCell;
 use std::cmp::Ordering as Order;
 use std::mem::{MaybeUninit, needs_drop};
 use std::ops::Range;
-use std::ptr::NonNull;
+use std::ptr::{self, NonNull};
 
 /// A node's content. Its entries are tuples in a leaf, which is level 0, and nodes of the level below elsewhere: entry `i` leads to the
 /// keys from `keys[i]` on, up to the next one; `first` to those before.
@@ -414,11 +414,10 @@ impl<K> Drop for Content<K> {
     fn drop(&mut self) {
         held::nothing();
         if needs_drop::<K>() && Self::keeps_keys(self.level) {
-            let len = *self.len.get_mut();
-            for key in &mut self.keys[..len] {
-                // SAFETY: set below the length, and dropped once.
-                unsafe { key.get_mut().assume_init_drop() };
-            }
+            let keys = self.keys.as_mut_ptr().cast::<K>();
+            let keys = ptr::slice_from_raw_parts_mut(keys, *self.len.get_mut());
+            // All of them, also if dropping one panics. SAFETY: set below the length, and dropped once.
+            unsafe { ptr::drop_in_place(keys) };
         }
     }
 }
