@@ -377,8 +377,9 @@ impl Footprint {
     }
 }
 
-/// A range of a transaction while user code runs with its bounds: comparing, cloning and dropping keys. That may use the
-/// transaction, whose footprint is not borrowed meanwhile. Whoever needs the bounds meanwhile does without.
+/// A range of a transaction while user code runs with its bounds: comparing, cloning and dropping
+/// keys. That may use the transaction, whose footprint is not borrowed meanwhile. Whoever needs the
+/// bounds meanwhile does without.
 pub(crate) struct RangeInUse<'f> {
     footprint: &'f RefCell<Footprint>,
     number: usize,

@@ -256,7 +256,8 @@ impl Local {
         self.worker.clone()
     }
 
-    /// Keeps what is found in an index from being freed. It may run what the epoch has waited with, user code.
+    /// Keeps what is found in an index from being freed. It may run what the epoch has waited with,
+    /// user code.
     #[inline]
     pub(crate) fn pin(&self) -> Guard {
         held::nothing();

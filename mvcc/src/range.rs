@@ -378,7 +378,8 @@ impl RangeRead {
     }
 }
 
-/// The bounds of a range, for those who do not know their type. Runs user code: compares, clones and drops keys.
+/// The bounds of a range, for those who do not know their type. Runs user code: compares, clones
+/// and drops keys.
 pub(crate) trait WalkAgain {
     /// What there is now between them, in their table.
     fn walk(&self, table: NonNull<TableCore>, protected: Protected<'_>) -> Vec<NodeRead>;

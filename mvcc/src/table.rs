@@ -503,7 +503,8 @@ impl Drop for DeadTuple {
 impl Drop for TableCore {
     fn drop(&mut self) {
         let tuples = self.index.drain().into_iter();
-        // No transaction is alive, for each borrows the database, which keeps the table. All of them are dropped, also if dropping one panics.
+        // No transaction is alive, for each borrows the database, which keeps the table. All of
+        // them are dropped, also if dropping one panics.
         drop(tuples.map(|tuple| self.dead(tuple)).collect::<Vec<_>>());
     }
 }

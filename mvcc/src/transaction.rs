@@ -477,7 +477,8 @@ impl<'db> Transaction<'db> {
         Ok(timestamp)
     }
 
-    /// Collects garbage, unless others wait for this transaction: then the next one that nobody waits for does.
+    /// Collects garbage, unless others wait for this transaction: then the next one that nobody
+    /// waits for does.
     fn collect(&self) {
         if self.local.is_inside() {
             self.local.set_due(true);
@@ -676,7 +677,8 @@ impl<'db> Transaction<'db> {
 
     /// The version of a tuple that this transaction sees, with these of its own writes. `None`: the tuple is removed.
     ///
-    /// It gives the footprint back, which is not borrowed while it compares keys: that is user code, which may use the transaction.
+    /// It gives the footprint back, which is not borrowed while it compares keys: that is user
+    /// code, which may use the transaction.
     #[inline]
     fn read<'t>(
         &'t self,

@@ -414,7 +414,8 @@ fn all_nodes<K>(root: &AtomicPtr<Node<K>>) -> Vec<NonNull<Node<K>>> {
 
 impl<K> Drop for Tree<K> {
     fn drop(&mut self) {
-        // The tuples are the table's. SAFETY: from boxes, and no node is linked from two places on its own level.
+        // The tuples are the table's. SAFETY: from boxes, and no node is linked from two places on
+        // its own level.
         let free = |node: NonNull<Node<K>>| unsafe { Box::from_raw(node.as_ptr()) };
         // A list, for that is dropped as a whole, also if dropping a key in it panics.
         drop(

@@ -210,7 +210,8 @@ where
     n.saturating_sub(left)
 }
 
-/// A database with rows in tables of both kinds, and garbage, is dropped as a whole whatever drop panics.
+/// A database with rows in tables of both kinds, and garbage, is dropped as a whole whatever drop
+/// panics.
 #[test]
 fn nothing_of_a_database_is_lost() {
     quiet_panics();
@@ -269,7 +270,8 @@ thread_local! {
     static DATABASE: Database = Database::new();
 }
 
-/// Of several panics that the epoch has caught, one goes on. The others were dropped under a lock, which a collection in there waited for.
+/// Of several panics that the epoch has caught, one goes on. The others were dropped under a lock,
+/// which a collection in there waited for.
 #[test]
 fn what_user_code_panics_with_may_use_the_database() {
     quiet_panics();

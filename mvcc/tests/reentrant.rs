@@ -1,5 +1,5 @@
-//! The user's code in the middle of a transaction's method, using the same transaction: closures of `update`, functions of indexes, `Hash`, `Eq`, `Ord`, `Clone` and
-//! `Drop` of keys.
+//! The user's code in the middle of a transaction's method, using the same transaction: closures of
+//! `update`, functions of indexes, `Hash`, `Eq`, `Ord`, `Clone` and `Drop` of keys.
 //!
 //! A closure of `update` that rolled back to before the row was written made `update` panic, if nobody else had the row: its tuple had left the index meanwhile.
 
@@ -319,7 +319,8 @@ impl Drop for Waiting {
     }
 }
 
-/// A database with some garbage, too little to be collected until there is more; and the rows that [`much`] overwrites.
+/// A database with some garbage, too little to be collected until there is more; and the rows that
+/// [`much`] overwrites.
 struct Littered {
     db: Database,
     rows: Table<u64, u64>,
@@ -361,8 +362,8 @@ fn much(tx: &Transaction<'_>, rows: &Table<u64, u64>, value: u64) {
     (0..100).for_each(|key| tx.insert(rows, key, value));
 }
 
-/// The transaction that others' commits wait for collected garbage when it had committed: a value whose drop waited for another
-/// thread's commit waited for ever.
+/// The transaction that others' commits wait for collected garbage when it had committed: a value
+/// whose drop waited for another thread's commit waited for ever.
 #[test]
 fn drops_of_garbage_may_wait_for_other_threads_commits() {
     let littered = Littered::new();
@@ -391,7 +392,8 @@ fn drops_of_garbage_may_wait_for_other_threads_commits() {
     assert!(littered.is_done());
 }
 
-/// Garbage was collected while the commit that did so was still announced, so feeds did not deliver it.
+/// Garbage was collected while the commit that did so was still announced, so feeds did not deliver
+/// it.
 #[test]
 fn drops_of_garbage_may_wait_for_the_commit_to_be_delivered() {
     let littered = Littered::new();
@@ -413,7 +415,8 @@ fn drops_of_garbage_may_wait_for_the_commit_to_be_delivered() {
     assert!(littered.is_done());
 }
 
-/// What the function of an index has was dropped while others' commits waited, if two rows had the same key.
+/// What the function of an index has was dropped while others' commits waited, if two rows had the
+/// same key.
 #[test]
 fn drops_of_an_indexs_function_may_wait_for_other_threads_commits() {
     let db = Database::new();
@@ -435,8 +438,9 @@ fn drops_of_an_indexs_function_may_wait_for_other_threads_commits() {
     assert_eq!(db.view(|view| view.get(&table, &2).copied()), Some(8));
 }
 
-/// A transaction at a timestamp whose range of `ordered` has changed since, as has the row 0 of `other`: reading that makes it
-/// look at the range again. A key that is there now makes its commit fail; a tuple without a value does not.
+/// A transaction at a timestamp whose range of `ordered` has changed since, as has the row 0 of
+/// `other`: reading that makes it look at the range again. A key that is there now makes its commit
+/// fail; a tuple without a value does not.
 fn outdated<'db, T>(
     db: &'db Database,
     ordered: &OrderedTable<Key, u64>,
@@ -543,7 +547,8 @@ fn comparisons_may_use_a_transaction_that_moves_on() {
     });
 }
 
-/// What was read ahead is forgotten up to a key that is cloned, and one that is dropped; the footprint was borrowed then.
+/// What was read ahead is forgotten up to a key that is cloned, and one that is dropped; the
+/// footprint was borrowed then.
 #[test]
 fn clones_and_drops_may_use_a_transaction_whose_range_ends() {
     for calls in 0.. {

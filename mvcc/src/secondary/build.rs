@@ -150,7 +150,8 @@ impl Database {
             table: table_name.as_ref().into(),
             index: name.into(),
         })?;
-        // Made first, so that it is dropped when others need not wait any more: what it has is the user's.
+        // Made first, so that it is dropped when others need not wait any more: what it has is the
+        // user's.
         let keys = move |key: &T::Key, value: &T::Value| {
             let mut keys: Vec<I> = keys(key, value).into_iter().collect();
             keys.sort_unstable();

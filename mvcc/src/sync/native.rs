@@ -85,7 +85,8 @@ pub(crate) mod held {
         }
     }
 
-    /// The mutex that the thread has locked last is one that user code may run under. Mutexes are not counted here.
+    /// The mutex that the thread has locked last is one that user code may run under. Mutexes are
+    /// not counted here.
     pub(crate) fn set_aside() {}
 
     /// That mutex is going to be unlocked.

@@ -416,7 +416,8 @@ impl<K> Drop for Content<K> {
         if needs_drop::<K>() && Self::keeps_keys(self.level) {
             let keys = self.keys.as_mut_ptr().cast::<K>();
             let keys = ptr::slice_from_raw_parts_mut(keys, *self.len.get_mut());
-            // All of them, also if dropping one panics. SAFETY: set below the length, and dropped once.
+            // All of them, also if dropping one panics. SAFETY: set below the length, and dropped
+            // once.
             unsafe { ptr::drop_in_place(keys) };
         }
     }

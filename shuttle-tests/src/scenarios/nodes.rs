@@ -65,8 +65,9 @@ pub(super) fn scans_beside_a_merge(world: World) {
     );
 }
 
-/// A row leaves its leaf, one of two, while others come there: so the leaf changes once its content without the row is made. That has the key which
-/// ends the leaf, and keys that own something are dropped without a lock: the library says so where it drops them.
+/// A row leaves its leaf, one of two, while others come there: so the leaf changes once its content
+/// without the row is made. That has the key which ends the leaf, and keys that own something are
+/// dropped without a lock: the library says so where it drops them.
 pub(super) fn removal_beside_inserts(world: World) {
     let db = world.database();
     let table = db.ordered_table::<String, u64>("names").expect("new");
