@@ -2,7 +2,7 @@
 
 use crate::conflict::ConflictCause;
 use crate::prefetch::prefetch_newest;
-use crate::protected::Protected;
+use crate::protected::{Internal, Protected};
 use crate::read::RangeReader;
 use crate::sync::SMALL;
 use crate::table::{OrderedTable, TableCore, key_of};
@@ -191,7 +191,7 @@ impl<'r, R: RangeReader, K: TreeKey, V> RangeRows<'r, R, K, V> {
         Self {
             reader,
             table: &table.core,
-            moment: reader.moment(),
+            moment: reader.moment(Internal::new()),
             bounds: Some(bounds),
             batch: 0,
             found: 0,
@@ -214,7 +214,9 @@ impl<'r, R: RangeReader, K: TreeKey, V> RangeRows<'r, R, K, V> {
             // Whatever becomes of it: comparing keys may panic.
             let mut room = std::mem::take(end).rows;
             if self.batch == 0 {
-                (self.batch, room) = self.reader.with_ranges(|ranges| ranges.begin(self.table));
+                (self.batch, room) = self
+                    .reader
+                    .with_ranges(Internal::new(), |ranges| ranges.begin(self.table));
             }
             room.clear();
             let bounds = (&start, &stop);
@@ -296,7 +298,7 @@ impl<R: RangeReader, K: TreeKey, V> Drop for RangeRows<'_, R, K, V> {
         let room = rooms.into_iter().max_by_key(Vec::capacity);
         let room = room.expect("one of two");
         self.reader
-            .with_ranges(|ranges| ranges.end(self.table, used, room));
+            .with_ranges(Internal::new(), |ranges| ranges.end(self.table, used, room));
     }
 }
 

@@ -7,7 +7,7 @@ use crate::feed::Announced;
 use crate::garbage;
 use crate::index::WARM;
 use crate::local::Local;
-use crate::protected::Protected;
+use crate::protected::{Internal, Protected};
 use crate::range::{Direction, RangeRead, Ranges, Row, Rows, last_key, walk};
 use crate::read::{self, RangeReader, RowReader};
 use crate::reads::{Seen, read_at};
@@ -726,7 +726,7 @@ impl<'db> Transaction<'db> {
 }
 
 impl RowReader for Transaction<'_> {
-    fn has_unindexed_writes(&self, table: &TableCore) -> bool {
+    fn has_unindexed_writes(&self, table: &TableCore, _: Internal) -> bool {
         let footprint = self.footprint.borrow();
         let begun = footprint.catalog;
         // Whoever has an index comes after the change of the catalog.
@@ -741,6 +741,7 @@ impl RowReader for Transaction<'_> {
         table: &T,
         key: &Q,
         moment: Moment,
+        _: Internal,
     ) -> Option<&T::Value> {
         let own = |writes: &Writes, tuple| writes.get_as_of(tuple, moment);
         self.look_up(table, key, own).map(|(_, value)| value)
@@ -780,11 +781,11 @@ impl RowReader for Transaction<'_> {
 impl RangeReader for Transaction<'_> {
     type Moment = Moment;
 
-    fn moment(&self) -> Moment {
+    fn moment(&self, _: Internal) -> Moment {
         self.footprint.borrow_mut().writes.moment()
     }
 
-    fn with_ranges<R>(&self, see: impl FnOnce(&Ranges) -> R) -> R {
+    fn with_ranges<R>(&self, _: Internal, see: impl FnOnce(&Ranges) -> R) -> R {
         see(&self.local.ranges)
     }
 
