@@ -5,7 +5,7 @@ use crate::conflict::{ConflictCause, Lost};
 use crate::feed::Announcement;
 use crate::index::{Hash, Inserts};
 use crate::protected::Protected;
-use crate::range::RangeRead;
+use crate::range::{Direction, RangeRead, WalkAgain};
 use crate::reads::{Read, Reads};
 use crate::shared::{Catalog, Shared};
 use crate::sync::{back_off, bug, threshold};
@@ -13,6 +13,7 @@ use crate::table::TableCore;
 use crate::tuple::{LockError, Tuple, Word};
 use crate::version::Version;
 use crate::writes::{Write, Writes};
+use std::cell::RefCell;
 use std::ptr::NonNull;
 use std::slice;
 
@@ -249,8 +250,24 @@ impl Footprint {
     }
 
     /// Moves the transaction's timestamp on, if all that it has read is still current after a clock reading.
-    pub(crate) fn extend(&mut self, clock: &Clock, protected: Protected<'_>) -> bool {
-        self.walk_changed_ranges(protected);
+    pub(crate) fn extend(
+        footprint: &RefCell<Self>,
+        clock: &Clock,
+        protected: Protected<'_>,
+    ) -> bool {
+        // Those that are read meanwhile, by comparisons, are walked through again next time.
+        let ranges = footprint.borrow().ranges.len();
+        for number in 0..ranges {
+            if let Some(range) = RangeInUse::changed(footprint, number) {
+                range.walk_again(protected);
+            }
+        }
+        footprint
+            .borrow_mut()
+            .extend_unless_changed(clock, protected)
+    }
+
+    fn extend_unless_changed(&mut self, clock: &Clock, protected: Protected<'_>) -> bool {
         let timestamp = clock.now();
         let valid =
             bug!("extension-unchecked") || self.validate(timestamp, Locks::None, protected).is_ok();
@@ -377,6 +394,65 @@ impl Footprint {
                 && NonNull::new(word.newest())
                     // SAFETY: the newest version of its tuple; our slot is open.
                     .is_none_or(|newest| like(word, unsafe { Version::head(newest) }))
+    }
+}
+
+/// A range of a transaction while user code runs with its bounds: comparing, cloning and dropping
+/// keys. That may use the transaction, whose footprint is not borrowed meanwhile. Whoever needs the
+/// bounds meanwhile does without.
+pub(crate) struct RangeInUse<'f> {
+    footprint: &'f RefCell<Footprint>,
+    number: usize,
+    table: NonNull<TableCore>,
+    /// None once they are back.
+    bounds: Option<Box<dyn WalkAgain>>,
+}
+
+impl<'f> RangeInUse<'f> {
+    /// `None`: it is in use already.
+    pub(crate) fn new(footprint: &'f RefCell<Footprint>, number: usize) -> Option<Self> {
+        let range = &mut footprint.borrow_mut().ranges[number];
+        Some(Self {
+            footprint,
+            number,
+            table: range.table,
+            bounds: Some(range.take_bounds()?),
+        })
+    }
+
+    /// The same if the range has changed.
+    fn changed(footprint: &'f RefCell<Footprint>, number: usize) -> Option<Self> {
+        let is_unchanged = footprint.borrow().ranges[number].is_unchanged();
+        (!is_unchanged).then(|| Self::new(footprint, number))?
+    }
+
+    /// See [`RangeRead::walk_again`].
+    fn walk_again(self, protected: Protected<'_>) {
+        if let Some(bounds) = &self.bounds {
+            let nodes = bounds.walk(self.table, protected);
+            self.with(|range| range.found_again(nodes));
+        }
+    }
+
+    /// Forgets what a read in this direction has found beyond a tuple.
+    pub(crate) fn stop(mut self, direction: Direction, last: NonNull<Tuple>) {
+        if let Some(bounds) = &mut self.bounds {
+            bounds.stop(direction, last);
+            self.with(|range| range.stop(direction, last));
+        }
+    }
+
+    fn with(&self, see: impl FnOnce(&mut RangeRead)) {
+        see(&mut self.footprint.borrow_mut().ranges[self.number]);
+    }
+}
+
+impl Drop for RangeInUse<'_> {
+    /// Also if the user code has panicked.
+    fn drop(&mut self) {
+        if let Some(bounds) = self.bounds.take() {
+            self.with(|range| range.put_back(bounds));
+        }
     }
 }
 

@@ -516,9 +516,13 @@ impl Drop for Inner {
         self.shared.spare.clear();
         drop(local);
         Local::forget(self.id);
+        let tables = std::mem::take(&mut *self.tables.lock());
+        // A list, for that is dropped as a whole, also if dropping something in it panics.
+        let tables: Vec<_> = tables.into_values().collect();
         // Runs user code: last.
         drop(versions);
         drop(unlinked);
+        drop(tables);
     }
 }
 

@@ -18,7 +18,7 @@ mod work;
 
 use crate::local::Local;
 use crate::shared::{Horizon, Shared, Worker};
-use crate::sync::{Mutex, Ordering, SCHEDULED, SMALL, Wait, counter, fence, pause};
+use crate::sync::{Mutex, Ordering, SCHEDULED, SMALL, Wait, counter, fence, held, pause};
 use crossbeam_epoch::Guard;
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -105,9 +105,21 @@ fn free_all(unlinked: Vec<Unlinked>, panicked: &Panicked) {
 
 /// Runs something for the epoch that may panic.
 fn caught(panicked: &Panicked, run: impl FnOnce()) {
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(run)) {
-        panicked.payload.lock().get_or_insert(payload);
-        panicked.count.fetch_add(1, Ordering::Relaxed);
+    held::nothing();
+    let Err(payload) = catch_unwind(AssertUnwindSafe(run)) else {
+        return;
+    };
+    panicked.count.fetch_add(1, Ordering::Relaxed);
+    let mut first = panicked.payload.lock();
+    if first.is_none() {
+        *first = Some(payload);
+        return;
+    }
+    drop(first);
+    // Without the lock: a payload is the user's, and dropping it may run anything (I8).
+    if let Err(another) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        // It may be of the same kind.
+        std::mem::forget(another);
     }
 }
 
@@ -168,7 +180,7 @@ pub(crate) fn collect_some(local: &Local) {
     // has nothing to do fetches it. Should it be a long transaction on purpose, the pauses take a small part of the time in which so much was written, for there is
     // none before that has doubled.
     let piled_up = local.worker().garbage.lock().piles_up(deferred);
-    if let Some(times) = piled_up.filter(|_| !local.is_inside()) {
+    if let Some(times) = piled_up {
         pause((PAUSE * times).min(LONGEST));
     }
 }

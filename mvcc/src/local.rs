@@ -8,7 +8,7 @@ use crate::recycled::Recycled;
 use crate::reserve::{Place, Reserved};
 use crate::shared::{self, Shared, Worker};
 use crate::slots::{Bound, SlotRef};
-use crate::sync::{Arc, Ordering, bug, fence, freed, ordering, thread_local};
+use crate::sync::{Arc, Ordering, bug, fence, freed, held, ordering, thread_local};
 use crate::version::{ValueVersion, Version};
 use crossbeam_epoch::{Guard, LocalHandle};
 use crossbeam_utils::CachePadded;
@@ -261,8 +261,11 @@ impl Local {
         self.worker.clone()
     }
 
+    /// Keeps what is found in an index from being freed. It may run what the epoch has waited with,
+    /// user code.
     #[inline]
     pub(crate) fn pin(&self) -> Guard {
+        held::nothing();
         self.handle.pin()
     }
 

@@ -1,5 +1,6 @@
 //! Reads that the commit does not check.
 
+use crate::protected::Internal;
 use crate::range::{Direction, RangeRows, Ranges, Row, Rows, last_key, walk};
 use crate::read::{self, RangeReader, owned_bounds};
 use crate::sync::bug;
@@ -89,11 +90,11 @@ impl RangeReader for Peek<'_> {
     /// With the timestamp: the transaction may move on to a later one, the iterator does not.
     type Moment = (Moment, u64);
 
-    fn moment(&self) -> Self::Moment {
-        (self.0.moment(), self.0.peek_timestamp())
+    fn moment(&self, internal: Internal) -> Self::Moment {
+        (self.0.moment(internal), self.0.peek_timestamp())
     }
 
-    fn with_ranges<R>(&self, see: impl FnOnce(&Ranges) -> R) -> R {
+    fn with_ranges<R>(&self, _: Internal, see: impl FnOnce(&Ranges) -> R) -> R {
         see(&self.0.local.ranges)
     }
 

@@ -2,7 +2,7 @@
 
 use crate::conflict::ConflictCause;
 use crate::prefetch::prefetch_newest;
-use crate::protected::Protected;
+use crate::protected::{Internal, Protected};
 use crate::read::RangeReader;
 use crate::sync::SMALL;
 use crate::table::{OrderedTable, TableCore, key_of};
@@ -191,7 +191,7 @@ impl<'r, R: RangeReader, K: TreeKey, V> RangeRows<'r, R, K, V> {
         Self {
             reader,
             table: &table.core,
-            moment: reader.moment(),
+            moment: reader.moment(Internal::new()),
             bounds: Some(bounds),
             batch: 0,
             found: 0,
@@ -214,7 +214,9 @@ impl<'r, R: RangeReader, K: TreeKey, V> RangeRows<'r, R, K, V> {
             // Whatever becomes of it: comparing keys may panic.
             let mut room = std::mem::take(end).rows;
             if self.batch == 0 {
-                (self.batch, room) = self.reader.with_ranges(|ranges| ranges.begin(self.table));
+                (self.batch, room) = self
+                    .reader
+                    .with_ranges(Internal::new(), |ranges| ranges.begin(self.table));
             }
             room.clear();
             let bounds = (&start, &stop);
@@ -296,7 +298,7 @@ impl<R: RangeReader, K: TreeKey, V> Drop for RangeRows<'_, R, K, V> {
         let room = rooms.into_iter().max_by_key(Vec::capacity);
         let room = room.expect("one of two");
         self.reader
-            .with_ranges(|ranges| ranges.end(self.table, used, room));
+            .with_ranges(Internal::new(), |ranges| ranges.end(self.table, used, room));
     }
 }
 
@@ -307,7 +309,8 @@ pub struct RangeRead {
     pub(crate) cause: ConflictCause,
     /// Where the range was found, in the order of a walk in this direction. `None`: it has to be walked through again.
     nodes: Option<(Direction, Vec<NodeRead>)>,
-    bounds: Box<dyn WalkAgain>,
+    /// Gone while user code runs with them that may use the transaction.
+    bounds: Option<Box<dyn WalkAgain>>,
 }
 
 impl RangeRead {
@@ -323,7 +326,7 @@ impl RangeRead {
             table: NonNull::from(table),
             cause,
             nodes: Some((direction, nodes)),
-            bounds: Box::new(TypedBounds(bounds.0, bounds.1)),
+            bounds: Some(Box::new(TypedBounds(bounds.0, bounds.1))),
         }
     }
 
@@ -340,14 +343,27 @@ impl RangeRead {
 
     /// Finds out which tuples are there now. Compares keys.
     pub(crate) fn walk_again(&mut self, protected: Protected<'_>) {
-        // SAFETY: the database keeps the table.
-        let table = unsafe { self.table.as_ref() };
-        self.nodes = Some((Direction::Up, self.bounds.walk(table, protected)));
+        if let Some(bounds) = &self.bounds {
+            self.found_again(bounds.walk(self.table, protected));
+        }
     }
 
-    /// Forgets what a read in this direction has found beyond a tuple.
+    /// Notes which tuples there are now.
+    pub(crate) fn found_again(&mut self, nodes: Vec<NodeRead>) {
+        self.nodes = Some((Direction::Up, nodes));
+    }
+
+    /// Takes the bounds, for what runs user code. `None`: something of the kind is under way.
+    pub(crate) fn take_bounds(&mut self) -> Option<Box<dyn WalkAgain>> {
+        self.bounds.take()
+    }
+
+    pub(crate) fn put_back(&mut self, bounds: Box<dyn WalkAgain>) {
+        self.bounds = Some(bounds);
+    }
+
+    /// Forgets what a read in this direction has found beyond a tuple; see [`WalkAgain::stop`].
     pub(crate) fn stop(&mut self, direction: Direction, last: NonNull<Tuple>) {
-        self.bounds.stop(direction, last);
         let Some((order, mut nodes)) = self.nodes.take() else {
             return;
         };
@@ -364,16 +380,22 @@ impl RangeRead {
     }
 }
 
-/// The bounds of a range, for those who do not know their type.
-trait WalkAgain {
-    fn walk(&self, table: &TableCore, protected: Protected<'_>) -> Vec<NodeRead>;
+/// The bounds of a range, for those who do not know their type. Runs user code: compares, clones
+/// and drops keys.
+pub(crate) trait WalkAgain {
+    /// What there is now between them, in their table.
+    fn walk(&self, table: NonNull<TableCore>, protected: Protected<'_>) -> Vec<NodeRead>;
+
+    /// Lets a read in this direction end with a tuple that it has found.
     fn stop(&mut self, direction: Direction, last: NonNull<Tuple>);
 }
 
 struct TypedBounds<K>(Bound<K>, Bound<K>);
 
 impl<K: TreeKey> WalkAgain for TypedBounds<K> {
-    fn walk(&self, table: &TableCore, protected: Protected<'_>) -> Vec<NodeRead> {
+    fn walk(&self, table: NonNull<TableCore>, protected: Protected<'_>) -> Vec<NodeRead> {
+        // SAFETY: the database keeps the table.
+        let table = unsafe { table.as_ref() };
         // SAFETY: bounds are made with their table's key type.
         let tree = unsafe { table.index.tree() };
         let bounds = (&self.0, &self.1);

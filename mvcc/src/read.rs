@@ -257,11 +257,12 @@ macro_rules! inherent_reads {
             keys: &'r [Q],
         ) -> impl Iterator<Item = Option<&'r T::Value>> {
             self.check(table.core());
-            let moment = self.moment();
+            let internal = $crate::protected::Internal::new();
+            let moment = self.moment(internal);
             keys.chunks($crate::index::WARM).flat_map(move |keys| {
                 self.warm(table, keys);
                 keys.iter()
-                    .map(move |key| self.get_as_of(table, key, moment))
+                    .map(move |key| self.get_as_of(table, key, moment, internal))
             })
         }
 
@@ -455,8 +456,13 @@ macro_rules! impl_read {
                 self.range(table, range)
             }
 
-            fn sees_entries(&self, built: Timestamp, table: &TableCore, _: Internal) -> bool {
-                self.fix_timestamp() > built.ticks() && !self.has_unindexed_writes(table)
+            fn sees_entries(
+                &self,
+                built: Timestamp,
+                table: &TableCore,
+                internal: Internal,
+            ) -> bool {
+                self.fix_timestamp() > built.ticks() && !self.has_unindexed_writes(table, internal)
             }
         }
     };
@@ -522,7 +528,8 @@ pub(crate) fn owned_bounds<K, Q: ToOwned<Owned: Into<K>> + ?Sized>(
     (owned(range.start_bound()), owned(range.end_bound()))
 }
 
-/// What the kinds of table need of a reader to let it see all their rows.
+/// What the kinds of table need of a reader to let it see all their rows. It has no name outside, but its methods do, for
+/// whoever has a type parameter that is a [`Read`]: so they are unsafe, or take a token.
 pub trait RowReader: RangeReader {
     /// The rows of one shard of a hashed table, as of a moment.
     ///
@@ -536,7 +543,7 @@ pub trait RowReader: RangeReader {
     ) -> Vec<(&'r K, &'r V)>;
 
     /// Whether it has written to a table before one of the table's indexes was made, so that the index lacks entries.
-    fn has_unindexed_writes(&self, table: &TableCore) -> bool {
+    fn has_unindexed_writes(&self, table: &TableCore, _: Internal) -> bool {
         let _ = table;
         false
     }
@@ -547,16 +554,17 @@ pub trait RowReader: RangeReader {
         table: &T,
         key: &Q,
         moment: Self::Moment,
+        internal: Internal,
     ) -> Option<&T::Value>;
 }
 
-/// What a range needs of a reader to let it see its rows.
+/// What a range needs of a reader to let it see its rows; see [`RowReader`].
 pub trait RangeReader {
     /// When an iterator was made: it goes on in the reader's state as it was then. Nothing, for readers that do not write.
     type Moment: Copy;
 
     /// The moment of an iterator that is made now.
-    fn moment(&self) -> Self::Moment;
+    fn moment(&self, internal: Internal) -> Self::Moment;
 
     /// Rows of an ordered table between two bounds as of a moment, of so many tuples at most from the end where it begins. They are put into `room`, which is empty.
     ///
@@ -573,7 +581,7 @@ pub trait RangeReader {
     ) -> Rows<K>;
 
     /// Shows what the thread keeps from one range to the next.
-    fn with_ranges<R>(&self, see: impl FnOnce(&Ranges) -> R) -> R;
+    fn with_ranges<R>(&self, internal: Internal, see: impl FnOnce(&Ranges) -> R) -> R;
 
     /// Tells that of what `read_range` returned, only the rows up to this tuple were made use of.
     ///

@@ -136,11 +136,12 @@ where
             let entries =
                 read.range::<_, _, Entry<I, T::Key>>(&self.core.entries, entry::bounds_of(bounds));
             // The same moment as that of the entries: nothing was written in between.
-            let moment = read.moment();
+            let internal = Internal::new();
+            let moment = read.moment(internal);
             // Each entry has its row, if the index's function always computes the same for it.
             let row = move |entry: &'r Entry<I, T::Key>| {
                 let key = entry.row();
-                Some((key, read.get_as_of(&self.table, key, moment)?))
+                Some((key, read.get_as_of(&self.table, key, moment, internal)?))
             };
             indexed = Some(entries.filter_map(move |(entry, ())| row(entry)));
         } else {

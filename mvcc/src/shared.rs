@@ -9,7 +9,8 @@ use crate::reserve::Reservations;
 use crate::slots::{Bound, Slots};
 use crate::stats::Age;
 use crate::sync::{
-    Arc, AtomicBool, AtomicU64, Mutex, MutexGuard, Ordering, Wait, bug, counter, fence, ordering,
+    Arc, AtomicBool, AtomicU64, Mutex, MutexGuard, Ordering, Wait, bug, counter, fence, held,
+    ordering,
 };
 use crossbeam_epoch::Collector;
 use crossbeam_utils::CachePadded;
@@ -245,6 +246,8 @@ impl Shared {
     /// lose. Readers are not concerned.
     pub(crate) fn enter(&self) -> Inside<'_> {
         let turn = self.turn.lock();
+        // Whoever is inside runs user code there; it is what the gate is for.
+        held::set_aside();
         // SeqCst, as are the locks of a commit and its look at the gate; the fence orders our reads after it.
         self.gate.store(true, Ordering::SeqCst);
         fence(ordering!(SeqCst, gate_fence));
@@ -335,6 +338,7 @@ pub(crate) struct Inside<'s> {
 
 impl Drop for Inside<'_> {
     fn drop(&mut self) {
+        held::take_back();
         // Release: what was committed inside is seen by those who come next.
         self.shared.gate.store(false, Ordering::Release);
     }

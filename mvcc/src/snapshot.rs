@@ -1,7 +1,7 @@
 //! Read-only snapshots that may live long.
 
 use crate::database::{Database, Inner};
-use crate::protected::Protected;
+use crate::protected::{Internal, Protected};
 use crate::range::{Direction, Ranges, Row, Rows};
 use crate::read::{self, RangeReader, RowReader};
 use crate::slots::{self, SlotRef};
@@ -130,7 +130,13 @@ impl RowReader for Snapshot {
         unsafe { read::shard_at(table, shard, self.timestamp, Protected::pinned(&guard)) }
     }
 
-    fn get_as_of<T: Lookup<Q>, Q: ?Sized>(&self, table: &T, key: &Q, (): ()) -> Option<&T::Value> {
+    fn get_as_of<T: Lookup<Q>, Q: ?Sized>(
+        &self,
+        table: &T,
+        key: &Q,
+        (): (),
+        _: Internal,
+    ) -> Option<&T::Value> {
         self.get(table, key)
     }
 }
@@ -138,9 +144,9 @@ impl RowReader for Snapshot {
 impl RangeReader for Snapshot {
     type Moment = ();
 
-    fn moment(&self) {}
+    fn moment(&self, _: Internal) {}
 
-    fn with_ranges<R>(&self, see: impl FnOnce(&Ranges) -> R) -> R {
+    fn with_ranges<R>(&self, _: Internal, see: impl FnOnce(&Ranges) -> R) -> R {
         see(&self.inner().local().ranges)
     }
 

@@ -10,7 +10,7 @@ use crate::range::{Direction, RangeRead, RangeRows, walk};
 use crate::read::Read;
 use crate::secondary::Maintained;
 use crate::shared::{Catalog, Shared};
-use crate::sync::{Arc, HashState, Mutex, freed};
+use crate::sync::{Arc, HashState, Mutex, freed, held};
 use crate::transaction::Transaction;
 use crate::tree::{self, AnyTree, Tree, TreeKey, Vacancy};
 use crate::tuple::{KeyedTuple, OwnedTuple, Tuple};
@@ -365,6 +365,13 @@ impl TableCore {
         }
     }
 
+    /// The hash of a key, which is user code.
+    #[inline]
+    fn hash<Q: StdHash + ?Sized>(&self, key: &Q) -> Hash {
+        held::nothing();
+        Hash::new(self.hasher.hash_one(key))
+    }
+
     /// As [`Index::warm`].
     pub(crate) fn warm(&self, hashes: &[Hash], protected: Protected<'_>) {
         let bytes = usize::try_from(self.versions.bytes).expect("a size");
@@ -489,6 +496,7 @@ unsafe impl Send for DeadTuple {}
 
 impl Drop for DeadTuple {
     fn drop(&mut self) {
+        held::nothing();
         let (tuple, versions, free_tuple) = (self.tuple, self.versions, self.free_tuple);
         // SAFETY: whoever drops it knows that nobody reaches the tuple.
         freed::free(tuple, move || unsafe {
@@ -499,10 +507,10 @@ impl Drop for DeadTuple {
 
 impl Drop for TableCore {
     fn drop(&mut self) {
-        for tuple in self.index.drain() {
-            // No transaction is alive, for each borrows the database, which keeps the table.
-            drop(self.dead(tuple));
-        }
+        let tuples = self.index.drain().into_iter();
+        // No transaction is alive, for each borrows the database, which keeps the table. All of
+        // them are dropped, also if dropping one panics.
+        drop(tuples.map(|tuple| self.dead(tuple)).collect::<Vec<_>>());
     }
 }
 
@@ -639,7 +647,7 @@ where
     }
 
     fn locate(&self, key: &K, protected: Protected<'_>) -> Result<NonNull<Tuple>, (Hash, Inserts)> {
-        let hash = Hash::new(self.core.hasher.hash_one(key));
+        let hash = self.core.hash(key);
         let index = self.core.index.hash();
         let inserts = index.inserts(hash.position());
         // SAFETY: found in this table by a protected thread.
@@ -684,12 +692,12 @@ where
     Q: StdHash + Eq + ?Sized,
 {
     fn hash(&self, key: &Q, _: Internal) -> Option<Hash> {
-        Some(Hash::new(self.core.hasher.hash_one(key)))
+        Some(self.core.hash(key))
     }
 
     #[inline]
     fn find(&self, key: &Q, protected: Protected<'_>) -> Option<NonNull<Tuple>> {
-        let hash = Hash::new(self.core.hasher.hash_one(key));
+        let hash = self.core.hash(key);
         self.core.index.hash().find(hash, protected, |tuple| {
             // SAFETY: found in this table by a protected thread.
             unsafe { key_of::<K>(tuple) }.borrow() == key
@@ -698,7 +706,7 @@ where
 
     #[inline]
     fn find_at_once(&self, key: &Q, protected: Protected<'_>) -> Option<NonNull<Tuple>> {
-        let hash = Hash::new(self.core.hasher.hash_one(key));
+        let hash = self.core.hash(key);
         // SAFETY: the kind was checked when the table was opened.
         let index = unsafe { self.core.index.hash_unchecked() };
         index.find_at_once(hash, protected, |&tuple| {
@@ -713,7 +721,7 @@ where
         found: Option<NonNull<Tuple>>,
         protected: Protected<'_>,
     ) -> Option<Absence> {
-        let hash = Hash::new(self.core.hasher.hash_one(key));
+        let hash = self.core.hash(key);
         let mut others = Vec::new();
         let is_other = |tuple| {
             // SAFETY: found in this table by a protected thread.

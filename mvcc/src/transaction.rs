@@ -1,6 +1,6 @@
 //! Read-write transactions.
 
-use crate::commit::{Footprint, ScanRead};
+use crate::commit::{Footprint, RangeInUse, ScanRead};
 use crate::conflict::{Conflict, ConflictCause, Lost};
 use crate::database::Inner;
 #[cfg(feature = "durable")]
@@ -9,7 +9,7 @@ use crate::feed::Announcement;
 use crate::garbage;
 use crate::index::WARM;
 use crate::local::Local;
-use crate::protected::Protected;
+use crate::protected::{Internal, Protected};
 use crate::range::{Direction, RangeRead, Ranges, Row, Rows, last_key, walk};
 use crate::read::{self, RangeReader, RowReader};
 use crate::reads::{Seen, read_at};
@@ -26,7 +26,7 @@ use crate::tree::TreeKey;
 use crate::tuple::{Removed, Tuple};
 use crate::version::{OwnedVersion, Version};
 use crate::writes::{Mark, Moment, NewVersion, Write, Writes};
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, RefCell, RefMut};
 use std::fmt;
 use std::mem::ManuallyDrop;
 use std::ops::Bound;
@@ -135,7 +135,7 @@ impl<'db> Transaction<'db> {
     #[cfg_attr(debug_assertions, track_caller)]
     pub(crate) fn new(database: &'db Inner, attempt: u32) -> Self {
         let local = database.local();
-        if local.is_due() {
+        if local.is_due() && !local.is_inside() {
             garbage::collect_left(&local);
         }
         let slot = local.begin();
@@ -508,9 +508,6 @@ impl<'db> Transaction<'db> {
         worker.count_versions(installed, bytes);
         footprint.writes.clear_installed();
         drop(footprint);
-        if is_due {
-            garbage::collect_some(&self.local);
-        }
         if let Some(announcement) = announcement {
             // It may wait for somebody who waits for these.
             self.local.give_back_reserved(self.slot);
@@ -518,7 +515,21 @@ impl<'db> Transaction<'db> {
                 announcement.wait_for_room(timestamp);
             }
         }
+        // Last: it runs the drops of values, which may wait for who waits for any of that.
+        if is_due {
+            self.collect();
+        }
         Ok(timestamp)
+    }
+
+    /// Collects garbage, unless others wait for this transaction: then the next one that nobody
+    /// waits for does.
+    fn collect(&self) {
+        if self.local.is_inside() {
+            self.local.set_due(true);
+        } else {
+            garbage::collect_some(&self.local);
+        }
     }
 
     #[cold]
@@ -649,7 +660,9 @@ impl<'db> Transaction<'db> {
             let found = table.find(key, self.protected());
             let mut footprint = self.footprint.borrow_mut();
             if let Some(tuple) = found {
-                let Some(seen) = self.read(&mut footprint, core, tuple, own) else {
+                let seen;
+                (footprint, seen) = self.read(footprint, core, tuple, own);
+                let Some(seen) = seen else {
                     removed.note(tuple);
                     continue;
                 };
@@ -708,14 +721,17 @@ impl<'db> Transaction<'db> {
     }
 
     /// The version of a tuple that this transaction sees, with these of its own writes. `None`: the tuple is removed.
+    ///
+    /// It gives the footprint back, which is not borrowed while it compares keys: that is user
+    /// code, which may use the transaction.
     #[inline]
-    fn read(
-        &self,
-        footprint: &mut Footprint,
+    fn read<'t>(
+        &'t self,
+        mut footprint: RefMut<'t, Footprint>,
         table: &TableCore,
         tuple: NonNull<Tuple>,
         own: impl Fn(&Writes, NonNull<Tuple>) -> Option<NonNull<Version>> + Copy,
-    ) -> Option<SeenVersion> {
+    ) -> (RefMut<'t, Footprint>, Option<SeenVersion>) {
         let untimed = |version| SeenVersion {
             version,
             at_timestamp: false,
@@ -723,35 +739,39 @@ impl<'db> Transaction<'db> {
         if !bug!("own-write-unseen")
             && let Some(version) = own(&footprint.writes, tuple)
         {
-            return Some(untimed(version.as_ptr()));
+            return (footprint, Some(untimed(version.as_ptr())));
         }
         let clock = &self.database.shared.clock;
         // SAFETY: we are protected since the tuple was found in a table of this type; our slot is open.
         if let Some(version) = unsafe { footprint.reads.read_untimed(NonNull::from(table), tuple) }
         {
-            return Some(untimed(version.as_ptr()));
+            return (footprint, Some(untimed(version.as_ptr())));
         }
         loop {
             let timestamp = footprint.reads.take_timestamp(clock);
             // SAFETY: as above; the open slot protects every timestamp since it began.
             let (version, newest) = match unsafe { read_at(tuple, timestamp) } {
                 Seen::Version(version, newest) => (version, newest),
-                Seen::Dead => return None,
+                Seen::Dead => return (footprint, None),
             };
             if newest || self.doomed.get() {
-                return Some(SeenVersion {
+                let seen = SeenVersion {
                     version,
                     at_timestamp: true,
-                });
+                };
+                return (footprint, Some(seen));
             }
             // Overwritten since: a commit would fail, unless we can move on to now.
-            self.doomed.set(!footprint.extend(clock, self.protected()));
+            drop(footprint);
+            let extended = Footprint::extend(&self.footprint, clock, self.protected());
+            self.doomed.set(!extended);
+            footprint = self.footprint.borrow_mut();
         }
     }
 }
 
 impl RowReader for Transaction<'_> {
-    fn has_unindexed_writes(&self, table: &TableCore) -> bool {
+    fn has_unindexed_writes(&self, table: &TableCore, _: Internal) -> bool {
         let footprint = self.footprint.borrow();
         let begun = footprint.catalog;
         // Whoever has an index comes after the change of the catalog.
@@ -766,6 +786,7 @@ impl RowReader for Transaction<'_> {
         table: &T,
         key: &Q,
         moment: Moment,
+        _: Internal,
     ) -> Option<&T::Value> {
         let own = |writes: &Writes, tuple| writes.get_as_of(tuple, moment);
         self.look_up(table, key, own).map(|(_, value)| value)
@@ -786,9 +807,12 @@ impl RowReader for Transaction<'_> {
             shard,
             inserts,
         });
+        drop(footprint);
         let own = |writes: &Writes, tuple| writes.get_as_of(tuple, moment);
         let row = |tuple| {
-            let seen = self.read(&mut footprint, table, tuple, own)?;
+            let footprint = self.footprint.borrow_mut();
+            let (mut footprint, seen) = self.read(footprint, table, tuple, own);
+            let seen = seen?;
             if seen.at_timestamp {
                 footprint.record(table, tuple, seen.version);
             }
@@ -802,11 +826,11 @@ impl RowReader for Transaction<'_> {
 impl RangeReader for Transaction<'_> {
     type Moment = Moment;
 
-    fn moment(&self) -> Moment {
+    fn moment(&self, _: Internal) -> Moment {
         self.footprint.borrow_mut().writes.moment()
     }
 
-    fn with_ranges<R>(&self, see: impl FnOnce(&Ranges) -> R) -> R {
+    fn with_ranges<R>(&self, _: Internal, see: impl FnOnce(&Ranges) -> R) -> R {
         see(&self.local.ranges)
     }
 
@@ -836,9 +860,11 @@ impl RangeReader for Transaction<'_> {
         let number = footprint.ranges.len();
         // Before its rows are read: that may move the timestamp on, if what was read so far is unchanged.
         footprint.ranges.push(read);
+        drop(footprint);
         let own = |writes: &Writes, tuple| writes.get_as_of(tuple, moment);
         Rows::new(&walked, room, last, Some(number), |tuple| {
-            let seen = self.read(&mut footprint, table, tuple, own)?;
+            let footprint = self.footprint.borrow_mut();
+            let seen = self.read(footprint, table, tuple, own).1?;
             // SAFETY: as in `look_up`.
             unsafe { read::value_of::<V>(seen.version) }
         })
@@ -850,7 +876,9 @@ impl RangeReader for Transaction<'_> {
         direction: Direction,
         last: NonNull<Tuple>,
     ) {
-        self.footprint.borrow_mut().ranges[read].stop(direction, last);
+        if let Some(range) = RangeInUse::new(&self.footprint, read) {
+            range.stop(direction, last);
+        }
         // It may have been for what is forgotten now.
         self.doomed.set(false);
     }

@@ -21,7 +21,7 @@ pub(crate) use walk::{NodeRead, Walked};
 
 use crate::garbage::Unlinked;
 use crate::protected::Protected;
-use crate::sync::{AtomicBool, AtomicPtr, Ordering, SMALL, Wait, bug};
+use crate::sync::{AtomicBool, AtomicPtr, Ordering, SMALL, Wait, bug, held};
 use crate::tuple::{OwnedTuple, Tuple};
 use content::Content;
 use std::cmp::Ordering as Order;
@@ -61,7 +61,10 @@ impl<K> Node<K> {
         // Acquire: pairs with the release store in `NodeLock::drop`.
         let locked = self.locked.swap(true, Ordering::Acquire);
         // Not `then_some`: a lock that is made and dropped unlocks the node.
-        (!locked).then(|| NodeLock(self))
+        (!locked).then(|| {
+            held::lock();
+            NodeLock(self)
+        })
     }
 
     /// Locks the node if its content is still this one, with so many entries.
@@ -98,6 +101,7 @@ impl<K> NodeLock<'_, K> {
 impl<K> Drop for NodeLock<'_, K> {
     fn drop(&mut self) {
         self.0.locked.store(false, Ordering::Release);
+        held::unlock();
     }
 }
 
@@ -311,7 +315,7 @@ pub(crate) trait AnyTree: Send + Sync {
         unlinked: &mut dyn FnMut(Unlinked),
     );
 
-    /// All tuples, for whoever has the tree to itself.
+    /// All tuples, for whoever has the tree to itself, and drops it next.
     fn drain(&mut self) -> Vec<NonNull<Tuple>>;
 }
 
@@ -331,7 +335,12 @@ struct NodeRemoval<'p, K> {
 
 impl<K: TreeKey> Removal for NodeRemoval<'_, K> {
     fn apply(&mut self) -> Option<Unlinked> {
-        let lock = self.node.lock_as(self.content, self.len)?;
+        let Some(lock) = self.node.lock_as(self.content, self.len) else {
+            if bug!("keys-dropped-under-a-lock") {
+                self.new = None;
+            }
+            return None;
+        };
         Some(Unlinked::Node(lock.replace(self.new.take()?)))
     }
 }
@@ -372,39 +381,49 @@ impl<K: TreeKey> AnyTree for Tree<K> {
 
     fn drain(&mut self) -> Vec<NonNull<Tuple>> {
         let mut tuples = Vec::new();
-        free_nodes(&mut self.root, |leaf| {
-            tuples.extend((0..leaf.len()).map(|at| leaf.tuple(at)));
-        });
+        for node in all_nodes(&self.root) {
+            // SAFETY: we have the tree to ourselves.
+            let leaf = unsafe { node.as_ref().content(Protected::open()) };
+            if leaf.level() == 0 {
+                tuples.extend((0..leaf.len()).map(|at| leaf.tuple(at)));
+            }
+        }
         tuples
     }
 }
 
-/// Frees all nodes of a tree that nobody else uses, and shows the leaves first.
-fn free_nodes<K>(root: &mut AtomicPtr<Node<K>>, mut leaf: impl FnMut(&Content<K>)) {
+/// All nodes of a tree that nobody else uses.
+fn all_nodes<K>(root: &AtomicPtr<Node<K>>) -> Vec<NonNull<Node<K>>> {
     // SAFETY: the caller has the tree to itself.
     let protected = unsafe { Protected::open() };
+    let mut nodes = Vec::new();
     // Relaxed: nobody else uses it.
-    let mut leftmost = NonNull::new(root.swap(ptr::null_mut(), Ordering::Relaxed));
+    let mut leftmost = NonNull::new(root.load(Ordering::Relaxed));
     while let Some(first) = leftmost {
-        // SAFETY: a node of this tree; each is freed once, below.
+        // SAFETY: a node of this tree, as are those below.
         leftmost = unsafe { first.as_ref() }.content(protected).first();
         let mut next = Some(first);
         while let Some(node) = next {
-            // SAFETY: as above; no node is linked from two places on its own level.
-            let node = unsafe { Box::from_raw(node.as_ptr()) };
-            let content = node.content(protected);
-            if content.level() == 0 {
-                leaf(content);
-            }
-            next = content.right();
+            nodes.push(node);
+            // SAFETY: as above.
+            next = unsafe { node.as_ref() }.content(protected).right();
         }
     }
+    nodes
 }
 
 impl<K> Drop for Tree<K> {
     fn drop(&mut self) {
-        // A table drains its tree first, for the tuples are the table's.
-        free_nodes(&mut self.root, |_| ());
+        // The tuples are the table's. SAFETY: from boxes, and no node is linked from two places on
+        // its own level.
+        let free = |node: NonNull<Node<K>>| unsafe { Box::from_raw(node.as_ptr()) };
+        // A list, for that is dropped as a whole, also if dropping a key in it panics.
+        drop(
+            all_nodes(&self.root)
+                .into_iter()
+                .map(free)
+                .collect::<Vec<_>>(),
+        );
     }
 }
 

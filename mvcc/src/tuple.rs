@@ -1,6 +1,6 @@
 //! Tuples: one word each, an atomic pointer to the newest version whose low bits are a tag.
 
-use crate::sync::{AtomicPtr, AtomicU32, Ordering, SCHEDULED, Wait, bug, freed, ordering};
+use crate::sync::{AtomicPtr, AtomicU32, Ordering, SCHEDULED, Wait, bug, freed, held, ordering};
 use crate::version::Version;
 use std::num::NonZero;
 use std::ptr::NonNull;
@@ -192,6 +192,7 @@ impl<K> OwnedTuple<K> {
 
 impl<K> Drop for OwnedTuple<K> {
     fn drop(&mut self) {
+        held::nothing();
         // SAFETY: nobody else has it.
         drop(unsafe { Box::from_raw(self.0.as_ptr()) });
     }
@@ -273,6 +274,7 @@ impl Tuple {
                     )
                     .is_ok()
             {
+                held::lock();
                 return Ok(word);
             }
             if wait.turn() > turns {
@@ -285,12 +287,14 @@ impl Tuple {
     pub(crate) fn publish(&self, word: Word) {
         // Release: pairs with the acquire load of `word`.
         self.word.store(word.as_ptr(), ordering!(Release, publish));
+        held::unlock();
     }
 
     /// Marks the tuple as removed. Only for the holder of the lock, after the index has let go of it; `word` is what it was before.
     pub(crate) fn bury(&self, word: Word) {
         let dead = word.with(DEAD);
         self.word.store(dead.as_ptr(), ordering!(Release, bury));
+        held::unlock();
     }
 
     /// Keeps the tuple from being removed until [`Tuple::release`]. False if it is removed already.

@@ -1,5 +1,6 @@
 //! All rows of a hashed table, one shard after the other.
 
+use crate::protected::Internal;
 use crate::read::RowReader;
 use crate::table::TableCore;
 use std::ops::Range;
@@ -24,7 +25,7 @@ impl<'r, R: RowReader, K, V> UnorderedRows<'r, R, K, V> {
         Self {
             reader,
             table,
-            moment: reader.moment(),
+            moment: reader.moment(Internal::new()),
             shards: 0..table.index.hash().shards(),
             rows: Vec::new().into_iter(),
         }

@@ -3,7 +3,7 @@
 //! The protocol never looks at a value, so it works on the untyped head, [`Version`]; the code that does look
 //! at values ([`ValueVersion`]) knows their type from the table.
 
-use crate::sync::{AtomicPtr, Ordering, bug, freed};
+use crate::sync::{AtomicPtr, Ordering, bug, freed, held};
 use std::mem::needs_drop;
 use std::ptr::{self, NonNull};
 
@@ -141,6 +141,9 @@ impl VersionType {
                 // SAFETY: the caller's promise; the version's type is `V` as the table's is. A reference to the value only: the head may be
                 // shared.
                 let value = unsafe { &mut (*version.as_ptr()).value };
+                if value.is_some() {
+                    held::nothing();
+                }
                 drop(value.take());
             },
             free: |version| {

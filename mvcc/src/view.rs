@@ -1,7 +1,7 @@
 //! Short read-only transactions.
 
 use crate::local::Local;
-use crate::protected::Protected;
+use crate::protected::{Internal, Protected};
 use crate::range::{Direction, Ranges, Row, Rows};
 use crate::read::{self, RangeReader, RowReader};
 use crate::reads::{Read, Reads};
@@ -232,7 +232,13 @@ impl RowReader for View<'_> {
         unsafe { read::shard_at(table, shard, timestamp, Protected::pinned(&guard)) }
     }
 
-    fn get_as_of<T: Lookup<Q>, Q: ?Sized>(&self, table: &T, key: &Q, (): ()) -> Option<&T::Value> {
+    fn get_as_of<T: Lookup<Q>, Q: ?Sized>(
+        &self,
+        table: &T,
+        key: &Q,
+        (): (),
+        _: Internal,
+    ) -> Option<&T::Value> {
         self.get(table, key)
     }
 }
@@ -240,9 +246,9 @@ impl RowReader for View<'_> {
 impl RangeReader for View<'_> {
     type Moment = ();
 
-    fn moment(&self) {}
+    fn moment(&self, _: Internal) {}
 
-    fn with_ranges<R>(&self, see: impl FnOnce(&Ranges) -> R) -> R {
+    fn with_ranges<R>(&self, _: Internal, see: impl FnOnce(&Ranges) -> R) -> R {
         see(&self.local.ranges)
     }
 

@@ -210,6 +210,87 @@ where
     n.saturating_sub(left)
 }
 
+/// A database with rows in tables of both kinds, and garbage, is dropped as a whole whatever drop
+/// panics.
+#[test]
+fn nothing_of_a_database_is_lost() {
+    quiet_panics();
+    for n in 1.. {
+        let before = ALIVE.get();
+        let db = Database::new();
+        let ordered: OrderedTable<Fused, Fused> = db.ordered_table("ordered").expect("new");
+        let hashed: Table<Fused, Fused> = db.table("hashed").expect("new");
+        let snapshot = db.snapshot();
+        insert(&db, &ordered);
+        insert(&db, &hashed);
+        update(&db, &ordered);
+        for key in 0..KEYS / 2 {
+            db.run(|tx| Ok::<_, ()>(tx.remove(&ordered, &Fused::new(key))))
+                .expect("no error");
+        }
+        drop(snapshot);
+        FUSE.set(n);
+        let dropped = catch_unwind(AssertUnwindSafe(|| drop((db, ordered, hashed))));
+        FUSE.set(u64::MAX);
+        assert_eq!(ALIVE.get(), before, "{n}: nothing is leaked");
+        if dropped.is_ok() && n > 1000 {
+            break;
+        }
+    }
+}
+
+thread_local! {
+    /// Keys that panic when they are dropped.
+    static LOUD: Cell<u64> = const { Cell::new(0) };
+}
+
+/// A key whose drop panics with something that uses the database when it is dropped itself.
+#[derive(PartialEq, Eq, Hash)]
+struct Loud(u64);
+
+struct Payload(Database);
+
+impl Drop for Loud {
+    fn drop(&mut self) {
+        let left = LOUD.get();
+        if left > 0 && !std::thread::panicking() {
+            LOUD.set(left - 1);
+            std::panic::panic_any(Payload(DATABASE.with(Database::clone)));
+        }
+    }
+}
+
+impl Drop for Payload {
+    fn drop(&mut self) {
+        self.0.collect();
+    }
+}
+
+thread_local! {
+    static DATABASE: Database = Database::new();
+}
+
+/// Of several panics that the epoch has caught, one goes on. The others were dropped under a lock,
+/// which a collection in there waited for.
+#[test]
+fn what_user_code_panics_with_may_use_the_database() {
+    quiet_panics();
+    let db = DATABASE.with(Database::clone);
+    let table: Table<Loud, u64> = db.table("loud").expect("new");
+    db.run(|tx| Ok::<_, ()>((0..3).for_each(|key| tx.insert(&table, Loud(key), key))))
+        .expect("no error");
+    db.run(|tx| Ok::<_, ()>((0..3).for_each(|key| tx.remove(&table, &Loud(key)))))
+        .expect("no error");
+    LOUD.set(3);
+    let collected = catch_unwind(AssertUnwindSafe(|| db.collect()));
+    assert_eq!(LOUD.get(), 0, "all of them were dropped");
+    let payload = collected.expect_err("one goes on");
+    assert!(payload.is::<Payload>());
+    drop(payload);
+    db.collect();
+    assert_eq!(db.stats().live_tuples, 0);
+}
+
 fn quiet_panics() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -217,7 +298,8 @@ fn quiet_panics() {
         std::panic::set_hook(Box::new(move |info| {
             let burnt = info
                 .payload_as_str()
-                .is_some_and(|message| message.contains("the fuse"));
+                .is_some_and(|message| message.contains("the fuse"))
+                || info.payload().is::<Payload>();
             if !burnt {
                 hook(info);
             }

@@ -2,7 +2,7 @@
 //!
 //! Only commits with writes used to collect: after 200,000 aborted inserts of fresh keys, beside views only, there were 200,000 tuples.
 
-use mvcc::{Database, OrderedTable, Overflow, Stats, Table};
+use mvcc::{Database, OrderedTable, Overflow, RetryPolicy, Stats, Table};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
@@ -124,6 +124,27 @@ fn those_who_lose() {
         assert!(tx.commit().is_err());
     }
     check(&world.db.stats());
+}
+
+/// They do not collect before others may commit again.
+#[test]
+fn those_who_commit_inside_the_gate() {
+    let policy = RetryPolicy::new().exclusive_after(1);
+    stays_small(|world, key| {
+        let run = world.db.run_with(&policy, |tx| {
+            tx.get(&world.hashed, &u64::MAX);
+            if tx.attempt() == 1 {
+                let other = world.db.begin();
+                world.add(&other, u64::MAX);
+                other
+                    .commit()
+                    .expect("the other one has written nothing yet");
+            }
+            world.add(tx, u64::MAX);
+            Ok::<_, ()>(tx.attempt())
+        });
+        assert_eq!(run, Ok(2), "{key}");
+    });
 }
 
 #[test]

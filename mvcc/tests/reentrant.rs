@@ -1,12 +1,17 @@
-//! The user's code in the middle of a transaction's method, using the same transaction: closures of `update`, functions of indexes, `Hash`, `Eq` and `Ord` of keys.
+//! The user's code in the middle of a transaction's method, using the same transaction: closures of
+//! `update`, functions of indexes, `Hash`, `Eq`, `Ord`, `Clone` and `Drop` of keys.
 //!
 //! A closure of `update` that rolled back to before the row was written made `update` panic, if nobody else had the row: its tuple had left the index meanwhile.
 
-use mvcc::{AnyTable, Database, Lookup, OrderedTable, Savepoint, Table, Transaction};
+use mvcc::{
+    AnyTable, Database, IndexError, Lookup, OrderedTable, Overflow, RetryPolicy, Savepoint, Table,
+    Transaction,
+};
 use std::cell::Cell;
 use std::cmp::Ordering;
 use std::hash::{Hash, Hasher};
 use std::rc::Rc;
+use std::sync::{Arc, Mutex, mpsc};
 
 /// A database in which this key's tuple is about to be removed, and two commits later.
 fn emptied<T: AnyTable<Key = u64, Value = u64>>(db: &Database, table: &T, other: &T) {
@@ -127,9 +132,11 @@ thread_local! {
 }
 
 fn meanwhile() {
-    match MEANWHILE.take() {
-        (0, Some(action)) => action(),
-        (calls, action) => MEANWHILE.set((calls.saturating_sub(1), action)),
+    // Keys may be dropped when the thread's own state is gone already.
+    match MEANWHILE.try_with(Cell::take) {
+        Ok((0, Some(action))) => action(),
+        Ok((calls, Some(action))) => MEANWHILE.set((calls - 1, Some(action))),
+        Ok((_, None)) | Err(_) => {}
     }
 }
 
@@ -168,9 +175,22 @@ fn the_function_of_an_index_may_roll_back_to_before_its_row() {
     assert_eq!(tx.iter(table).count(), 0);
 }
 
-/// A key whose comparisons and hashes run what is set.
-#[derive(Clone, Debug)]
+/// A key whose methods run what is set.
+#[derive(Debug)]
 struct Key(u64);
+
+impl Clone for Key {
+    fn clone(&self) -> Self {
+        meanwhile();
+        Self(self.0)
+    }
+}
+
+impl Drop for Key {
+    fn drop(&mut self) {
+        meanwhile();
+    }
+}
 
 impl PartialEq for Key {
     fn eq(&self, other: &Self) -> bool {
@@ -283,4 +303,280 @@ fn comparisons_may_use_the_transaction() {
 #[test]
 fn hashes_may_use_the_transaction() {
     every_method_in_every_other(5, |db| -> Table<Key, u64> { db.table("t").expect("new") });
+}
+
+/// A value that waits for another thread when it is dropped, once that is called for.
+struct Waiting(Arc<Mutex<Option<Errand>>>);
+
+type Errand = Box<dyn FnOnce() + Send>;
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        let errand = self.0.lock().expect("not poisoned").take();
+        if let Some(errand) = errand {
+            errand();
+        }
+    }
+}
+
+/// A database with some garbage, too little to be collected until there is more; and the rows that
+/// [`much`] overwrites.
+struct Littered {
+    db: Database,
+    rows: Table<u64, u64>,
+    errand: Arc<Mutex<Option<Errand>>>,
+}
+
+impl Littered {
+    fn new() -> Self {
+        let db = Database::new();
+        let rows = db.table("rows").expect("new");
+        db.run(|tx| Ok::<_, ()>(much(tx, &rows, 0)))
+            .expect("no error");
+        let waiting: Table<u64, Waiting> = db.table("waiting").expect("new");
+        let errand = Arc::new(Mutex::new(None));
+        for _ in 0..10 {
+            db.run(|tx| Ok::<_, ()>(tx.insert(&waiting, 0, Waiting(errand.clone()))))
+                .expect("no error");
+        }
+        // So that what follows is clearly later.
+        std::thread::sleep(std::time::Duration::from_millis(1));
+        db.run(|tx| Ok::<_, ()>(tx.insert(&rows, 0, 0)))
+            .expect("no error");
+        Self { db, rows, errand }
+    }
+
+    /// What is done when garbage is dropped next.
+    fn send(&self, errand: impl FnOnce() + Send + 'static) {
+        *self.errand.lock().expect("not poisoned") = Some(Box::new(errand));
+    }
+
+    /// Whether that was done.
+    fn is_done(&self) -> bool {
+        self.errand.lock().expect("not poisoned").is_none()
+    }
+}
+
+/// Overwrites so many rows that it is time to collect garbage.
+fn much(tx: &Transaction<'_>, rows: &Table<u64, u64>, value: u64) {
+    (0..100).for_each(|key| tx.insert(rows, key, value));
+}
+
+/// The transaction that others' commits wait for collected garbage when it had committed: a value
+/// whose drop waited for another thread's commit waited for ever.
+#[test]
+fn drops_of_garbage_may_wait_for_other_threads_commits() {
+    let littered = Littered::new();
+    let Littered { db, rows, .. } = &littered;
+    let row: Table<u64, u32> = db.table("row").expect("new");
+    let (of, to) = (db.clone(), row.clone());
+    let commits = move || {
+        let write = || of.run(|tx| Ok::<_, ()>(tx.insert(&to, 0, tx.attempt())));
+        write().expect("no error");
+    };
+    let policy = RetryPolicy::new().exclusive_after(1);
+    let run = db.run_with(&policy, |tx| {
+        tx.get(&row, &0);
+        much(tx, rows, 1);
+        let commits = commits.clone();
+        if tx.attempt() == 1 {
+            commits();
+        } else {
+            littered.send(move || std::thread::spawn(commits).join().expect("it commits"));
+        }
+        Ok::<_, ()>(tx.attempt())
+    });
+    assert_eq!(run, Ok(2), "it loses once");
+    // The next one collects.
+    drop(db.begin());
+    assert!(littered.is_done());
+}
+
+/// Garbage was collected while the commit that did so was still announced, so feeds did not deliver
+/// it.
+#[test]
+fn drops_of_garbage_may_wait_for_the_commit_to_be_delivered() {
+    let littered = Littered::new();
+    let Littered { db, rows, .. } = &littered;
+    let (snapshot, mut feed) = db.on_commit(16, Overflow::Wait);
+    drop(snapshot);
+    // It keeps what it may have to deliver.
+    assert!(feed.try_recv().is_none());
+    let (delivered, wait) = mpsc::channel();
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            drop(feed.recv());
+            delivered.send(()).expect("somebody waits");
+        });
+        littered.send(move || wait.recv().expect("it is delivered"));
+        db.run(|tx| Ok::<_, ()>(much(tx, rows, 1)))
+            .expect("no error");
+    });
+    assert!(littered.is_done());
+}
+
+/// What the function of an index has was dropped while others' commits waited, if two rows had the
+/// same key.
+#[test]
+fn drops_of_an_indexs_function_may_wait_for_other_threads_commits() {
+    let db = Database::new();
+    let table: OrderedTable<u64, u64> = db.ordered_table("t").expect("new");
+    db.run(|tx| Ok::<_, ()>((0..2).for_each(|key| tx.insert(&table, key, 7))))
+        .expect("no error");
+    let (of, to) = (db.clone(), table.clone());
+    let commits = move || {
+        let write = || of.run(|tx| Ok::<_, ()>(tx.insert(&to, 2, 8)));
+        write().expect("no error");
+    };
+    let waits = move || std::thread::spawn(commits).join().expect("it commits");
+    let waiting = Waiting(Arc::new(Mutex::new(Some(Box::new(waits)))));
+    let index = db.unique_index(&table, "value", move |_, value: &u64| {
+        let _ = &waiting;
+        [*value]
+    });
+    assert!(matches!(index, Err(IndexError::Duplicate(_))));
+    assert_eq!(db.view(|view| view.get(&table, &2).copied()), Some(8));
+}
+
+/// A transaction at a timestamp whose range of `ordered` has changed since, as has the row 0 of
+/// `other`: reading that makes it look at the range again. A key that is there now makes its commit
+/// fail; a tuple without a value does not.
+fn outdated<'db, T>(
+    db: &'db Database,
+    ordered: &OrderedTable<Key, u64>,
+    other: &T,
+    is_larger: bool,
+) -> Transaction<'db>
+where
+    T: AnyTable<Key = u64, Value = u64>,
+{
+    db.run(|tx| {
+        (0..8).for_each(|key| tx.insert(ordered, Key(10 * key), key));
+        Ok::<_, ()>(tx.insert(other, 0, 0))
+    })
+    .expect("no error");
+    let tx = db.begin();
+    assert_eq!(tx.range(ordered, Key(0)..Key(50)).count(), 5);
+    db.run(|tx| Ok::<_, ()>(tx.insert(other, 0, 1)))
+        .expect("no error");
+    let late = db.begin();
+    late.insert(ordered, Key(15), 15);
+    if is_larger {
+        late.commit().expect("alone");
+    }
+    tx
+}
+
+/// What reads the row 0.
+fn reads<T>() -> [fn(&Transaction<'_>, &T) -> u64; 3]
+where
+    T: Lookup<u64, Key = u64, Value = u64>,
+{
+    [
+        |tx, table| *tx.get(table, &0).expect("inserted"),
+        |tx, table| tx.iter(table).map(|(_, value)| *value).sum(),
+        |tx, table| {
+            let mut seen = 0;
+            tx.update(table, &0, |value| {
+                seen = *value;
+                seen
+            });
+            seen
+        },
+    ]
+}
+
+/// `moves_on`: which of the reads may move a transaction on.
+fn a_range_is_walked_again<T>(moves_on: [bool; 3], open: impl Fn(&Database) -> T)
+where
+    T: Lookup<u64, Key = u64, Value = u64> + Clone + 'static,
+{
+    type Method<T> = fn(&Transaction<'_>, &OrderedTable<Key, u64>, &T);
+    let within: [Method<T>; 6] = [
+        |tx, _, other| assert!(tx.get(other, &0).is_some()),
+        |tx, ordered, _| assert!(tx.iter(ordered).count() >= 8),
+        |tx, ordered, _| {
+            tx.range(ordered, Key(20)..).next();
+        },
+        |tx, ordered, _| tx.insert(ordered, Key(99), 99),
+        |tx, _, other| tx.insert(other, 7, 0),
+        |tx, _, other| {
+            let savepoint = tx.savepoint();
+            tx.remove(other, &0);
+            savepoint.roll_back();
+        },
+    ];
+    for (number, read) in reads::<T>().into_iter().enumerate() {
+        for (inner, method) in within.into_iter().enumerate() {
+            for is_larger in [true, false] {
+                for calls in 0.. {
+                    let db: &'static Database = Box::leak(Box::default());
+                    let ordered = db.ordered_table("ordered").expect("new");
+                    let other = open(db);
+                    let tx = Rc::new(outdated(db, &ordered, &other, is_larger));
+                    let (same, of, at) = (tx.clone(), ordered.clone(), other.clone());
+                    MEANWHILE.set((calls, Some(Box::new(move || method(&same, &of, &at)))));
+                    let seen = read(&tx, &other);
+                    let was_called = MEANWHILE.take().1.is_none();
+                    let case = format!("{inner} in {number} after {calls} calls, {is_larger}");
+                    // What reads the row before the range is known is not current later.
+                    let stays = is_larger || inner == 0 && was_called || !moves_on[number];
+                    assert_eq!(seen, u64::from(!stays), "{case}");
+                    tx.insert(&other, 8, 0);
+                    let tx = Rc::try_unwrap(tx).expect("the other one is dropped");
+                    assert_eq!(tx.commit().is_ok(), !stays, "{case}");
+                    if !was_called {
+                        assert!(calls > 0, "{case}: it compares keys");
+                        break;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The footprint was borrowed when the range was walked through again, so that comparison panicked.
+#[test]
+fn comparisons_may_use_a_transaction_that_moves_on() {
+    a_range_is_walked_again([true; 3], |db| -> Table<u64, u64> {
+        db.table("other").expect("new")
+    });
+    // A range is read as a whole, and the row in it has changed.
+    a_range_is_walked_again([true, false, true], |db| -> OrderedTable<u64, u64> {
+        db.ordered_table("other").expect("new")
+    });
+}
+
+/// What was read ahead is forgotten up to a key that is cloned, and one that is dropped; the
+/// footprint was borrowed then.
+#[test]
+fn clones_and_drops_may_use_a_transaction_whose_range_ends() {
+    for calls in 0.. {
+        let db: &'static Database = Box::leak(Box::default());
+        let ordered: OrderedTable<Key, u64> = db.ordered_table("ordered").expect("new");
+        db.run(|tx| Ok::<_, ()>((0..8).for_each(|key| tx.insert(&ordered, Key(10 * key), key))))
+            .expect("no error");
+        let tx = Rc::new(db.begin());
+        let (same, of) = (tx.clone(), ordered.clone());
+        let mut rows = tx.range(&ordered, Key(10)..Key(60));
+        assert_eq!(rows.next().map(|row| row.1), Some(&1));
+        let ranges = move || {
+            assert_eq!(same.range(&of, Key(30)..).next().map(|row| row.1), Some(&3));
+            same.insert(&of, Key(70), 70);
+        };
+        MEANWHILE.set((calls, Some(Box::new(ranges))));
+        drop(rows);
+        let was_called = MEANWHILE.take().1.is_none();
+        // Beyond where it ended.
+        db.run(|tx| Ok::<_, ()>(tx.insert(&ordered, Key(45), 45)))
+            .expect("no error");
+        tx.insert(&ordered, Key(80), 80);
+        let tx = Rc::try_unwrap(tx).expect("the other one is dropped");
+        tx.commit()
+            .expect("nothing that it has made use of has changed");
+        if !was_called {
+            assert!(calls > 1, "it clones one key and drops one");
+            break;
+        }
+    }
 }

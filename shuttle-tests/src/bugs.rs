@@ -115,6 +115,7 @@ const MVCC: &[Bug] = bugs! {
     "insert-unchecked": "a key is inserted although another one has come since it was found missing (I7)",
     "insert-uncounted": "inserts are not counted, so nobody notices that one has come (I7)",
     "node-unchecked": "a tree node is replaced although it has changed since it was read",
+    "keys-dropped-under-a-lock": "a removal that has to begin again drops its clones of keys while the tuple is locked (I8)",
     "split-overlooked": "who comes to a node that was split does not follow its link to the right",
     "merge-overlooked": "who comes to a node that was merged away does not follow its link to the left",
     "walk-begins-anew": "a walk that comes to a merged leaf takes the rows again that it has from there",

@@ -102,7 +102,7 @@ scenarios! {
         counted_range in CLOCKS;
     nodes:
         scans_beside_splits_and_merges in ONE, scans_beside_a_merge in ONE, inserts_beside_a_merge * 4 in ONE,
-        root_beside_inserts_and_reads in ONE, roots_beside_inserts_and_reads in ONE, removals_beside_a_collapse * 4 in ONE, split_beside_a_collapse * 20 in ONE;
+        root_beside_inserts_and_reads in ONE, roots_beside_inserts_and_reads in ONE, removals_beside_a_collapse * 4 in ONE, removal_beside_inserts * 4 in ONE, split_beside_a_collapse * 20 in ONE;
     begin:
         snapshot_begins_beside_collection in CLOCKS, view_beside_collection in CLOCKS, view_against_watermark * 10 in CLOCKS,
         snapshot_against_watermark * 10 in CLOCKS;

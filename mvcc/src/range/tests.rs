@@ -97,6 +97,9 @@ fn beyond_where_it_stopped_a_read_knows_nothing() {
     let _open = subject.db.begin();
     for (direction, kept) in [(Direction::Up, [50, 60]), (Direction::Down, [90, 80])] {
         let (mut read, tuples) = subject.read(direction, 99);
+        let mut bounds = read.take_bounds().expect("nobody has them");
+        bounds.stop(direction, tuples[1]);
+        read.put_back(bounds);
         read.stop(direction, tuples[1]);
         let mut left = keys(&read.tuples().collect::<Vec<_>>());
         left.sort_unstable();

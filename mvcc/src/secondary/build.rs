@@ -150,6 +150,9 @@ impl Database {
             table: table_name.as_ref().into(),
             index: name.into(),
         })?;
+        // Made first, so that it is dropped when others need not wait any more: what it has is the
+        // user's.
+        let keys = sorted(keys);
         // One at a time, and nobody else commits. What was committed before is seen by whoever reads from now on, or locked until it is.
         let local = self.inner().local();
         let _inside = (!bug!("index-built-beside-commits")).then(|| local.enter());
@@ -170,7 +173,6 @@ impl Database {
                 })
             };
         }
-        let keys = sorted(keys);
         let built = self
             .fill(table, &entries, is_unique, &keys)
             .ok_or_else(|| {

@@ -24,6 +24,15 @@ std::thread_local! {
     static WEAKENED: Cell<&'static str> = const { Cell::new("") };
 }
 
+/// The models run no user code.
+pub(crate) mod held {
+    pub(crate) fn lock() {}
+    pub(crate) fn unlock() {}
+    pub(crate) fn set_aside() {}
+    pub(crate) fn take_back() {}
+    pub(crate) fn nothing() {}
+}
+
 /// Names the ordering that is weakened from now on.
 pub(crate) fn weaken(name: &'static str) {
     WEAKENED.set(name);

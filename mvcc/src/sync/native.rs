@@ -61,6 +61,44 @@ pub(crate) fn pause(longest: std::time::Duration) {
     std::thread::sleep(longest.mul_f64(fastrand::f64()));
 }
 
+/// How many locks the thread has: counted in debug builds, for user code runs without any (I8).
+pub(crate) mod held {
+    use std::cell::Cell;
+
+    std::thread_local! {
+        static HELD: Cell<usize> = const { Cell::new(0) };
+    }
+
+    /// The thread has one lock more.
+    #[inline]
+    pub(crate) fn lock() {
+        if cfg!(debug_assertions) {
+            HELD.set(HELD.get() + 1);
+        }
+    }
+
+    /// The thread has one lock less.
+    #[inline]
+    pub(crate) fn unlock() {
+        if cfg!(debug_assertions) {
+            HELD.set(HELD.get() - 1);
+        }
+    }
+
+    /// The mutex that the thread has locked last is one that user code may run under. Mutexes are
+    /// not counted here.
+    pub(crate) fn set_aside() {}
+
+    /// That mutex is going to be unlocked.
+    pub(crate) fn take_back() {}
+
+    /// Says that user code may run now.
+    #[inline]
+    pub(crate) fn nothing() {
+        debug_assert!(HELD.get() == 0, "user code runs while something is locked");
+    }
+}
+
 /// What has been freed is not watched here.
 pub(crate) mod freed {
     use std::ptr::NonNull;

@@ -41,6 +41,27 @@ impl Condvar {
     }
 }
 
+/// How many locks the task has, mutexes included: user code runs without any (I8).
+pub(crate) mod held {
+    pub(crate) use shuttle_announce::held::{lock, unlock};
+
+    /// The mutex that the task has locked last is one that user code may run under.
+    pub(crate) fn set_aside() {
+        unlock();
+    }
+
+    /// That mutex is going to be unlocked.
+    pub(crate) fn take_back() {
+        lock();
+    }
+
+    /// Says that user code may run now.
+    pub(crate) fn nothing() {
+        let held = shuttle_announce::held::count();
+        assert!(held == 0, "user code runs while something is locked");
+    }
+}
+
 /// A threshold that is small where schedules are sampled, so that the shortest runs get to it.
 pub(crate) fn threshold<T>(real: T, small: T) -> T {
     if shuttle_announce::is_exhaustive() {

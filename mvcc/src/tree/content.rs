@@ -2,13 +2,13 @@
 
 use super::{CAPACITY, Node, Split};
 use crate::prefetch::prefetch_lines;
-use crate::sync::{AtomicUsize, Ordering, bug};
+use crate::sync::{AtomicUsize, Ordering, bug, held};
 use crate::tuple::Tuple;
 use std::cell::UnsafeCell;
 use std::cmp::Ordering as Order;
 use std::mem::{MaybeUninit, needs_drop};
 use std::ops::Range;
-use std::ptr::NonNull;
+use std::ptr::{self, NonNull};
 
 /// A node's content. Its entries are tuples in a leaf, which is level 0, and nodes of the level below elsewhere: entry `i` leads to the
 /// keys from `keys[i]` on, up to the next one; `first` to those before.
@@ -176,6 +176,7 @@ impl<K> Content<K> {
     /// The neighbour to go on with, if the place is not in this node.
     #[inline]
     pub(super) fn beyond(&self, order: impl Fn(&K) -> Order) -> Option<NonNull<Node<K>>> {
+        held::nothing();
         let is_left = |high: &K| !bug!("split-overlooked") && order(high).is_le();
         let moved =
             self.merged && !bug!("merge-overlooked") || self.high.as_ref().is_some_and(is_left);
@@ -185,6 +186,7 @@ impl<K> Content<K> {
     /// The entry whose key is equal, or how many keys are less.
     #[inline]
     pub(super) fn find(&self, len: usize, order: impl Fn(&K) -> Order) -> Result<usize, usize> {
+        held::nothing();
         if Self::keeps_keys(self.level) {
             // SAFETY: set below the length, and never changed.
             let keys = unsafe { std::slice::from_raw_parts(self.keys.as_ptr().cast::<K>(), len) };
@@ -230,6 +232,7 @@ impl<K: Clone> Content<K> {
 
     /// A key as a leaf keeps it.
     pub(super) fn stored(key: &K) -> MaybeUninit<K> {
+        held::nothing();
         if Self::keeps_keys(0) {
             MaybeUninit::new(key.clone())
         } else {
@@ -296,6 +299,7 @@ impl<K: Clone> Content<K> {
 
     /// An empty content with the same neighbours.
     fn like(&self) -> Box<Self> {
+        held::nothing();
         let mut content = Self::empty(self.level);
         content.first = self.first;
         content.right = self.right;
@@ -408,12 +412,13 @@ impl<K: Clone> Content<K> {
 
 impl<K> Drop for Content<K> {
     fn drop(&mut self) {
+        held::nothing();
         if needs_drop::<K>() && Self::keeps_keys(self.level) {
-            let len = *self.len.get_mut();
-            for key in &mut self.keys[..len] {
-                // SAFETY: set below the length, and dropped once.
-                unsafe { key.get_mut().assume_init_drop() };
-            }
+            let keys = self.keys.as_mut_ptr().cast::<K>();
+            let keys = ptr::slice_from_raw_parts_mut(keys, *self.len.get_mut());
+            // All of them, also if dropping one panics. SAFETY: set below the length, and dropped
+            // once.
+            unsafe { ptr::drop_in_place(keys) };
         }
     }
 }

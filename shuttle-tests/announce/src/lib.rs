@@ -7,6 +7,7 @@
 //! All tasks of a schedule run on one thread of the operating system, so a thread-local is all that this needs.
 
 mod atomic;
+pub mod held;
 mod mutex;
 
 pub use atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize};

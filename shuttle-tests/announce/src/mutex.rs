@@ -1,6 +1,6 @@
 //! A mutex without poisoning.
 
-use crate::{Access, announce_before, place};
+use crate::{Access, announce_before, held, place};
 use shuttle::sync as scheduled;
 use std::ops::{Deref, DerefMut};
 use std::sync::{PoisonError, TryLockError};
@@ -24,6 +24,7 @@ impl<T> Mutex<T> {
     }
 
     fn guard<'m>(&self, guard: scheduled::MutexGuard<'m, T>) -> MutexGuard<'m, T> {
+        held::lock();
         MutexGuard {
             place: place(self),
             guard: Some(guard),
@@ -65,5 +66,6 @@ impl<T> Drop for MutexGuard<'_, T> {
     fn drop(&mut self) {
         announce_before(Access::Unlock(self.place));
         drop(self.guard.take());
+        held::unlock();
     }
 }

@@ -65,6 +65,32 @@ pub(super) fn scans_beside_a_merge(world: World) {
     );
 }
 
+/// A row leaves its leaf, one of two, while others come there: so the leaf changes once its content
+/// without the row is made. That has the key which ends the leaf, and keys that own something are
+/// dropped without a lock: the library says so where it drops them.
+pub(super) fn removal_beside_inserts(world: World) {
+    let db = world.database();
+    let table = db.ordered_table::<String, u64>("names").expect("new");
+    let key = |number: u32| format!("{number:02}");
+    db.run(|tx| Ok::<_, ()>((0..6).for_each(|i| tx.insert(&table, key(10 * i), 1))))
+        .expect("no error");
+    let (a, b) = ((db.clone(), table.clone()), (db.clone(), table.clone()));
+    tasks!(
+        move || {
+            a.0.run(|tx| Ok::<_, ()>(tx.remove(&a.1, &key(20))))
+                .expect("no error");
+            a.0.collect();
+        },
+        move || {
+            for number in [15, 12] {
+                b.0.run(|tx| Ok::<_, ()>(tx.insert(&b.1, key(number), 1)))
+                    .expect("no error");
+            }
+        },
+    );
+    check_clean(&db, 7);
+}
+
 /// Rows are added where nodes are being merged.
 pub(super) fn inserts_beside_a_merge(world: World) {
     // The leaves have 0 to 30, and 40 to 50.

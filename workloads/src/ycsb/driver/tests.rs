@@ -173,9 +173,15 @@ fn held_snapshots_keep_what_they_see_until_the_end() {
             panic!("{:?}", report.memory);
         };
         assert!(memory.seconds > 0.0);
-        // Taken while they are held: after 40 updates of each record on average, each has been updated.
         let versions = memory.live_versions.expect("it has versions");
-        assert_eq!(versions >= 1_000, held_snapshots > 0, "{versions} versions");
+        // Taken while they are held: after 40 updates of each record on average, each has been
+        // updated. Without them there may be as many: a thread that is preempted within one of its
+        // last transactions holds back what the other one overwrites, and then hardly anybody
+        // commits who would collect it.
+        let held = if held_snapshots > 0 { 1_000 } else { 500 };
+        assert!(versions >= held, "{versions} versions");
+        db.collect();
+        assert_eq!(db.stats().live_versions, 500);
         let shown = report.to_string();
         assert!(shown.contains(&format!("{versions} versions")), "{shown}");
         assert_eq!(shown.contains("3 snapshots"), held_snapshots > 0, "{shown}");
