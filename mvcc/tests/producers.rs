@@ -152,10 +152,12 @@ fn threads_that_end() {
     let world = World::new();
     for key in 0..TIMES / 10 {
         std::thread::scope(|scope| {
-            scope.spawn(|| {
+            let adds = scope.spawn(|| {
                 let tx = world.db.begin();
                 (0..10).for_each(|i| world.add(&tx, 10 * key + i));
             });
+            // The end of the scope does not wait until it has handed on what it leaves.
+            adds.join().expect("it does not panic");
         });
         world.view(key);
     }
