@@ -143,6 +143,8 @@ mod frame;
 mod inspect;
 mod log;
 mod open;
+mod parts;
+mod salvage;
 mod scan;
 mod segment;
 #[cfg(feature = "sim")]
@@ -153,12 +155,13 @@ mod walk;
 mod writer;
 
 pub use checkpoint::Checkpoint;
-pub use copy::{CopyError, Salvaged, salvage};
+pub use copy::CopyError;
 pub use disk::{Directory, Disk, LOCK, Lock};
 pub use error::{Damage, Fault, Full, LogError, OpenError, ReadError, Stopped};
 pub use inspect::{Line, dump, verify};
 pub use log::{Log, Options, Reservation};
 pub use open::{Opened, open};
+pub use salvage::{Partial, Salvaged, salvage};
 pub use scan::{Event, Progress, Summary, Visit};
 pub use walk::Position;
 pub use writer::Writer;

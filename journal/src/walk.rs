@@ -2,7 +2,7 @@
 
 use crate::error::{Damage, Fault, ReadError};
 use crate::files::{self, Files, Listing};
-use crate::frame::{Kind, Read, SECTOR};
+use crate::frame::{Kind, Read};
 use crate::segment;
 use crate::source::{Broken, Source, open_segment};
 
@@ -164,7 +164,12 @@ impl<'f> Walk<'f> {
             } else {
                 segment::FIRST
             };
-            if let Some((offset, read)) = self.find_witness(&source, begin)? {
+            let is_witness = |read: &Read| {
+                read.header.kind.is_of_log()
+                    && read.header.store == self.store
+                    && read.header.synced_to > self.at.sequence
+            };
+            if let Some((offset, read)) = source.find(begin, is_witness)? {
                 let expected = format!(
                     "frame {}, which frame {} (in {} at byte {offset}) says was synced",
                     self.at.sequence, read.header.sequence, source.name
@@ -173,28 +178,6 @@ impl<'f> Walk<'f> {
             }
         }
         Ok(())
-    }
-
-    fn find_witness(&self, source: &Source<'_>, begin: u64) -> Result<Option<(u64, Read)>, Fault> {
-        const CHUNK: u64 = 1 << 20;
-        let mut chunk = Vec::new();
-        let mut offset = begin;
-        while offset + SECTOR as u64 <= source.len {
-            let length = CHUNK.min((source.len - offset) / SECTOR as u64 * SECTOR as u64);
-            chunk.resize(usize::try_from(length).expect("a chunk is small"), 0);
-            self.files.read_at(&source.name, offset, &mut chunk)?;
-            for sector in chunk.chunks_exact(SECTOR) {
-                if let Ok(read) = Read::decode(sector)
-                    && read.header.kind.is_of_log()
-                    && read.header.store == self.store
-                    && read.header.synced_to > self.at.sequence
-                {
-                    return Ok(Some((offset, read)));
-                }
-                offset += SECTOR as u64;
-            }
-        }
-        Ok(None)
     }
 }
 
