@@ -40,8 +40,8 @@
 //! - [`Log::checkpoint`] begins a checkpoint: it takes the place of the log up to that moment.
 //! - Any write or sync that fails stops the log for good ([`Stopped`]); no room ([`Full`]) does not,
 //!   where nothing was promised yet.
-//! - [`Log::backup`], [`verify()`], [`dump`], [`salvage`] are for operators; [`codec`] makes bytes of
-//!   values.
+//! - [`Log::backup`], [`verify()`], [`survey`], [`dump`], [`salvage`] are for operators; [`codec`]
+//!   makes bytes of values.
 //!
 //! # Files
 //! | name | what it is |
@@ -158,7 +158,7 @@ pub use checkpoint::Checkpoint;
 pub use copy::CopyError;
 pub use disk::{Directory, Disk, LOCK, Lock};
 pub use error::{Damage, Fault, Full, LogError, OpenError, ReadError, Stopped};
-pub use inspect::{Line, dump, verify};
+pub use inspect::{Found, Line, Survey, dump, survey, verify};
 pub use log::{Log, Options, Reservation};
 pub use open::{Opened, open};
 pub use salvage::{Partial, Salvaged, salvage};

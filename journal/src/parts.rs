@@ -44,8 +44,8 @@ impl<'f> Parts<'f> {
                 return ControlFlow::Continue(());
             };
             let header = &read.header;
-            // What is not the next frame stands behind a damaged one. It may have been in that one's
-            // payload, but not be of another checkpoint that was begun in another incarnation.
+            // What is not the next frame stands behind a damaged one, or in the payload of that:
+            // at least it is of no checkpoint that was begun in another incarnation.
             let follows = last.is_none_or(|last: frame::Read| {
                 let is_next = header.sequence.checked_sub(1) == Some(last.header.sequence);
                 header.sequence > last.header.sequence

@@ -5,6 +5,7 @@ use crate::files::{self, Files, Listing};
 use crate::frame::{Kind, Read};
 use crate::segment;
 use crate::source::{Broken, Source, open_segment};
+use std::ops::ControlFlow;
 
 /// A place in the log, between two frames.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,6 +122,38 @@ impl<'f> Walk<'f> {
         self.at.before = read.checksum;
         self.at.incarnation = read.header.incarnation;
         read
+    }
+
+    /// Goes on behind a damaged place, with the next frame that is whole. Whether there is one.
+    pub(crate) fn resume(&mut self) -> Result<bool, Fault> {
+        let at = self.at;
+        let later = self.segments.iter().filter(|number| **number >= at.segment);
+        for &number in later {
+            let source = Source::open(self.files, files::segment(number))?;
+            let is_here = number == at.segment;
+            let begin = if is_here { at.offset } else { segment::FIRST };
+            let mut found = None;
+            let _ = source.each(begin, &mut |offset, read, _| match read {
+                Ok(read)
+                    if read.header.kind.is_of_log()
+                        && read.header.store == self.store
+                        && read.header.sequence > at.sequence
+                        && read.header.incarnation >= at.incarnation =>
+                {
+                    found = Some((offset, read));
+                    ControlFlow::Break(())
+                }
+                _ => ControlFlow::Continue(()),
+            })?;
+            if let Some((offset, read)) = found {
+                self.source = source;
+                (self.at.segment, self.at.offset) = (number, offset);
+                self.at.sequence = read.header.sequence;
+                self.advance(read);
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// The frame at `offset`, if it is the next one.
