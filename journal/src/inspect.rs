@@ -41,7 +41,8 @@ pub struct Survey {
     pub payload: u64,
     /// What opening the journal would recover; `None`: that would fail.
     pub recovery: Option<Summary>,
-    /// Files that opening it would remove: what was not whole yet, and what is behind the log's end.
+    /// Files that opening it would remove: what was not whole yet, and what is behind the log's
+    /// end.
     pub removed: Vec<String>,
     /// All places that are damaged.
     pub damages: Vec<Damage>,
