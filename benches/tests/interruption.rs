@@ -102,7 +102,8 @@ fn a_comparison_reports_what_it_has_measured() {
 #[test]
 fn a_sample_that_is_cut_short_does_not_count() {
     let mut run = Run::start(
-        "compare --peers tplock --rows uniform-100 --threads 1 --seconds 3600 --repeats 1 --keys 1000",
+        "compare --peers tplock --rows uniform-100 --threads 1 --seconds 3600 --repeats 1 \
+         --keys 1000",
     );
     run.wait_for("repeat 1");
     run.signal("INT");
