@@ -17,6 +17,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
+use workloads::interruption::interrupted;
 use workloads::output;
 
 /// What was measured: by row, number of threads, and engine.
@@ -68,7 +69,7 @@ fn saved(paths: &[PathBuf]) -> Result<Report, String> {
     Report::merged(&files?)
 }
 
-/// Takes all samples. The engines take turns within a repeat; they stay loaded for all rows that begin in the same way.
+/// Takes all samples, or those that it can until a signal comes. The engines take turns within a repeat; they stay loaded for all rows that begin in the same way.
 fn measure(options: &Options, engines: &[Entry], rows: &[&'static Row]) -> Samples {
     let keys = Keys::new(options.keys);
     let mut samples = Samples::new();
@@ -78,11 +79,15 @@ fn measure(options: &Options, engines: &[Entry], rows: &[&'static Row]) -> Sampl
         let loaded: Vec<(&Entry, Option<Box<dyn Engine>>)> = engines
             .iter()
             .filter(able)
+            .take_while(|_| interrupted().is_none())
             .map(|engine| (engine, load(engine, setup, &keys)))
             .collect();
         for row in rows {
             for &threads in &options.threads {
                 for (repeat, first) in (0..options.repeats).zip((0..loaded.len()).cycle()) {
+                    if interrupted().is_some() {
+                        return samples;
+                    }
                     output::note(format_args!(
                         "{}, {}, repeat {}",
                         row.name,
@@ -105,6 +110,10 @@ fn measure(options: &Options, engines: &[Entry], rows: &[&'static Row]) -> Sampl
                             Some(loaded) => loaded.run(&job),
                             None => (engine.load)(&[]).run(&job),
                         };
+                        if interrupted().is_some() {
+                            // It may have been cut short.
+                            return samples;
+                        }
                         let key = (row.name, threads, engine.about.name);
                         samples.entry(key).or_default().push(sample);
                     }
@@ -149,10 +158,15 @@ fn report(
                 Some(samples.iter().map(of).collect::<Vec<f64>>())
             };
             let ours = of(&engines[0], |sample| sample.tps).map(median);
-            cells.extend(engines.iter().map(|engine| {
+            cells.extend(engines.iter().filter_map(|engine| {
                 let repeats = of(engine, |sample| sample.tps);
+                let lacks = lack(engine, row);
+                if repeats.is_none() && lacks.is_none() {
+                    // It was not measured any more.
+                    return None;
+                }
                 let tps = repeats.clone().map(median);
-                Cell {
+                Some(Cell {
                     row: row.name.into(),
                     threads,
                     peer: engine.about.name.into(),
@@ -160,8 +174,8 @@ fn report(
                     ratio: ours.zip(tps).map(|(ours, theirs)| ours / theirs),
                     retries_per_transaction: of(engine, |sample| sample.retries).map(median),
                     throughput_tps_of_repeats: repeats.unwrap_or_default(),
-                    lacks: lack(engine, row).map(Into::into),
-                }
+                    lacks: lacks.map(Into::into),
+                })
             }));
         }
     }
@@ -170,6 +184,10 @@ fn report(
         rows: rows.iter().map(title).collect(),
         peers: engines.iter().map(|engine| engine.about.into()).collect(),
         results: cells,
+        interrupted: interrupted().map(|signal| {
+            let count: usize = samples.values().map(Vec::len).sum();
+            format!("{} ended it early, after {count} samples", signal.signal)
+        }),
     }
 }
 

@@ -19,6 +19,7 @@ use clap::Args;
 use key::Key;
 use measure::{Sample, Workload};
 use std::path::PathBuf;
+use workloads::interruption::interrupted;
 use workloads::output;
 
 /// What is asked of a candidate. Every call enters and leaves the candidate's own reclamation scheme, if it has one.
@@ -85,7 +86,7 @@ pub(crate) struct Options {
 struct Candidate {
     name: &'static str,
     keys: &'static str,
-    run: fn(&Workload) -> Sample,
+    run: fn(&Workload) -> Option<Sample>,
 }
 
 const fn candidate<I: OrderedIndex>() -> Candidate {
@@ -132,6 +133,9 @@ pub(crate) fn main(options: &Options) -> Result<(), Failure> {
     for &threads in &options.threads {
         let mut samples = vec![Vec::new(); chosen.len()];
         for repeat in 0..options.repeats {
+            if interrupted().is_some() {
+                break;
+            }
             let workload = Workload::draw(options.keys, options.stride, threads, repeat);
             for (candidate, samples) in chosen.iter().zip(&mut samples) {
                 output::note(format_args!(
@@ -139,13 +143,17 @@ pub(crate) fn main(options: &Options) -> Result<(), Failure> {
                     repeat + 1,
                     candidate.name
                 ));
-                samples.push((candidate.run)(&workload));
+                let Some(sample) = (candidate.run)(&workload) else {
+                    break;
+                };
+                samples.push(sample);
             }
         }
         results.extend(
             chosen
                 .iter()
                 .zip(samples)
+                .filter(|(_, samples)| !samples.is_empty())
                 .map(|(candidate, samples)| report::Row {
                     index: candidate.name,
                     stored_keys: candidate.keys,

@@ -4,6 +4,7 @@ use clap::{Parser, Subcommand};
 use std::io;
 use std::process::ExitCode;
 use workloads::InputError;
+use workloads::interruption::{self, interrupted};
 use workloads::output;
 
 mod compare;
@@ -53,14 +54,26 @@ impl From<String> for Failure {
 }
 
 fn main() -> ExitCode {
-    let done = match Cli::parse().command {
+    let command = Cli::parse().command;
+    if let Err(error) = interruption::listen() {
+        output::note(format_args!("error: cannot wait for signals: {error}"));
+        return ExitCode::FAILURE;
+    }
+    let done = match command {
         Command::Indexes(options) => indexes::main(&options),
         Command::Compare(options) => compare::main(&options),
     };
     let (error, code) = match done {
+        // It counts for more than whether somebody reads what there was to report.
+        Ok(()) | Err(Failure::Output(_)) if let Some(signal) = interrupted() => {
+            return ExitCode::from(signal.status);
+        }
         Ok(()) => return ExitCode::SUCCESS,
         Err(Failure::Input(error)) => (error, ExitCode::from(2)),
-        Err(Failure::Run(error)) => (error, ExitCode::FAILURE),
+        Err(Failure::Run(error)) => {
+            let signal = interrupted().map(|signal| ExitCode::from(signal.status));
+            (error, signal.unwrap_or(ExitCode::FAILURE))
+        }
         Err(Failure::Output(error)) => match output::failed(&error) {
             None => return ExitCode::SUCCESS,
             Some(error) => (error, ExitCode::FAILURE),

@@ -5,7 +5,7 @@
 //! | integers, floats | as many as the type has, little-endian; `usize` and `isize` as 8 |
 //! | `bool` | 1: 0 or 1 |
 //! | `char` | 4: its number |
-//! | `String`, `str`, `Vec`, slices, maps, sets | the count of bytes or of elements in 4 bytes, then these |
+//! | `String`, `str`, `Vec`, slices, maps, sets | the count of bytes or elements, 4 bytes; these |
 //! | `Option` | 0; or 1 and the value |
 //! | `Result` | 0 and the value; or 1 and the error |
 //! | tuples, arrays | the elements, one after the other |
@@ -14,9 +14,9 @@
 //!
 //! The bytes do not say what type they are of; who stores them keeps the type's name and a version.
 //! Decoding takes bytes from anywhere: it fails, and does not panic, and it allocates no more than
-//! a small multiple of the bytes that are there. A type that holds itself can be nested as deeply as
-//! the bytes say; give such types a bound of their own. A collection of more than 65,536 values that take
-//! no bytes, as `()` does not, is not decoded.
+//! a small multiple of the bytes that are there. A type that holds itself can be nested as deeply
+//! as the bytes say; give such types a bound of their own. A collection of more than 65,536 values
+//! that take no bytes, as `()` does not, is not decoded.
 
 mod collections;
 mod scalars;

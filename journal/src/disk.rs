@@ -97,6 +97,7 @@ pub trait Disk: Send + Sync {
 #[derive(Debug)]
 pub struct Directory {
     path: PathBuf,
+    is_read_only: bool,
     open: Mutex<HashMap<String, Arc<File>>>,
 }
 
@@ -110,8 +111,22 @@ impl Directory {
         if !fs::metadata(&path)?.is_dir() {
             return Err(io::ErrorKind::NotADirectory.into());
         }
-        let open = Mutex::default();
-        Ok(Self { path, open })
+        Ok(Self {
+            path,
+            is_read_only: false,
+            open: Mutex::default(),
+        })
+    }
+
+    /// A directory that exists, and that nothing is changed in through this: what would fails.
+    /// Its lock keeps out those who write, and is not there where they have left none.
+    ///
+    /// # Errors
+    /// If it does not exist, or is none.
+    pub fn read_only(path: impl Into<PathBuf>) -> io::Result<Self> {
+        let mut directory = Self::open(path)?;
+        directory.is_read_only = true;
+        Ok(directory)
     }
 
     /// A directory that is created, durably, unless it exists. The one above must exist.
@@ -131,8 +146,30 @@ impl Directory {
         Self::open(path)
     }
 
+    fn refuse_if_read_only(&self) -> io::Result<()> {
+        if self.is_read_only {
+            return Err(io::Error::new(
+                io::ErrorKind::PermissionDenied,
+                "it was opened to be read",
+            ));
+        }
+        Ok(())
+    }
+
     fn forget(&self, name: &str) -> Option<Arc<File>> {
         self.files().remove(name)
+    }
+
+    /// Others may read meanwhile.
+    fn lock_shared(&self) -> io::Result<Option<Lock>> {
+        match File::open(self.path.join(LOCK)) {
+            Ok(file) => {
+                let locked = file.try_lock_shared();
+                held(file, locked)
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Some(Box::new(()))),
+            Err(error) => Err(error),
+        }
     }
 
     fn files(&self) -> std::sync::MutexGuard<'_, HashMap<String, Arc<File>>> {
@@ -145,10 +182,15 @@ impl Directory {
             return Ok(Arc::clone(file));
         }
         let path = self.path.join(name);
-        let file = match OpenOptions::new().read(true).write(true).open(&path) {
-            // What may only be read can still be verified.
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => File::open(&path)?,
-            opened => opened?,
+        let writable = || OpenOptions::new().read(true).write(true).open(&path);
+        let file = if self.is_read_only {
+            File::open(&path)?
+        } else {
+            match writable() {
+                // What may only be read can still be verified.
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => File::open(&path)?,
+                opened => opened?,
+            }
         };
         let file = Arc::new(file);
         self.files().insert(name.to_owned(), Arc::clone(&file));
@@ -162,6 +204,7 @@ impl Disk for Directory {
     }
 
     fn create(&self, name: &str) -> io::Result<()> {
+        self.refuse_if_read_only()?;
         let mut options = OpenOptions::new();
         options.read(true).write(true).create_new(true);
         let file = options.open(self.path.join(name))?;
@@ -170,10 +213,12 @@ impl Disk for Directory {
     }
 
     fn write_at(&self, name: &str, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.refuse_if_read_only()?;
         write_all_at(&*self.file(name)?, bytes, offset)
     }
 
     fn set_len(&self, name: &str, len: u64) -> io::Result<()> {
+        self.refuse_if_read_only()?;
         self.file(name)?.set_len(len)
     }
 
@@ -182,6 +227,7 @@ impl Disk for Directory {
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        self.refuse_if_read_only()?;
         fs::rename(self.path.join(from), self.path.join(to))?;
         let mut files = self.files();
         match files.remove(from) {
@@ -192,6 +238,7 @@ impl Disk for Directory {
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
+        self.refuse_if_read_only()?;
         drop(self.forget(name));
         fs::remove_file(self.path.join(name))
     }
@@ -217,14 +264,22 @@ impl Disk for Directory {
     }
 
     fn lock(&self) -> io::Result<Option<Lock>> {
+        if self.is_read_only {
+            return self.lock_shared();
+        }
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
         let file = options.open(self.path.join(LOCK))?;
-        match file.try_lock() {
-            Ok(()) => Ok(Some(Box::new(file))),
-            Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(error)) => Err(error),
-        }
+        let locked = file.try_lock();
+        held(file, locked)
+    }
+}
+
+fn held(file: File, locked: Result<(), TryLockError>) -> io::Result<Option<Lock>> {
+    match locked {
+        Ok(()) => Ok(Some(Box::new(file))),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(error),
     }
 }
 

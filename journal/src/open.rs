@@ -192,7 +192,7 @@ fn make_durable(files: &Files, scan: &Scan) -> Result<(), Fault> {
         files.sync_data(checkpoint)?;
     }
     let end = scan.summary.end;
-    for number in scan.begin.segment..end.segment {
+    for number in scan.summary.begin.segment..end.segment {
         files.sync_data(&files::segment(number))?;
     }
     if let Some((segment, offset)) = scan.last {

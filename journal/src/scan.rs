@@ -49,6 +49,7 @@ pub type Visit<'v> =
 
 /// What was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Summary {
     /// The order that all recovered is up to; new commits continue from it.
     pub up_to: u64,
@@ -56,8 +57,12 @@ pub struct Summary {
     pub checkpoint: Option<String>,
     /// Frames with records that were read from the log.
     pub frames: u64,
+    /// Where the reading of the log began.
+    pub begin: Position,
     /// Where the log ends.
     pub end: Position,
+    /// Whether it was closed: then nothing that was acknowledged is missing.
+    pub is_closed: bool,
     /// Checkpoints that are damaged. What they held was read from older files.
     pub ignored: Vec<Damage>,
 }
@@ -83,8 +88,6 @@ pub(crate) struct Scan {
     pub(crate) store: u64,
     pub(crate) listing: Listing,
     pub(crate) summary: Summary,
-    /// Where the reading of the log began.
-    pub(crate) begin: Position,
     /// Where the last frame stands. No frame says that this one was synced.
     pub(crate) last: Option<(u64, u64)>,
 }
@@ -131,10 +134,11 @@ pub(crate) fn scan(files: &Files, visit: &mut Visit<'_>) -> Result<Scan, ReadErr
         })?;
         progress.read = checkpoint.len();
     }
-    let mut frames = 0;
+    let (mut frames, mut is_closed) = (0, false);
     let mut payload = Vec::new();
     while let Some(read) = walk.next(&mut payload)? {
         progress.read += read.space().expect("it was read");
+        is_closed = read.header.kind == Kind::Close;
         if read.header.kind == Kind::Data {
             frames += 1;
             up_to = up_to.max(read.header.up_to);
@@ -151,14 +155,15 @@ pub(crate) fn scan(files: &Files, visit: &mut Visit<'_>) -> Result<Scan, ReadErr
         up_to,
         checkpoint,
         frames,
+        begin: at,
         end,
+        is_closed,
         ignored,
     };
     Ok(Scan {
         store,
         listing,
         summary,
-        begin: at,
         last,
     })
 }

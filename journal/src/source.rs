@@ -4,6 +4,10 @@ use crate::error::{Damage, Fault, ReadError};
 use crate::files::{self, Files, IDENTITY, Listing};
 use crate::frame::{HEADER, Kind, Read, SECTOR, Unreadable};
 use std::fmt;
+use std::ops::ControlFlow;
+
+/// How much is read with one call where headers are looked for.
+const CHUNK: u64 = 1 << 20;
 
 /// Why there is no frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,7 +15,8 @@ pub(crate) enum Broken {
     End,
     Unreadable(Unreadable),
     Long,
-    Payload,
+    /// The bytes that the frame takes: its header can be read.
+    Payload(u64),
     Other(Kind, u64),
 }
 
@@ -21,11 +26,14 @@ impl fmt::Display for Broken {
             Self::End => write!(f, "the end of the file"),
             Self::Unreadable(unreadable) => unreadable.fmt(f),
             Self::Long => write!(f, "a frame that reaches past the end of the file"),
-            Self::Payload => write!(f, "a frame whose payload has another checksum"),
+            Self::Payload(_) => write!(f, "a frame whose payload has another checksum"),
             Self::Other(kind, sequence) => write!(f, "{kind:?} frame {sequence}, of another place"),
         }
     }
 }
+
+/// Who receives what stands at an offset: a frame with its payload, or why there is none.
+pub(crate) type Each<'e> = dyn FnMut(u64, Result<Read, Broken>, &[u8]) -> ControlFlow<()> + 'e;
 
 /// A file that is read frame by frame.
 pub(crate) struct Source<'f> {
@@ -56,9 +64,9 @@ impl<'f> Source<'f> {
             Ok(read) => read,
             Err(unreadable) => return Ok(Err(Broken::Unreadable(unreadable))),
         };
-        if read.space().is_none_or(|space| space > rest) {
+        let Some(space) = read.space().filter(|space| *space <= rest) else {
             return Ok(Err(Broken::Long));
-        }
+        };
         let length = usize::try_from(read.header.length).expect("it is within the file");
         let here = length.min(SECTOR - HEADER);
         payload.clear();
@@ -71,8 +79,54 @@ impl<'f> Source<'f> {
         Ok(if read.is_of(payload) {
             Ok(read)
         } else {
-            Err(Broken::Payload)
+            Err(Broken::Payload(space))
         })
+    }
+
+    /// Hands on the frames from `begin` on, each with its payload, until `each` breaks. Where there
+    /// is none, it is told why, and then of the next one behind that.
+    pub(crate) fn each(&self, begin: u64, each: &mut Each<'_>) -> Result<ControlFlow<()>, Fault> {
+        let mut payload = Vec::new();
+        let mut offset = begin;
+        while offset < self.len {
+            let read = self.frame(offset, &mut payload)?;
+            if each(offset, read, &payload).is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+            offset = match read {
+                Ok(read) => offset + read.space().expect("it was read"),
+                Err(Broken::Payload(space)) => offset + space,
+                Err(_) => match self.find(offset + SECTOR as u64, |_| true)? {
+                    Some((next, _)) => next,
+                    None => break,
+                },
+            };
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// The first sector from `begin` on with a header that can be read and is wanted.
+    pub(crate) fn find(
+        &self,
+        begin: u64,
+        is_wanted: impl Fn(&Read) -> bool,
+    ) -> Result<Option<(u64, Read)>, Fault> {
+        let mut chunk = Vec::new();
+        let mut offset = begin;
+        while offset + SECTOR as u64 <= self.len {
+            let length = CHUNK.min((self.len - offset) / SECTOR as u64 * SECTOR as u64);
+            chunk.resize(usize::try_from(length).expect("a chunk is small"), 0);
+            self.files.read_at(&self.name, offset, &mut chunk)?;
+            for sector in chunk.chunks_exact(SECTOR) {
+                if let Ok(read) = Read::decode(sector)
+                    && is_wanted(&read)
+                {
+                    return Ok(Some((offset, read)));
+                }
+                offset += SECTOR as u64;
+            }
+        }
+        Ok(None)
     }
 
     /// Reads the frame that the file begins with.

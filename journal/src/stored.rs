@@ -24,6 +24,14 @@ pub(crate) fn encode_counts(blocks: u64, bytes: u64) -> Vec<u8> {
     [blocks.to_le_bytes(), bytes.to_le_bytes()].concat()
 }
 
+/// The opposite of [`encode_counts`].
+pub(crate) fn decode_counts(payload: &[u8]) -> Option<(u64, u64)> {
+    let payload: &[u8; COUNTS] = payload.try_into().ok()?;
+    let count =
+        |at: usize| u64::from_le_bytes(payload[at..at + 8].try_into().expect("a word of 8 bytes"));
+    Some((count(0), count(8)))
+}
+
 impl<'f> Stored<'f> {
     pub(crate) fn open(
         files: &'f Files,
@@ -45,18 +53,16 @@ impl<'f> Stored<'f> {
             )));
         };
         let at = source.len.saturating_sub(frame::space(COUNTS));
+        let expected = || "a Footer frame".to_owned();
         let footer = match source.frame(at, &mut payload)? {
-            Ok(footer) if footer.header.kind == Kind::Footer && payload.len() == COUNTS => footer,
-            Ok(other) => {
-                let found = Broken::Other(other.header.kind, other.header.sequence);
-                return Ok(Err(source.damage(at, "a Footer frame".to_owned(), found)));
-            }
-            Err(found) => return Ok(Err(source.damage(at, "a Footer frame".to_owned(), found))),
+            Ok(footer) => footer,
+            Err(found) => return Ok(Err(source.damage(at, expected(), found))),
         };
-        let count = |at: usize| {
-            u64::from_le_bytes(payload[at..at + 8].try_into().expect("a word of 8 bytes"))
+        let counts = decode_counts(&payload).filter(|_| footer.header.kind == Kind::Footer);
+        let Some((blocks, bytes)) = counts else {
+            let found = Broken::Other(footer.header.kind, footer.header.sequence);
+            return Ok(Err(source.damage(at, expected(), found)));
         };
-        let (blocks, bytes) = (count(0), count(8));
         Ok(Ok(Self {
             position,
             up_to: footer.header.up_to,
@@ -66,6 +72,13 @@ impl<'f> Stored<'f> {
             footer,
             source,
         }))
+    }
+
+    /// A checkpoint that can be read to its end.
+    pub(crate) fn readable(files: &'f Files, store: u64, sequence: u64) -> Result<Self, ReadError> {
+        let checkpoint = Self::open(files, store, sequence)??;
+        checkpoint.read(|_, _| Ok(()))?;
+        Ok(checkpoint)
     }
 
     pub(crate) fn name(&self) -> &str {

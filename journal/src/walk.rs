@@ -2,9 +2,10 @@
 
 use crate::error::{Damage, Fault, ReadError};
 use crate::files::{self, Files, Listing};
-use crate::frame::{Kind, Read, SECTOR};
+use crate::frame::{Kind, Read};
 use crate::segment;
 use crate::source::{Broken, Source, open_segment};
+use std::ops::ControlFlow;
 
 /// A place in the log, between two frames.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,6 +124,38 @@ impl<'f> Walk<'f> {
         read
     }
 
+    /// Goes on behind a damaged place, with the next frame that is whole. Whether there is one.
+    pub(crate) fn resume(&mut self) -> Result<bool, Fault> {
+        let at = self.at;
+        let later = self.segments.iter().filter(|number| **number >= at.segment);
+        for &number in later {
+            let source = Source::open(self.files, files::segment(number))?;
+            let is_here = number == at.segment;
+            let begin = if is_here { at.offset } else { segment::FIRST };
+            let mut found = None;
+            let _ = source.each(begin, &mut |offset, read, _| match read {
+                Ok(read)
+                    if read.header.kind.is_of_log()
+                        && read.header.store == self.store
+                        && read.header.sequence > at.sequence
+                        && read.header.incarnation >= at.incarnation =>
+                {
+                    found = Some((offset, read));
+                    ControlFlow::Break(())
+                }
+                _ => ControlFlow::Continue(()),
+            })?;
+            if let Some((offset, read)) = found {
+                self.source = source;
+                (self.at.segment, self.at.offset) = (number, offset);
+                self.at.sequence = read.header.sequence;
+                self.advance(read);
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// The frame at `offset`, if it is the next one.
     fn accept(
         &self,
@@ -164,7 +197,12 @@ impl<'f> Walk<'f> {
             } else {
                 segment::FIRST
             };
-            if let Some((offset, read)) = self.find_witness(&source, begin)? {
+            let is_witness = |read: &Read| {
+                read.header.kind.is_of_log()
+                    && read.header.store == self.store
+                    && read.header.synced_to > self.at.sequence
+            };
+            if let Some((offset, read)) = source.find(begin, is_witness)? {
                 let expected = format!(
                     "frame {}, which frame {} (in {} at byte {offset}) says was synced",
                     self.at.sequence, read.header.sequence, source.name
@@ -173,28 +211,6 @@ impl<'f> Walk<'f> {
             }
         }
         Ok(())
-    }
-
-    fn find_witness(&self, source: &Source<'_>, begin: u64) -> Result<Option<(u64, Read)>, Fault> {
-        const CHUNK: u64 = 1 << 20;
-        let mut chunk = Vec::new();
-        let mut offset = begin;
-        while offset + SECTOR as u64 <= source.len {
-            let length = CHUNK.min((source.len - offset) / SECTOR as u64 * SECTOR as u64);
-            chunk.resize(usize::try_from(length).expect("a chunk is small"), 0);
-            self.files.read_at(&source.name, offset, &mut chunk)?;
-            for sector in chunk.chunks_exact(SECTOR) {
-                if let Ok(read) = Read::decode(sector)
-                    && read.header.kind.is_of_log()
-                    && read.header.store == self.store
-                    && read.header.synced_to > self.at.sequence
-                {
-                    return Ok(Some((offset, read)));
-                }
-                offset += SECTOR as u64;
-            }
-        }
-        Ok(None)
     }
 }
 

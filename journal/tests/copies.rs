@@ -3,10 +3,11 @@
 mod support;
 
 use journal::sim::{Fault, SimDisk};
-use journal::{CopyError, dump, salvage, verify};
+use journal::{CopyError, Options, dump, salvage, survey, verify};
 use std::collections::HashSet;
+use std::ops::ControlFlow;
 use std::sync::Arc;
-use support::{Timeline, append, checkpoint, recover, take};
+use support::{Timeline, append, checkpoint, options, recover, recover_with, take};
 
 #[test]
 fn a_backup_is_what_was_durable() {
@@ -141,6 +142,7 @@ fn verify_and_dump_tell_what_is_there() {
     let mut lines = Vec::new();
     dump(Arc::new(disk.clone()), &mut |line| {
         lines.push(line.to_string());
+        ControlFlow::Continue(())
     })
     .unwrap();
     assert_eq!(disk.image(), before, "neither changes anything");
@@ -158,4 +160,70 @@ fn verify_and_dump_tell_what_is_there() {
             "{what} in {lines:#?}"
         );
     }
+}
+
+/// Recovery names the first damage, which is all that it needs to know.
+#[test]
+fn a_survey_finds_every_damage() {
+    let disk = SimDisk::new();
+    let mut timeline = Timeline::default();
+    let options = Options {
+        segment_bytes: 1 << 16,
+        ..options()
+    };
+    let mut opened = recover_with(&disk, &options).unwrap().opened;
+    for number in 0..9 {
+        assert!(append(&disk, &mut opened, &mut timeline, 0));
+        if number == 2 {
+            checkpoint(&disk, &mut opened, &mut timeline, true).unwrap();
+        }
+    }
+    opened.writer.close().unwrap();
+    drop(opened.log);
+    let mut image = disk.image();
+    image
+        .files
+        .insert("log-00000042.tmp".to_owned(), vec![0; 700]);
+    let bytes = image
+        .files
+        .values()
+        .map(|file| file.len() as u64)
+        .sum::<u64>();
+    let sound = survey(Arc::new(SimDisk::after(&image))).unwrap();
+    assert_eq!((sound.damages, sound.bytes), (vec![], bytes));
+    assert_eq!((sound.checkpoints, sound.blocks), (1, 2));
+    assert_eq!(sound.removed, ["log-00000042.tmp"]);
+    let recovery = sound.recovery.unwrap();
+    assert_eq!((recovery.up_to, recovery.frames), (10, sound.frames));
+    assert!(recovery.is_closed && recovery.begin.segment <= recovery.end.segment);
+
+    // A block, and every second frame with records that is not in the checkpoint.
+    let mut places = Vec::new();
+    for (name, bytes) in &image.files {
+        for (number, sector) in bytes.chunks(512).enumerate() {
+            let is_read = match sector[6] {
+                7 => true,
+                4 => u64::from(sector[24]) >= recovery.begin.sequence,
+                _ => false,
+            };
+            if sector.starts_with(b"tscJ") && is_read {
+                places.push((name.clone(), number as u64 * 512));
+            }
+        }
+    }
+    let places: Vec<_> = places.into_iter().step_by(2).collect();
+    assert!(places.len() > 3);
+    for (name, offset) in &places {
+        let at = usize::try_from(*offset).unwrap() + 60;
+        image.files.get_mut(name).unwrap()[at] ^= 1;
+    }
+    let disk = SimDisk::after(&image);
+    let damaged = survey(Arc::new(disk.clone())).unwrap();
+    assert!(disk.image() == image && damaged.recovery.is_none());
+    let found: Vec<_> = damaged
+        .damages
+        .iter()
+        .map(|it| (it.file.clone(), it.offset))
+        .collect();
+    assert_eq!(found, places, "{:#?}", damaged.damages);
 }

@@ -2,7 +2,7 @@
 
 mod support;
 
-use journal::{Directory, LogError, OpenError, Options, open};
+use journal::{Directory, Disk, LogError, OpenError, Options, open};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc;
@@ -133,6 +133,33 @@ fn a_directory_is_open_once() {
     drop(log);
     open(directory.disk(), &options(), &mut |_, _| Ok(())).unwrap();
     assert!(directory.0.join(journal::LOCK).exists());
+}
+
+#[test]
+fn what_is_opened_to_be_read_is_not_changed() {
+    let directory = Temporary::new("read-only");
+    let opened = open(directory.disk(), &options(), &mut |_, _| Ok(())).unwrap();
+    let reader = Directory::read_only(&directory.0).unwrap();
+    assert!(reader.lock().unwrap().is_none(), "it is in use");
+    drop((opened.log, opened.writer));
+    let lock = reader.lock().unwrap().expect("it is not");
+    let other = Directory::read_only(&directory.0).unwrap();
+    assert!(other.lock().unwrap().is_some(), "both only read");
+    open(directory.disk(), &options(), &mut |_, _| Ok(())).expect_err("it is being read");
+    drop(lock);
+    fs::remove_file(directory.0.join(journal::LOCK)).unwrap();
+    assert!(reader.lock().unwrap().is_some());
+    assert!(!directory.0.join(journal::LOCK).exists());
+    for done in [
+        reader.create("new"),
+        reader.write_at("journal", 0, b"x"),
+        reader.set_len("journal", 0),
+        reader.rename("journal", "new"),
+        reader.remove("journal"),
+    ] {
+        assert!(done.unwrap_err().to_string().contains("opened to be read"));
+    }
+    journal::verify(Arc::new(reader), &mut |_, _| Ok(())).unwrap();
 }
 
 #[test]

@@ -6,6 +6,7 @@ use crate::explore::{Choice, PORTFOLIO, explore};
 use crate::program::{Program, Shape};
 use std::fmt;
 use tplock_shuttle::seed_bug;
+use workloads::interruption::interrupted;
 
 mod scenarios;
 
@@ -69,7 +70,8 @@ pub fn program(seed: usize) -> Program {
     Program::random(seed as u64, &shape).without_snapshots()
 }
 
-/// Explores the scenarios and then random programs, with a bug or without, until one fails.
+/// Explores the scenarios and then random programs, with a bug or without, until one fails, or until
+/// a signal comes where the process listens to them.
 ///
 /// # Panics
 /// If the search fails, and not what it searches.
@@ -90,6 +92,7 @@ fn in_scenarios(effort: &Effort) -> Option<Find> {
         .iter()
         .flat_map(|scenario| PORTFOLIO.map(|choice| (scenario, choice)));
     explorations
+        .take_while(|_| interrupted().is_none())
         .map(|(scenario, choice)| {
             (
                 scenario,
@@ -110,6 +113,7 @@ fn in_scenarios(effort: &Effort) -> Option<Find> {
 fn in_programs(effort: &Effort) -> Option<Find> {
     let explorations = (0..effort.programs).flat_map(|seed| PORTFOLIO.map(|choice| (seed, choice)));
     explorations
+        .take_while(|_| interrupted().is_none())
         .map(|(seed, choice)| {
             let outcome = sample_locking(&program(seed), choice, seed as u64, effort.program_runs);
             (seed, choice, outcome)

@@ -2,6 +2,7 @@
 
 mod clock;
 mod input;
+mod journal;
 mod json;
 mod paper;
 mod tpcc;
@@ -39,6 +40,9 @@ enum Command {
     Tpcc(tpcc::Tpcc),
     /// The experiments of the vMVCC paper, and one on garbage collection.
     Paper(Box<paper::Paper>),
+    /// The files of a journal, for an operator: checked, listed, or saved. None of these changes them.
+    #[command(subcommand)]
+    Journal(journal::Journal),
     /// Which clock is used and why, what it costs, and how the cores' counters agree.
     Clock {
         /// The clock.
@@ -153,6 +157,7 @@ impl Command {
             Self::Ycsb(ycsb) => ycsb.run(),
             Self::Tpcc(tpcc) => tpcc.run(),
             Self::Paper(paper) => paper.run(),
+            Self::Journal(journal) => journal.run(),
             Self::Clock { clock } => clock::describe(&database(*clock)?.clock()),
         }
     }

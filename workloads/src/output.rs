@@ -4,7 +4,7 @@ use crate::InputError;
 use std::ffi::OsStr;
 use std::fmt::Display;
 use std::fs::{self, File, Metadata, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 /// Prints a line, or several, to standard output.
@@ -71,19 +71,35 @@ impl Output {
         matches!(self.place, Place::Standard)
     }
 
+    /// Standard output.
+    pub fn standard() -> Self {
+        Self {
+            name: "to standard output".to_owned(),
+            place: Place::Standard,
+        }
+    }
+
     /// Writes all of it.
     ///
     /// # Errors
     /// A message if that fails; a file that was to be replaced is as it was then.
     pub fn write(self, text: &str) -> Result<(), String> {
+        self.stream(|out| out.write_all(text.as_bytes()))
+    }
+
+    /// Writes what `write` does.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    pub fn stream(
+        self,
+        write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> Result<(), String> {
         let written = match self.place {
-            Place::Standard => {
-                let mut out = io::stdout().lock();
-                out.write_all(text.as_bytes()).and_then(|()| out.flush())
-            }
-            Place::Error => io::stderr().write_all(text.as_bytes()),
-            Place::Open(mut file) => write_to(&mut file, text),
-            Place::File(path) => replace(&path, text),
+            Place::Standard => buffered(io::stdout().lock(), write),
+            Place::Error => buffered(io::stderr(), write),
+            Place::Open(file) => clear(&file).and_then(|()| buffered(file, write)),
+            Place::File(path) => replace(&path, |file| buffered(file, write)),
         };
         match written {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
@@ -92,6 +108,15 @@ impl Output {
             _ => Ok(()),
         }
     }
+}
+
+fn buffered(
+    out: impl Write,
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut out = BufWriter::new(out);
+    write(&mut out)?;
+    out.flush()
 }
 
 impl Place {
@@ -128,9 +153,9 @@ impl Place {
 ///
 /// # Errors
 /// If that fails; then the file is as it was.
-pub(crate) fn replace(path: &Path, text: &str) -> io::Result<()> {
+fn replace(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
     let mut file = temporary(path)?;
-    file.write_all(text.as_bytes())?;
+    write(file.as_file_mut())?;
     if let Ok(found) = fs::metadata(path) {
         fs::set_permissions(file.path(), found.permissions())?;
     }
@@ -184,11 +209,12 @@ fn end_of_links(path: &Path) -> io::Result<PathBuf> {
     Err(io::Error::other("too many links"))
 }
 
-fn write_to(file: &mut File, text: &str) -> io::Result<()> {
+/// Takes out what is in a file that is not replaced.
+fn clear(file: &File) -> io::Result<()> {
     if file.metadata()?.is_file() {
         file.set_len(0)?;
     }
-    file.write_all(text.as_bytes())
+    Ok(())
 }
 
 /// Whether a file is what is open under a descriptor.

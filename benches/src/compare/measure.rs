@@ -7,6 +7,7 @@ use std::hint::black_box;
 use std::process::exit;
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
+use workloads::interruption::interrupted;
 use workloads::{output, team};
 
 /// Transactions between two looks at the time. A look keeps the cache misses of the transactions before it and after it from overlapping, which costs as
@@ -130,7 +131,7 @@ struct Count {
 }
 
 impl Count {
-    /// Runs transactions until the time is over or there are no more. Each returns how many attempts failed.
+    /// Runs transactions until the time is over, there are no more, or a signal comes. Each returns how many attempts failed.
     fn of(duration: Duration, mut transact: impl FnMut() -> Option<u64>) -> Self {
         let begun = Instant::now();
         let mut count = Self {
@@ -138,7 +139,7 @@ impl Count {
             retries: 0,
             elapsed: Duration::ZERO,
         };
-        while count.elapsed < duration {
+        while count.elapsed < duration && interrupted().is_none() {
             let before = count.committed;
             for retries in (0..BATCH).map_while(|_| transact()) {
                 count.committed += 1;

@@ -18,6 +18,9 @@ pub(super) struct Report {
     /// `mvcc` first.
     pub(super) peers: Vec<Description>,
     pub(super) results: Vec<Cell>,
+    /// Why not all was measured, if it was not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) interrupted: Option<String>,
 }
 
 /// A row's name, and what it stands for.
@@ -214,7 +217,14 @@ impl Report {
         let new: Vec<_> = peers.filter(|peer| !self.peers.contains(peer)).collect();
         self.peers.extend(new);
         self.results.extend(other.results);
+        self.interrupted = self.interrupted.take().or(other.interrupted);
         Ok(())
+    }
+
+    /// What it was measured with, and why not all of it was: names and values.
+    fn lines(&self) -> impl Iterator<Item = (&'static str, String)> {
+        let interrupted = self.interrupted.clone().map(|why| ("interrupted", why));
+        self.environment.lines().into_iter().chain(interrupted)
     }
 
     /// The cell of an engine under a row, if it was asked for.

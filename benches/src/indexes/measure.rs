@@ -7,6 +7,7 @@ use std::hint::black_box;
 use std::process::exit;
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
+use workloads::interruption::interrupted;
 use workloads::{output, team};
 
 /// Entries of a scan forward and of one backwards.
@@ -77,16 +78,16 @@ fn deal(keys: &[Key], threads: usize) -> Vec<Vec<Key>> {
         .collect()
 }
 
-/// Fills, reads, and empties an index; fills another in ascending order.
-pub(super) fn run<I: OrderedIndex>(workload: &Workload) -> Sample {
+/// Fills, reads, and empties an index; fills another in ascending order. `None`: a signal came.
+pub(super) fn run<I: OrderedIndex>(workload: &Workload) -> Option<Sample> {
     let index = I::new();
     let insert_random = time(&workload.inserts, Duration::MAX, |key| {
         index.insert(key, value(key));
         1
-    });
+    })?;
     let get = time(&workload.gets, READS, |key| {
         usize::from(black_box(index.get(key)) == Some(value(key)))
-    });
+    })?;
     let visit = |seen: &mut usize, key: Key, value: usize| {
         black_box((key, value));
         *seen += 1;
@@ -95,32 +96,35 @@ pub(super) fn run<I: OrderedIndex>(workload: &Workload) -> Sample {
         let mut seen = 0;
         index.scan(key, FORWARD, |key, value| visit(&mut seen, key, value));
         usize::from(seen == FORWARD)
-    });
-    let scan_back_10 = I::BACKWARDS.then(|| {
-        time(&workload.scans_back, READS, |key| {
+    })?;
+    let scan_back_10 = if I::BACKWARDS {
+        let back = time(&workload.scans_back, READS, |key| {
             let mut seen = 0;
             index.scan_back(key, BACKWARDS, |key, value| visit(&mut seen, key, value));
             usize::from(seen == BACKWARDS)
-        })
-    });
+        });
+        Some(back?)
+    } else {
+        None
+    };
     let remove = time(&workload.removes, Duration::MAX, |key| {
         usize::from(index.remove(key))
-    });
+    })?;
     drop(index);
 
     let index = I::new();
     let insert_ascending = time(&workload.ascending, Duration::MAX, |key| {
         index.insert(key, value(key));
         1
-    });
-    Sample {
+    })?;
+    Some(Sample {
         get,
         insert_random,
         insert_ascending,
         scan_100,
         scan_back_10,
         remove,
-    }
+    })
 }
 
 /// A word that looks like a pointer.
@@ -129,7 +133,12 @@ fn value((table, row): Key) -> usize {
 }
 
 /// Nanoseconds per operation, the mean of the threads. An operation returns 1, or else has gone wrong.
-fn time(keys: &[Vec<Key>], limit: Duration, operation: impl Fn(Key) -> usize + Sync) -> f64 {
+/// `None`: a signal came, and not all was done.
+fn time(
+    keys: &[Vec<Key>],
+    limit: Duration,
+    operation: impl Fn(Key) -> usize + Sync,
+) -> Option<f64> {
     let start = Barrier::new(keys.len());
     let thread = |keys: &[Key]| {
         start.wait();
@@ -138,7 +147,7 @@ fn time(keys: &[Vec<Key>], limit: Duration, operation: impl Fn(Key) -> usize + S
         for batch in keys.chunks(256) {
             tried += batch.len();
             done += batch.iter().map(|&key| operation(key)).sum::<usize>();
-            if begun.elapsed() > limit {
+            if begun.elapsed() > limit || interrupted().is_some() {
                 break;
             }
         }
@@ -162,5 +171,7 @@ fn time(keys: &[Vec<Key>], limit: Duration, operation: impl Fn(Key) -> usize + S
             .map(|thread| thread.join().expect("a thread of a measurement"))
             .collect()
     });
-    times.iter().sum::<f64>() / times.len() as f64
+    interrupted()
+        .is_none()
+        .then(|| times.iter().sum::<f64>() / times.len() as f64)
 }

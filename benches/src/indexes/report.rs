@@ -3,6 +3,7 @@
 use super::Options;
 use super::measure::Sample;
 use serde::Serialize;
+use workloads::interruption::interrupted;
 
 const HEAD: [&str; 9] = [
     "index",
@@ -52,6 +53,11 @@ impl Row {
     }
 }
 
+/// Why not all was measured, if it was not.
+fn interruption() -> Option<String> {
+    interrupted().map(|signal| format!("{} ended it early.", signal.signal))
+}
+
 /// The medians.
 pub(super) fn table(options: &Options, rows: &[Row]) -> String {
     let cells: Vec<[String; 9]> = std::iter::once(HEAD.map(String::from))
@@ -74,6 +80,7 @@ pub(super) fn table(options: &Options, rows: &[Row]) -> String {
         "Nanoseconds per operation and thread, medians of {}; {} keys, {} apart.\n",
         options.repeats, options.keys, options.stride
     )];
+    lines.extend(interruption().map(|why| why + "\n"));
     for (line, row) in cells.iter().enumerate() {
         let padded: [String; 9] = std::array::from_fn(|column| {
             let (cell, width) = (&row[column], width[column]);
@@ -102,6 +109,8 @@ pub(super) fn json(options: &Options, rows: &[Row]) -> String {
         stride: u64,
         repeats: u64,
         results: &'a [Row],
+        #[serde(skip_serializing_if = "Option::is_none")]
+        interrupted: Option<String>,
     }
     let report = Report {
         unit: "nanoseconds per operation and thread",
@@ -109,6 +118,7 @@ pub(super) fn json(options: &Options, rows: &[Row]) -> String {
         stride: options.stride,
         repeats: options.repeats,
         results: rows,
+        interrupted: interruption(),
     };
     serde_json::to_string_pretty(&report).expect("numbers and strings")
 }

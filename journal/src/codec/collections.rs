@@ -62,7 +62,9 @@ impl<T: Decode> Decode for Vec<T> {
 }
 
 macro_rules! sequences {
-    ($($type:ident<$element:ident $(: $bound:ident $(+ $more:ident)*)? $(, $hasher:ident)?>),*) => {$(
+    ($(
+        $type:ident<$element:ident $(: $bound:ident $(+ $more:ident)*)? $(, $hasher:ident)?>
+    ),*) => {$(
         impl<$element: Encode $(, $hasher)?> Encode for $type<$element $(, $hasher)?> {
             fn encode(&self, into: &mut Vec<u8>) {
                 encode_count(self.len(), into);

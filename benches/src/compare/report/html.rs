@@ -36,7 +36,7 @@ impl Report {
             out,
             "<style>{STYLE}</style>\n<h1>mvcc and its peers</h1>\n<ul>"
         );
-        for (name, value) in self.environment.lines() {
+        for (name, value) in self.lines() {
             let _ = writeln!(out, "<li>{name}: {}</li>", escape(&value));
         }
         out += "</ul>\n<h2>Engines</h2>\n";

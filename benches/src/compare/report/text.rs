@@ -148,7 +148,7 @@ impl Report {
     /// Everything as tables.
     pub(in super::super) fn tables(&self, markdown: bool) -> String {
         let mut out = String::new();
-        for (name, value) in self.environment.lines() {
+        for (name, value) in self.lines() {
             let bullet = if markdown { "- " } else { "" };
             let _ = writeln!(out, "{bullet}{name}: {value}");
         }

@@ -1,12 +1,15 @@
 //! Building a variant.
 
 use crate::Seeded;
+use crate::search::PATIENCE;
 use shuttle_tests::bugs::SUBJECTS;
 use std::env::current_exe;
 use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread;
+use workloads::interruption::interrupted;
 
 /// This program, built on crates with a seeded bug or without any. Its file goes with it.
 pub(crate) struct Variant {
@@ -14,8 +17,9 @@ pub(crate) struct Variant {
 }
 
 impl Variant {
-    /// Builds in a directory of its own, so that only what depends on the bug is built again.
-    pub(crate) fn build(bug: Option<Seeded>) -> Result<Self, Box<dyn Error>> {
+    /// Builds in a directory of its own, so that only what depends on the bug is built again. `None`:
+    /// a signal came before that was done.
+    pub(crate) fn build(bug: Option<Seeded>) -> Result<Option<Self>, Box<dyn Error>> {
         let program = current_exe()?;
         let target = program
             .ancestors()
@@ -41,7 +45,20 @@ impl Variant {
             .envs(SUBJECTS.iter().map(|subject| (subject.variable, "")))
             .envs(bug.map(|(subject, bug)| (subject.variable, bug.name)));
         let name = bug.map_or("right", |(_, bug)| bug.name);
-        if !command.status()?.success() {
+        let mut cargo = command.spawn()?;
+        let status = loop {
+            if interrupted().is_some() {
+                cargo.kill()?;
+            }
+            match cargo.try_wait()? {
+                Some(status) => break status,
+                None => thread::sleep(PATIENCE),
+            }
+        };
+        if interrupted().is_some() {
+            return Ok(None);
+        }
+        if !status.success() {
             return Err(format!("the variant {name} cannot be built").into());
         }
         // The next one is built while this one runs.
@@ -52,7 +69,7 @@ impl Variant {
                 .join(program.file_name().unwrap_or("kills".as_ref())),
             &copy,
         )?;
-        Ok(Self { program: copy })
+        Ok(Some(Self { program: copy }))
     }
 }
 

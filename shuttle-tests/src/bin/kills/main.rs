@@ -16,6 +16,7 @@ use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::mpsc;
 use std::thread;
+use workloads::interruption::{self, Interrupted, interrupted};
 use workloads::output;
 
 /// Finds every seeded bug with the scenarios, and writes the table of what found it.
@@ -46,6 +47,12 @@ type Seeded = (&'static Subject, &'static Bug);
 
 fn main() -> ExitCode {
     let options = Options::parse();
+    if options.search_from.is_none()
+        && let Err(error) = interruption::listen()
+    {
+        output::note(format_args!("error: cannot wait for signals: {error}"));
+        return ExitCode::FAILURE;
+    }
     let done = match (options.search_from, options.check) {
         (Some(from), _) => {
             search::search_here(from, options.runs);
@@ -55,6 +62,7 @@ fn main() -> ExitCode {
         (None, false) => kill(&options),
     };
     match done {
+        Ok(_) if let Some(signal) = interrupted() => ExitCode::from(signal.status),
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -119,19 +127,28 @@ fn kill(options: &Options) -> Result<bool, Box<dyn Error>> {
                 loop {
                     let next = to_search.lock().expect("not poisoned").recv();
                     let Ok((bug, variant)) = next else { return };
-                    let result = search::Result::of(bug, &variant, options.runs, options.all);
-                    say(format_args!("{result}"));
-                    searched.lock().expect("not poisoned").push(result);
+                    // After a signal too: who builds waits until somebody takes a variant.
+                    if let Some(result) =
+                        search::Result::of(bug, &variant, options.runs, options.all)
+                    {
+                        say(format_args!("{result}"));
+                        searched.lock().expect("not poisoned").push(result);
+                    }
                 }
             });
         }
         // The right variant first: what it fails is no sign of a bug.
-        let build =
-            |bug| build::Variant::build(bug).and_then(|variant| Ok(built.send((bug, variant))?));
+        let build = |bug| {
+            if let Some(variant) = build::Variant::build(bug)? {
+                built.send((bug, variant))?;
+            }
+            Ok::<_, Box<dyn Error>>(())
+        };
         let right = (!chosen.is_empty()).then_some(None);
         let done = right
             .into_iter()
             .chain(chosen.iter().copied().map(Some))
+            .take_while(|_| interrupted().is_none())
             .try_for_each(build);
         drop(built);
         done
@@ -140,7 +157,12 @@ fn kill(options: &Options) -> Result<bool, Box<dyn Error>> {
     results.sort_by_key(|result| chosen.iter().position(|&bug| Some(bug) == result.bug));
 
     let is_all = options.bugs.is_empty();
-    let locking: Vec<_> = locking.into_iter().map(kill_locking).collect();
+    let wanted = chosen.len() + locking.len();
+    let locking: Vec<_> = locking.into_iter().map_while(kill_locking).collect();
+    if let Some(signal) = interrupted() {
+        say_how_far(&results, locking.len(), wanted, signal);
+        return Ok(false);
+    }
     let output = options
         .output
         .clone()
@@ -152,10 +174,7 @@ fn kill(options: &Options) -> Result<bool, Box<dyn Error>> {
             .map_err(|error| format!("cannot write {}: {error}", path.display()))?;
         say(format_args!("written to {}", path.display()));
     }
-    let failed = results
-        .iter()
-        .filter(|result| !result.is_as_it_should_be())
-        .count();
+    let failed = count_failed(&results);
     let is_complete = options.all && is_all;
     let idle: Vec<_> = report::idle_scenarios(&results)
         .filter(|_| is_complete)
@@ -175,9 +194,29 @@ fn kill(options: &Options) -> Result<bool, Box<dyn Error>> {
     Ok(failed == 0 && idle.is_empty() && !survives)
 }
 
-/// Searches `tplock` with a bug.
-fn kill_locking(bug: &'static Bug) -> (&'static Bug, Option<Find>) {
+fn count_failed(results: &[search::Result]) -> usize {
+    let failed = results.iter().filter(|result| !result.is_as_it_should_be());
+    failed.count()
+}
+
+/// What is said after a signal. A table without the other bugs would be taken for a whole one.
+fn say_how_far(results: &[search::Result], locking: usize, wanted: usize, signal: Interrupted) {
+    let searched = results.iter().filter(|result| result.bug.is_some());
+    say(format_args!(
+        "interrupted by {} after {} of {wanted} bugs, {} results not as they should be: no table is \
+         written",
+        signal.signal,
+        searched.count() + locking,
+        count_failed(results)
+    ));
+}
+
+/// Searches `tplock` with a bug. `None`: a signal came before that was done.
+fn kill_locking(bug: &'static Bug) -> Option<(&'static Bug, Option<Find>)> {
     let found = hunt(Some(bug), &EFFORT);
+    if interrupted().is_some() {
+        return None;
+    }
     match &found {
         Some(find) => say(format_args!(
             "{:26} found by {} in {} schedules",
@@ -185,5 +224,5 @@ fn kill_locking(bug: &'static Bug) -> (&'static Bug, Option<Find>) {
         )),
         None => say(format_args!("{:26} SURVIVES", bug.name)),
     }
-    (bug, found)
+    Some((bug, found))
 }

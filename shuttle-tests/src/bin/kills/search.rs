@@ -7,6 +7,7 @@ use std::fmt;
 use std::io::{self, Read};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
+use workloads::interruption::interrupted;
 use workloads::output;
 
 /// Runs the explorations from a number on, and says the number of each before it starts. Ends with the first find, and prints it.
@@ -32,8 +33,13 @@ pub(crate) struct Result {
 }
 
 impl Result {
-    /// Runs all explorations against a variant. Unless all are wanted, a bug is looked for with a few schedules of each first, and until it is found.
-    pub(crate) fn of(bug: Option<Seeded>, variant: &Variant, runs: usize, all: bool) -> Self {
+    /// Runs all explorations against a variant. `None`: a signal came before that was done. Unless all are wanted, a bug is looked for with a few schedules of each first, and until it is found.
+    pub(crate) fn of(
+        bug: Option<Seeded>,
+        variant: &Variant,
+        runs: usize,
+        all: bool,
+    ) -> Option<Self> {
         let start = Instant::now();
         let mut result = Self {
             bug,
@@ -50,13 +56,16 @@ impl Result {
             }
         }
         result.took = start.elapsed();
-        result
+        interrupted().is_none().then_some(result)
     }
 
     fn search(&mut self, variant: &Variant, runs: usize, all: bool) {
         let explorations: Vec<_> = explorations().collect();
         let mut next = 0;
         while next < explorations.len() && (all || self.best().is_none()) {
+            if interrupted().is_some() {
+                return;
+            }
             let end = search_from(variant, next, runs).unwrap_or_else(|error| End {
                 last: next,
                 find: None,
@@ -115,6 +124,9 @@ struct End {
 /// Of so many schedules, one is run at first.
 const FEW: usize = 10;
 
+/// How often it is looked whether a process has ended, and whether a signal has come.
+pub(crate) const PATIENCE: Duration = Duration::from_millis(5);
+
 /// No exploration takes as long as this.
 const LIMIT: Duration = Duration::from_mins(5);
 
@@ -162,12 +174,12 @@ fn wait(search: &mut Child) -> io::Result<Option<ExitStatus>> {
         if let Some(status) = search.try_wait()? {
             return Ok(Some(status));
         }
-        if start.elapsed() > LIMIT {
+        if start.elapsed() > LIMIT || interrupted().is_some() {
             search.kill()?;
             search.wait()?;
             return Ok(None);
         }
-        std::thread::sleep(Duration::from_millis(5));
+        std::thread::sleep(PATIENCE);
     }
 }
 
