@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The name of the file that is locked. It is never removed: a lock on a file without a name would
 /// keep nobody out.
@@ -93,11 +93,32 @@ pub trait Disk: Send + Sync {
 /// A directory of the file system.
 ///
 /// It keeps the files open that it has used. A file that is opened anew may miss an error that its
-/// last user caused, and opening costs.
+/// last user caused, and opening costs. That is so while it is locked: what was opened before or
+/// after may have been replaced by another process.
 #[derive(Debug)]
 pub struct Directory {
     path: PathBuf,
-    open: Mutex<HashMap<String, Arc<File>>>,
+    open: Arc<Handles>,
+}
+
+type Handles = Mutex<HashMap<String, Arc<File>>>;
+
+/// The lock's file, and what was opened under the lock.
+struct Held {
+    open: Arc<Handles>,
+    _file: File,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // The lock goes after that, with its file.
+        handles(&self.open).clear();
+    }
+}
+
+fn handles(open: &Handles) -> MutexGuard<'_, HashMap<String, Arc<File>>> {
+    // Each change of the map is one call, so a panic leaves it whole.
+    open.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Directory {
@@ -110,7 +131,7 @@ impl Directory {
         if !fs::metadata(&path)?.is_dir() {
             return Err(io::ErrorKind::NotADirectory.into());
         }
-        let open = Mutex::default();
+        let open = Arc::default();
         Ok(Self { path, open })
     }
 
@@ -135,9 +156,8 @@ impl Directory {
         self.files().remove(name)
     }
 
-    fn files(&self) -> std::sync::MutexGuard<'_, HashMap<String, Arc<File>>> {
-        // Each change of the map is one call, so a panic leaves it whole.
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    fn files(&self) -> MutexGuard<'_, HashMap<String, Arc<File>>> {
+        handles(&self.open)
     }
 
     fn file(&self, name: &str) -> io::Result<Arc<File>> {
@@ -221,7 +241,11 @@ impl Disk for Directory {
         options.read(true).write(true).create(true).truncate(false);
         let file = options.open(self.path.join(LOCK))?;
         match file.try_lock() {
-            Ok(()) => Ok(Some(Box::new(file))),
+            Ok(()) => {
+                let open = Arc::clone(&self.open);
+                handles(&open).clear();
+                Ok(Some(Box::new(Held { open, _file: file })))
+            }
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(error),
         }

@@ -3,32 +3,10 @@
 mod support;
 
 use journal::{Directory, LogError, OpenError, Options, open};
-use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::mpsc;
 use std::{fs, thread};
 use support::take;
-
-/// A directory of its own, removed at the end.
-struct Temporary(PathBuf);
-
-impl Temporary {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("journal-{}-{name}", std::process::id()));
-        let _ = fs::remove_dir_all(&path);
-        Self(path)
-    }
-
-    fn disk(&self) -> Arc<Directory> {
-        Arc::new(Directory::create(&self.0).unwrap())
-    }
-}
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
+use support::temporary::Temporary;
 
 fn options() -> Options {
     Options {
