@@ -122,12 +122,12 @@ fn handles(open: &Handles) -> MutexGuard<'_, HashMap<String, Arc<File>>> {
 }
 
 impl Directory {
-    /// A directory that exists.
+    /// A directory that exists. It stays the same one when the process changes its own.
     ///
     /// # Errors
     /// If it does not, or is none.
     pub fn open(path: impl Into<PathBuf>) -> io::Result<Self> {
-        let path = path.into();
+        let path = std::path::absolute(path.into())?;
         if !fs::metadata(&path)?.is_dir() {
             return Err(io::ErrorKind::NotADirectory.into());
         }
@@ -135,21 +135,27 @@ impl Directory {
         Ok(Self { path, open })
     }
 
-    /// A directory that is created, durably, unless it exists. The one above must exist.
+    /// A directory that is created unless it exists, durably in either case: who created it may not
+    /// have come to that. The one above must exist.
     ///
     /// # Errors
-    /// If it cannot be created or opened.
+    /// If it cannot be created, synced or opened.
     pub fn create(path: impl Into<PathBuf>) -> io::Result<Self> {
         let path = path.into();
-        match fs::create_dir(&path) {
-            Ok(()) => {
-                let above = path.parent().filter(|above| !above.as_os_str().is_empty());
-                sync_directory(above.unwrap_or(Path::new(".")))?;
-            }
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        let is_new = match fs::create_dir(&path) {
+            Ok(()) => true,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => false,
             Err(error) => return Err(error),
+        };
+        let directory = Self::open(path)?;
+        if let Some(above) = fs::canonicalize(&directory.path)?.parent() {
+            match sync_directory(above) {
+                // Who may not read the one above was given this one by somebody else.
+                Err(error) if !is_new && error.kind() == io::ErrorKind::PermissionDenied => {}
+                synced => synced?,
+            }
         }
-        Self::open(path)
+        Ok(directory)
     }
 
     fn forget(&self, name: &str) -> Option<Arc<File>> {

@@ -44,3 +44,12 @@ fn a_file_that_was_replaced_meanwhile_is_read_anew() {
     let (_, found) = open_orders(first, &options()).unwrap();
     assert_eq!(found, (1..=9).collect::<Vec<_>>());
 }
+
+/// A directory that exists may have been created by a process that did not get to syncing it.
+#[test]
+#[cfg(target_os = "linux")]
+fn the_name_of_a_directory_that_exists_is_synced_too() {
+    // What the file system `proc` has cannot be synced, so trying to shows.
+    let error = Directory::create("/proc/self/task").unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput, "{error}");
+}
