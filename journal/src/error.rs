@@ -251,6 +251,13 @@ pub enum LogError {
         /// What the log is durable up to.
         durable: u64,
     },
+    /// A checkpoint must hold what the log held durably when it was begun.
+    Behind {
+        /// What it is up to.
+        up_to: u64,
+        /// What the log was durable up to.
+        at_least: u64,
+    },
     /// It has stopped.
     Stopped(Stopped),
 }
@@ -267,6 +274,13 @@ impl fmt::Display for LogError {
                 write!(
                     f,
                     "a checkpoint up to {up_to} is ahead of the log, durable up to {durable}"
+                )
+            }
+            Self::Behind { up_to, at_least } => {
+                write!(
+                    f,
+                    "a checkpoint up to {up_to} is behind the log, which was durable up to \
+                     {at_least} when it was begun"
                 )
             }
             Self::Busy => write!(f, "a checkpoint is being written already"),

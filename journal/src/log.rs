@@ -73,7 +73,7 @@ pub(crate) struct Shared {
     helper: bool,
     state: Mutex<State>,
     changed: Condvar,
-    /// The last cut that is on the disk.
+    /// The cut at `State::end`. Changed under the lock, with it.
     durable: AtomicU64,
     /// Held while files are removed that a checkpoint made superfluous, and while files are copied.
     pub(crate) removal: Mutex<()>,
@@ -172,7 +172,9 @@ impl Shared {
     }
 
     pub(crate) fn publish(&self, end: Position, up_to: u64) {
-        self.state().end = end;
+        let mut state = self.state();
+        state.end = end;
+        // Under the lock: a checkpoint that is begun finds the place and the cut of one moment.
         self.durable.store(up_to, Ordering::Release);
     }
 
@@ -299,14 +301,14 @@ impl Shared {
         self.changed.notify_all();
     }
 
-    /// The place that a checkpoint, begun now, takes the place of the log up to.
-    pub(crate) fn begin_checkpoint(&self) -> Result<Position, LogError> {
+    /// The place that a checkpoint, begun now, takes the place of the log up to; and the cut there.
+    pub(crate) fn begin_checkpoint(&self) -> Result<(Position, u64), LogError> {
         let mut state = self.state();
         state.check()?;
         if std::mem::replace(&mut state.is_checkpointing, true) {
             return Err(LogError::Busy);
         }
-        Ok(state.end)
+        Ok((state.end, self.durable()))
     }
 
     /// After the last frame that is synced.
