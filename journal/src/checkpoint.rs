@@ -85,7 +85,7 @@ impl Checkpoint {
     }
 
     /// Finishes the checkpoint: it holds all up to `up_to`. Once it is durable, older checkpoints
-    /// are removed, and the segments that it makes superfluous.
+    /// are removed, and the segments that it makes superfluous. Waits while a backup is copied.
     ///
     /// An error gives it up. So where it holds what may not be durable yet, wait until
     /// [`Log::durable`] is there first.
@@ -107,6 +107,13 @@ impl Checkpoint {
         // The first frame is not a block.
         let counts = stored::encode_counts(self.frames - 1, self.payload);
         self.put(Kind::Footer, &counts, up_to)?;
+        // While files are copied, none is removed, nor replaced: the checkpoint before has the same
+        // name if it was begun at the same place.
+        let shared = Arc::clone(&self.shared);
+        let _removal = shared
+            .removal
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let finished = self.shared.files.finish(&self.name);
         finished.map_err(|missing| self.fail(missing))?;
         self.is_finished = true;
@@ -150,12 +157,6 @@ impl Checkpoint {
     /// The checkpoint is durable: what only older ones need may go, in any order.
     fn remove_superfluous(&self) -> Result<(), Fault> {
         let files = &self.shared.files;
-        // While files are copied, none is removed.
-        let _removal = self
-            .shared
-            .removal
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
         let listing = files.list()?;
         for sequence in listing.checkpoints {
             if sequence != self.position.sequence {

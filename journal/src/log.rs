@@ -75,7 +75,8 @@ pub(crate) struct Shared {
     changed: Condvar,
     /// The cut at `State::end`. Changed under the lock, with it.
     durable: AtomicU64,
-    /// Held while files are removed that a checkpoint made superfluous, and while files are copied.
+    /// Held while a checkpoint gets its name, and files are removed that it made superfluous; and
+    /// while files are copied.
     pub(crate) removal: Mutex<()>,
     _lock: Lock,
 }
