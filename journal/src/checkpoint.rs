@@ -157,7 +157,11 @@ impl Checkpoint {
     /// The checkpoint is durable: what only older ones need may go, in any order.
     fn remove_superfluous(&self) -> Result<(), Fault> {
         let files = &self.shared.files;
-        let listing = files.list()?;
+        let listing = match files.list() {
+            // They go with the next checkpoint.
+            Err(fault) if fault.has_no_handle() => return Ok(()),
+            listing => listing?,
+        };
         for sequence in listing.checkpoints {
             if sequence != self.position.sequence {
                 files.remove(&files::checkpoint(sequence))?;
@@ -176,8 +180,8 @@ impl Checkpoint {
 impl Drop for Checkpoint {
     fn drop(&mut self) {
         if !self.is_finished && self.shared.check().is_ok() {
-            let discarded = self.shared.files.discard(&files::temporary(&self.name));
-            if let Err(fault) = discarded {
+            let removed = self.shared.files.remove(&files::temporary(&self.name));
+            if let Err(fault) = removed {
                 self.shared.stop(Some(fault));
             }
         }

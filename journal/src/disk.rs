@@ -56,7 +56,7 @@ pub trait Disk: Send + Sync {
     /// Removes a file.
     ///
     /// # Errors
-    /// If there is no such file, or the disk fails.
+    /// If there is no such file, as [`NotFound`](io::ErrorKind::NotFound), or the disk fails.
     fn remove(&self, name: &str) -> io::Result<()>;
 
     /// Returns once all names are on the medium: what was created, renamed and removed.
@@ -83,6 +83,11 @@ pub trait Disk: Send + Sync {
     /// If the file ends before that, or the disk fails.
     fn read_at(&self, name: &str, offset: u64, into: &mut [u8]) -> io::Result<()>;
 
+    /// Says that a file is not written any more: what is kept to write it may go.
+    fn release(&self, name: &str) {
+        let _ = name;
+    }
+
     /// Locks the directory, against other processes as well. `None`: another holds the lock.
     ///
     /// # Errors
@@ -92,20 +97,46 @@ pub trait Disk: Send + Sync {
 
 /// A directory of the file system.
 ///
-/// It keeps the files open that it has used. A file that is opened anew may miss an error that its
-/// last user caused, and opening costs. That is so while it is locked: what was opened before or
-/// after may have been replaced by another process.
+/// It keeps the files open that it writes, until they are [released](Disk::release): a file that is
+/// opened anew may miss an error that its last user caused. Of those that it only reads it keeps
+/// the last one. None is kept where another process may replace it: when the directory is locked,
+/// when that lock goes, and, of those that are read, when the files are listed.
 #[derive(Debug)]
 pub struct Directory {
     path: PathBuf,
-    open: Arc<Handles>,
+    /// Kept, so that a sync of the names needs no new handle.
+    #[cfg(unix)]
+    itself: File,
+    open: Arc<Mutex<Handles>>,
 }
 
-type Handles = Mutex<HashMap<String, Arc<File>>>;
+#[derive(Debug, Default)]
+struct Handles {
+    written: HashMap<String, Arc<File>>,
+    read: Option<(String, Arc<File>)>,
+}
+
+impl Handles {
+    fn get(&self, name: &str) -> Option<Arc<File>> {
+        let read = self.read.as_ref().filter(|(read, _)| read == name);
+        let file = self.written.get(name).or(read.map(|(_, file)| file));
+        file.map(Arc::clone)
+    }
+
+    fn forget(&mut self, name: &str) -> Option<Arc<File>> {
+        self.read.take_if(|(read, _)| read == name);
+        self.written.remove(name)
+    }
+
+    fn clear(&mut self) {
+        self.written.clear();
+        self.read = None;
+    }
+}
 
 /// The lock's file, and what was opened under the lock.
 struct Held {
-    open: Arc<Handles>,
+    open: Arc<Mutex<Handles>>,
     _file: File,
 }
 
@@ -116,8 +147,8 @@ impl Drop for Held {
     }
 }
 
-fn handles(open: &Handles) -> MutexGuard<'_, HashMap<String, Arc<File>>> {
-    // Each change of the map is one call, so a panic leaves it whole.
+fn handles(open: &Mutex<Handles>) -> MutexGuard<'_, Handles> {
+    // Whatever a panic leaves, each name that is there has its own file.
     open.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -131,8 +162,12 @@ impl Directory {
         if !fs::metadata(&path)?.is_dir() {
             return Err(io::ErrorKind::NotADirectory.into());
         }
-        let open = Arc::default();
-        Ok(Self { path, open })
+        Ok(Self {
+            #[cfg(unix)]
+            itself: File::open(&path)?,
+            path,
+            open: Arc::default(),
+        })
     }
 
     /// A directory that is created unless it exists, durably in either case: who created it may not
@@ -158,26 +193,27 @@ impl Directory {
         Ok(directory)
     }
 
-    fn forget(&self, name: &str) -> Option<Arc<File>> {
-        self.files().remove(name)
-    }
-
-    fn files(&self) -> MutexGuard<'_, HashMap<String, Arc<File>>> {
+    fn files(&self) -> MutexGuard<'_, Handles> {
         handles(&self.open)
     }
 
-    fn file(&self, name: &str) -> io::Result<Arc<File>> {
-        if let Some(file) = self.files().get(name) {
+    fn writable(&self, name: &str) -> io::Result<Arc<File>> {
+        if let Some(file) = self.files().written.get(name) {
             return Ok(Arc::clone(file));
         }
         let path = self.path.join(name);
-        let file = match OpenOptions::new().read(true).write(true).open(&path) {
-            // What may only be read can still be verified.
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => File::open(&path)?,
-            opened => opened?,
-        };
-        let file = Arc::new(file);
-        self.files().insert(name.to_owned(), Arc::clone(&file));
+        let file = Arc::new(OpenOptions::new().read(true).write(true).open(path)?);
+        let mut files = self.files();
+        files.written.insert(name.to_owned(), Arc::clone(&file));
+        Ok(file)
+    }
+
+    fn readable(&self, name: &str) -> io::Result<Arc<File>> {
+        if let Some(file) = self.files().get(name) {
+            return Ok(file);
+        }
+        let file = Arc::new(File::open(self.path.join(name))?);
+        self.files().read = Some((name.to_owned(), Arc::clone(&file)));
         Ok(file)
     }
 }
@@ -191,42 +227,47 @@ impl Disk for Directory {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create_new(true);
         let file = options.open(self.path.join(name))?;
-        self.files().insert(name.to_owned(), Arc::new(file));
+        let mut files = self.files();
+        files.forget(name);
+        files.written.insert(name.to_owned(), Arc::new(file));
         Ok(())
     }
 
     fn write_at(&self, name: &str, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        write_all_at(&*self.file(name)?, bytes, offset)
+        write_all_at(&*self.writable(name)?, bytes, offset)
     }
 
     fn set_len(&self, name: &str, len: u64) -> io::Result<()> {
-        self.file(name)?.set_len(len)
+        self.writable(name)?.set_len(len)
     }
 
     fn sync_data(&self, name: &str) -> io::Result<()> {
-        self.file(name)?.sync_data()
+        self.writable(name)?.sync_data()
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         fs::rename(self.path.join(from), self.path.join(to))?;
         let mut files = self.files();
-        match files.remove(from) {
-            Some(file) => drop(files.insert(to.to_owned(), file)),
-            None => drop(files.remove(to)),
+        files.forget(to);
+        if let Some(file) = files.forget(from) {
+            files.written.insert(to.to_owned(), file);
         }
         Ok(())
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
-        drop(self.forget(name));
+        drop(self.files().forget(name));
         fs::remove_file(self.path.join(name))
     }
 
     fn sync_dir(&self) -> io::Result<()> {
-        sync_directory(&self.path)
+        #[cfg(unix)]
+        self.itself.sync_all()?;
+        Ok(())
     }
 
     fn list(&self) -> io::Result<Vec<String>> {
+        self.files().read = None;
         let mut names = Vec::new();
         for entry in fs::read_dir(&self.path)? {
             names.push(entry?.file_name().to_string_lossy().into_owned());
@@ -235,11 +276,20 @@ impl Disk for Directory {
     }
 
     fn len(&self, name: &str) -> io::Result<u64> {
-        Ok(self.file(name)?.metadata()?.len())
+        let file = self.files().get(name);
+        let metadata = match file {
+            Some(file) => file.metadata()?,
+            None => fs::metadata(self.path.join(name))?,
+        };
+        Ok(metadata.len())
     }
 
     fn read_at(&self, name: &str, offset: u64, into: &mut [u8]) -> io::Result<()> {
-        read_exact_at(&*self.file(name)?, into, offset)
+        read_exact_at(&*self.readable(name)?, into, offset)
+    }
+
+    fn release(&self, name: &str) {
+        drop(self.files().forget(name));
     }
 
     fn lock(&self) -> io::Result<Option<Lock>> {

@@ -21,6 +21,12 @@ impl Fault {
         use io::ErrorKind::{QuotaExceeded, StorageFull};
         matches!(self.source.kind(), StorageFull | QuotaExceeded)
     }
+
+    /// Whether the process, or the system, has as many files open as it may have.
+    pub(crate) fn has_no_handle(&self) -> bool {
+        // `ENFILE` and `EMFILE`, the same on all systems of this family.
+        cfg!(unix) && matches!(self.source.raw_os_error(), Some(23 | 24))
+    }
 }
 
 impl fmt::Display for Fault {
@@ -192,7 +198,8 @@ impl<E: Into<ReadError>> From<E> for OpenError {
     }
 }
 
-/// No room: the disk is full, or the log is as large as it may be. Nothing happened.
+/// No room: the disk is full, the log is as large as it may be, or too many files are open for one
+/// more. Nothing happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Full {
     /// What had no room, and why.

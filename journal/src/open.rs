@@ -187,13 +187,16 @@ fn remove_unused(files: &Files, scan: &Scan) -> Result<(), Fault> {
 /// frame nothing says so, and a sync that failed may have left it in memory only, where a second
 /// sync would not find it. So it is written again.
 fn make_durable(files: &Files, scan: &Scan) -> Result<(), Fault> {
-    files.sync_data(IDENTITY)?;
-    if let Some(checkpoint) = &scan.summary.checkpoint {
-        files.sync_data(checkpoint)?;
-    }
     let end = scan.summary.end;
-    for number in scan.begin.segment..end.segment {
-        files.sync_data(&files::segment(number))?;
+    let whole = (scan.begin.segment..end.segment).map(files::segment);
+    let checkpoint = scan.summary.checkpoint.clone();
+    for name in [IDENTITY.to_owned()]
+        .into_iter()
+        .chain(checkpoint)
+        .chain(whole)
+    {
+        files.sync_data(&name)?;
+        files.release(&name);
     }
     if let Some((segment, offset)) = scan.last {
         let mut bytes = vec![0; usize::try_from(end.offset - offset).expect("it was read")];

@@ -35,7 +35,7 @@ pub(crate) fn create(files: &Files, store: u64, number: u64, capacity: u64) -> R
     let written = write(files, &name, &header(store, number, capacity), capacity);
     if let Err(Missing::Full(_)) = &written {
         // What was written takes the room that others need.
-        files.discard(&files::temporary(&name))?;
+        files.remove(&files::temporary(&name))?;
     }
     written
 }
@@ -52,6 +52,6 @@ fn write(files: &Files, name: &str, header: &[u8], capacity: u64) -> Result<(), 
         chunk.fill(0);
         offset += length;
     }
-    files.finish(name)?;
+    files.finish_for_writing(name)?;
     Ok(())
 }

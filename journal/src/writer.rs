@@ -86,6 +86,8 @@ impl Writer {
     }
 
     fn go_to(&mut self, (segment, capacity): (u64, u64)) {
+        // All of it was synced.
+        self.shared.files.release(&self.file);
         (self.file, self.capacity) = (files::segment(segment), capacity);
         (self.at.segment, self.at.offset) = (segment, segment::FIRST);
     }
