@@ -28,7 +28,8 @@ pub struct Options {
     /// until a checkpoint has made old ones superfluous. At least four segments are allowed, whatever they
     /// take.
     pub log_bytes: u64,
-    /// Whether a thread makes segments ahead; else who reserves does.
+    /// Whether a thread makes segments ahead. Without, or where none can be started, who reserves
+    /// does.
     pub helper: bool,
     /// The number that a new journal gets; `None`: a random one.
     pub store: Option<u64>,
@@ -121,7 +122,7 @@ impl Shared {
         files: Files,
         lock: Lock,
         store: u64,
-        options: &Options,
+        (options, helper): (&Options, bool),
         segments: VecDeque<(u64, u64)>,
         (end, up_to): (Position, u64),
     ) -> Arc<Self> {
@@ -131,7 +132,7 @@ impl Shared {
             rest: rest(capacity, end.offset),
             spare: None,
             is_making: false,
-            is_wanted: options.helper,
+            is_wanted: helper,
             waiting: 0,
             attempts: 0,
             full: None,
@@ -146,7 +147,7 @@ impl Shared {
             store,
             capacity,
             limit: options.log_bytes.max(SEGMENTS as u64 * capacity),
-            helper: options.helper,
+            helper,
             state: Mutex::new(state),
             changed: Condvar::new(),
             wanted: Condvar::new(),
