@@ -159,8 +159,13 @@ impl Directory {
     /// If it does not, or is none.
     pub fn open(path: impl Into<PathBuf>) -> io::Result<Self> {
         let path = std::path::absolute(path.into())?;
-        if !fs::metadata(&path)?.is_dir() {
-            return Err(io::ErrorKind::NotADirectory.into());
+        let tell = |kind, reason: &dyn std::fmt::Display| {
+            io::Error::new(kind, format!("cannot open {}: {reason}", path.display()))
+        };
+        let metadata = fs::metadata(&path).map_err(|error| tell(error.kind(), &error))?;
+        if !metadata.is_dir() {
+            let kind = io::ErrorKind::NotADirectory;
+            return Err(tell(kind, &"it is not a directory"));
         }
         Ok(Self {
             #[cfg(unix)]

@@ -109,6 +109,15 @@ impl fmt::Display for ReadError {
             Self::NoJournal {
                 directory,
                 found: Some(file),
+            } if file == crate::files::IDENTITY => {
+                write!(
+                    f,
+                    "{directory} is not a journal: its file `journal` is another's"
+                )
+            }
+            Self::NoJournal {
+                directory,
+                found: Some(file),
             } => write!(
                 f,
                 "{directory} is not a journal: it has the file {file}, but no file `journal`"

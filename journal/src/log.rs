@@ -280,12 +280,16 @@ impl Shared {
                 operation: "create",
                 file: &files::segment(number),
             };
-            let made = segment::create(&self.files, self.store, number, self.capacity);
+            let is_stopped = || self.check().is_err();
+            let (files, capacity) = (&self.files, self.capacity);
+            let made = segment::create_unless(files, self.store, number, capacity, &is_stopped);
             unfinished.finish();
             state = self.state();
             state.is_making = false;
             match made {
-                Ok(()) => {
+                // The log has stopped.
+                Ok(false) => {}
+                Ok(true) => {
                     state.segments.push_back((number, self.capacity));
                     state.spare = Some(number);
                 }

@@ -117,7 +117,7 @@ fn start_helper() -> Option<(mpsc::Sender<Arc<Shared>>, JoinHandle<()>)> {
 /// A directory that somebody uses for something else is left as it is.
 fn refuse_others(files: &Files) -> Result<(), OpenError> {
     let listing = files.list()?;
-    if !listing.identity && !listing.others.is_empty() {
+    if listing.identity || !listing.others.is_empty() {
         source::identity(files, &listing)?;
     }
     Ok(())

@@ -49,13 +49,13 @@ fn a_helper_wakes_for_segments_only_and_may_be_missing() {
         return;
     }
     let (mut opened, _) = open_orders(Arc::new(SimDisk::new()), &options()).unwrap();
-    let [helper] = &helpers()[..] else {
-        panic!("one helper");
-    };
-    // The first spare is made.
+    // The first spare is made: by then the thread has its name.
     while opened.log.bytes() < 2 << 20 {
         std::thread::yield_now();
     }
+    let [helper] = &helpers()[..] else {
+        panic!("one helper");
+    };
     let before = waits(helper);
     for number in 1..=1000 {
         put(&mut opened, number, 100).unwrap();
