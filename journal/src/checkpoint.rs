@@ -1,6 +1,6 @@
 //! Writing a checkpoint beside the log, and removing what it makes superfluous.
 
-use crate::error::{Fault, LogError};
+use crate::error::{Fault, Full, LogError};
 use crate::files::{self, Missing};
 use crate::frame::{self, Header, Kind};
 use crate::log::{Log, Shared};
@@ -16,13 +16,18 @@ use std::sync::{Arc, PoisonError};
 pub struct Checkpoint {
     shared: Arc<Shared>,
     position: Position,
+    /// What the log was durable up to at that place.
+    at_least: u64,
     name: String,
     offset: u64,
     before: u64,
-    blocks: u64,
+    /// The frames that are written.
+    frames: u64,
     /// Of the blocks' payloads.
     payload: u64,
     bytes: Vec<u8>,
+    /// Why it cannot go on: something of it is missing.
+    failed: Option<Full>,
     is_finished: bool,
 }
 
@@ -41,16 +46,18 @@ impl Log {
     /// [`LogError::Busy`], [`LogError::Full`], [`LogError::Stopped`].
     pub fn checkpoint(&self) -> Result<Checkpoint, LogError> {
         let shared = Arc::clone(&self.shared);
-        let position = shared.begin_checkpoint()?;
+        let (position, at_least) = shared.begin_checkpoint()?;
         let mut checkpoint = Checkpoint {
             shared,
             position,
+            at_least,
             name: files::checkpoint(position.sequence),
             offset: 0,
             before: 0,
-            blocks: 0,
+            frames: 0,
             payload: 0,
             bytes: Vec::new(),
+            failed: None,
             is_finished: false,
         };
         let begun = checkpoint.shared.files.begin(&checkpoint.name);
@@ -64,27 +71,49 @@ impl Checkpoint {
     /// Adds a block. Larger ones cost less; each is read into memory whole.
     ///
     /// # Errors
-    /// [`LogError::Full`]: the log goes on, this checkpoint cannot. [`LogError::Stopped`].
+    /// [`LogError::Full`]: the log goes on, this checkpoint cannot, now and whenever it is tried
+    /// again. [`LogError::Stopped`].
     pub fn block(&mut self, payload: &[u8]) -> Result<(), LogError> {
-        self.blocks += 1;
+        self.put(Kind::Block, payload, 0)?;
         self.payload += payload.len() as u64;
-        self.put(Kind::Block, payload, 0)
+        Ok(())
+    }
+
+    /// What the log was durable up to when it was begun. It must hold all up to there.
+    pub fn at_least(&self) -> u64 {
+        self.at_least
     }
 
     /// Finishes the checkpoint: it holds all up to `up_to`. Once it is durable, older checkpoints
-    /// are removed, and the segments that it makes superfluous.
+    /// are removed, and the segments that it makes superfluous. Waits while a backup is copied.
+    ///
+    /// An error gives it up. So where it holds what may not be durable yet, wait until
+    /// [`Log::durable`] is there first.
     ///
     /// # Errors
     /// [`LogError::Ahead`] if the log is not durable up to there: had this checkpoint to be read,
-    /// it would not be the state that the log leads to. [`LogError::Full`], [`LogError::Stopped`].
+    /// it would not be the state that the log leads to. [`LogError::Behind`] if it was durable
+    /// further when the checkpoint was begun: what is missing would be in neither.
+    /// [`LogError::Full`], [`LogError::Stopped`].
     pub fn finish(mut self, up_to: u64) -> Result<(), LogError> {
         let durable = self.shared.durable();
         if up_to > durable {
             return Err(LogError::Ahead { up_to, durable });
         }
-        let counts = stored::encode_counts(self.blocks, self.payload);
-        self.blocks += 1;
+        if up_to < self.at_least {
+            let at_least = self.at_least;
+            return Err(LogError::Behind { up_to, at_least });
+        }
+        // The first frame is not a block.
+        let counts = stored::encode_counts(self.frames - 1, self.payload);
         self.put(Kind::Footer, &counts, up_to)?;
+        // While files are copied, none is removed, nor replaced: the checkpoint before has the same
+        // name if it was begun at the same place.
+        let shared = Arc::clone(&self.shared);
+        let _removal = shared
+            .removal
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let finished = self.shared.files.finish(&self.name);
         finished.map_err(|missing| self.fail(missing))?;
         self.is_finished = true;
@@ -95,27 +124,32 @@ impl Checkpoint {
 
     fn put(&mut self, kind: Kind, payload: &[u8], up_to: u64) -> Result<(), LogError> {
         self.shared.check()?;
+        if let Some(full) = &self.failed {
+            return Err(full.clone().into());
+        }
         let header = Header {
             kind,
             store: self.shared.store,
             incarnation: self.position.incarnation,
-            sequence: self.blocks,
+            sequence: self.frames,
             up_to,
             synced_to: 0,
             length: payload.len() as u64,
             before: self.before,
         };
-        self.before = frame::encode(&header, payload, &mut self.bytes);
+        let checksum = frame::encode(&header, payload, &mut self.bytes);
         let name = files::temporary(&self.name);
         let written = self.shared.files.write_at(&name, self.offset, &self.bytes);
         written.map_err(|fault| self.fail(fault.into()))?;
         self.offset += self.bytes.len() as u64;
+        self.frames += 1;
+        self.before = checksum;
         Ok(())
     }
 
-    fn fail(&self, missing: Missing) -> LogError {
+    fn fail(&mut self, missing: Missing) -> LogError {
         match missing {
-            Missing::Full(full) => full.into(),
+            Missing::Full(full) => self.failed.insert(full).clone().into(),
             Missing::Fault(fault) => self.shared.stop(Some(fault)).into(),
         }
     }
@@ -123,13 +157,11 @@ impl Checkpoint {
     /// The checkpoint is durable: what only older ones need may go, in any order.
     fn remove_superfluous(&self) -> Result<(), Fault> {
         let files = &self.shared.files;
-        // While files are copied, none is removed.
-        let _removal = self
-            .shared
-            .removal
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let listing = files.list()?;
+        let listing = match files.list() {
+            // They go with the next checkpoint.
+            Err(fault) if fault.has_no_handle() => return Ok(()),
+            listing => listing?,
+        };
         for sequence in listing.checkpoints {
             if sequence != self.position.sequence {
                 files.remove(&files::checkpoint(sequence))?;
@@ -148,8 +180,8 @@ impl Checkpoint {
 impl Drop for Checkpoint {
     fn drop(&mut self) {
         if !self.is_finished && self.shared.check().is_ok() {
-            let discarded = self.shared.files.discard(&files::temporary(&self.name));
-            if let Err(fault) = discarded {
+            let removed = self.shared.files.remove(&files::temporary(&self.name));
+            if let Err(fault) = removed {
                 self.shared.stop(Some(fault));
             }
         }

@@ -74,7 +74,7 @@ impl From<Missing> for CopyError {
 
 impl Log {
     /// Copies the journal into an empty directory, up to what is durable now. The log goes on
-    /// meanwhile; checkpoints wait before they remove files. What is copied is a journal once this
+    /// meanwhile; checkpoints wait before they are finished. What is copied is a journal once this
     /// has returned: until then it has no file `journal`.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The name of the file that is locked. It is never removed: a lock on a file without a name would
 /// keep nobody out.
@@ -56,7 +56,7 @@ pub trait Disk: Send + Sync {
     /// Removes a file.
     ///
     /// # Errors
-    /// If there is no such file, or the disk fails.
+    /// If there is no such file, as [`NotFound`](io::ErrorKind::NotFound), or the disk fails.
     fn remove(&self, name: &str) -> io::Result<()>;
 
     /// Returns once all names are on the medium: what was created, renamed and removed.
@@ -83,6 +83,11 @@ pub trait Disk: Send + Sync {
     /// If the file ends before that, or the disk fails.
     fn read_at(&self, name: &str, offset: u64, into: &mut [u8]) -> io::Result<()>;
 
+    /// Says that a file is not written any more: what is kept to write it may go.
+    fn release(&self, name: &str) {
+        let _ = name;
+    }
+
     /// Locks the directory, against other processes as well. `None`: another holds the lock.
     ///
     /// # Errors
@@ -92,29 +97,83 @@ pub trait Disk: Send + Sync {
 
 /// A directory of the file system.
 ///
-/// It keeps the files open that it has used. A file that is opened anew may miss an error that its
-/// last user caused, and opening costs.
+/// It keeps the files open that it writes, until they are [released](Disk::release): a file that is
+/// opened anew may miss an error that its last user caused. Of those that it only reads it keeps
+/// the last one. None is kept where another process may replace it: when the directory is locked,
+/// when that lock goes, and, of those that are read, when the files are listed.
 #[derive(Debug)]
 pub struct Directory {
     path: PathBuf,
     is_read_only: bool,
-    open: Mutex<HashMap<String, Arc<File>>>,
+    /// Kept, so that a sync of the names needs no new handle.
+    #[cfg(unix)]
+    itself: File,
+    open: Arc<Mutex<Handles>>,
+}
+
+#[derive(Debug, Default)]
+struct Handles {
+    written: HashMap<String, Arc<File>>,
+    read: Option<(String, Arc<File>)>,
+}
+
+impl Handles {
+    fn get(&self, name: &str) -> Option<Arc<File>> {
+        let read = self.read.as_ref().filter(|(read, _)| read == name);
+        let file = self.written.get(name).or(read.map(|(_, file)| file));
+        file.map(Arc::clone)
+    }
+
+    fn forget(&mut self, name: &str) -> Option<Arc<File>> {
+        self.read.take_if(|(read, _)| read == name);
+        self.written.remove(name)
+    }
+
+    fn clear(&mut self) {
+        self.written.clear();
+        self.read = None;
+    }
+}
+
+/// The lock's file, and what was opened under the lock.
+struct Held {
+    open: Arc<Mutex<Handles>>,
+    _file: File,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // The lock goes after that, with its file.
+        handles(&self.open).clear();
+    }
+}
+
+fn handles(open: &Mutex<Handles>) -> MutexGuard<'_, Handles> {
+    // Whatever a panic leaves, each name that is there has its own file.
+    open.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Directory {
-    /// A directory that exists.
+    /// A directory that exists. It stays the same one when the process changes its own.
     ///
     /// # Errors
     /// If it does not, or is none.
     pub fn open(path: impl Into<PathBuf>) -> io::Result<Self> {
-        let path = path.into();
-        if !fs::metadata(&path)?.is_dir() {
-            return Err(io::ErrorKind::NotADirectory.into());
+        let path = std::path::absolute(path.into())?;
+        let tell = |kind, reason: &dyn std::fmt::Display| {
+            io::Error::new(kind, format!("cannot open {}: {reason}", path.display()))
+        };
+        let metadata = fs::metadata(&path).map_err(|error| tell(error.kind(), &error))?;
+        if !metadata.is_dir() {
+            let kind = io::ErrorKind::NotADirectory;
+            return Err(tell(kind, &"it is not a directory"));
         }
         Ok(Self {
+            #[cfg(unix)]
+            itself: File::open(&path)?,
             path,
             is_read_only: false,
-            open: Mutex::default(),
+            open: Arc::default(),
         })
     }
 
@@ -129,21 +188,27 @@ impl Directory {
         Ok(directory)
     }
 
-    /// A directory that is created, durably, unless it exists. The one above must exist.
+    /// A directory that is created unless it exists, durably in either case: who created it may not
+    /// have come to that. The one above must exist.
     ///
     /// # Errors
-    /// If it cannot be created or opened.
+    /// If it cannot be created, synced or opened.
     pub fn create(path: impl Into<PathBuf>) -> io::Result<Self> {
         let path = path.into();
-        match fs::create_dir(&path) {
-            Ok(()) => {
-                let above = path.parent().filter(|above| !above.as_os_str().is_empty());
-                sync_directory(above.unwrap_or(Path::new(".")))?;
-            }
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        let is_new = match fs::create_dir(&path) {
+            Ok(()) => true,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => false,
             Err(error) => return Err(error),
+        };
+        let directory = Self::open(path)?;
+        if let Some(above) = fs::canonicalize(&directory.path)?.parent() {
+            match sync_directory(above) {
+                // Who may not read the one above was given this one by somebody else.
+                Err(error) if !is_new && error.kind() == io::ErrorKind::PermissionDenied => {}
+                synced => synced?,
+            }
         }
-        Self::open(path)
+        Ok(directory)
     }
 
     fn refuse_if_read_only(&self) -> io::Result<()> {
@@ -156,44 +221,40 @@ impl Directory {
         Ok(())
     }
 
-    fn forget(&self, name: &str) -> Option<Arc<File>> {
-        self.files().remove(name)
-    }
-
     /// Others may read meanwhile.
     fn lock_shared(&self) -> io::Result<Option<Lock>> {
         match File::open(self.path.join(LOCK)) {
             Ok(file) => {
                 let locked = file.try_lock_shared();
-                held(file, locked)
+                held(file, locked, &self.open)
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Some(Box::new(()))),
             Err(error) => Err(error),
         }
     }
 
-    fn files(&self) -> std::sync::MutexGuard<'_, HashMap<String, Arc<File>>> {
-        // Each change of the map is one call, so a panic leaves it whole.
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    fn files(&self) -> MutexGuard<'_, Handles> {
+        handles(&self.open)
     }
 
-    fn file(&self, name: &str) -> io::Result<Arc<File>> {
-        if let Some(file) = self.files().get(name) {
+    fn writable(&self, name: &str) -> io::Result<Arc<File>> {
+        if let Some(file) = self.files().written.get(name) {
             return Ok(Arc::clone(file));
         }
+        self.refuse_if_read_only()?;
         let path = self.path.join(name);
-        let writable = || OpenOptions::new().read(true).write(true).open(&path);
-        let file = if self.is_read_only {
-            File::open(&path)?
-        } else {
-            match writable() {
-                // What may only be read can still be verified.
-                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => File::open(&path)?,
-                opened => opened?,
-            }
-        };
-        let file = Arc::new(file);
-        self.files().insert(name.to_owned(), Arc::clone(&file));
+        let file = Arc::new(OpenOptions::new().read(true).write(true).open(path)?);
+        let mut files = self.files();
+        files.written.insert(name.to_owned(), Arc::clone(&file));
+        Ok(file)
+    }
+
+    fn readable(&self, name: &str) -> io::Result<Arc<File>> {
+        if let Some(file) = self.files().get(name) {
+            return Ok(file);
+        }
+        let file = Arc::new(File::open(self.path.join(name))?);
+        self.files().read = Some((name.to_owned(), Arc::clone(&file)));
         Ok(file)
     }
 }
@@ -208,46 +269,49 @@ impl Disk for Directory {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create_new(true);
         let file = options.open(self.path.join(name))?;
-        self.files().insert(name.to_owned(), Arc::new(file));
+        let mut files = self.files();
+        files.forget(name);
+        files.written.insert(name.to_owned(), Arc::new(file));
         Ok(())
     }
 
     fn write_at(&self, name: &str, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        self.refuse_if_read_only()?;
-        write_all_at(&*self.file(name)?, bytes, offset)
+        write_all_at(&*self.writable(name)?, bytes, offset)
     }
 
     fn set_len(&self, name: &str, len: u64) -> io::Result<()> {
-        self.refuse_if_read_only()?;
-        self.file(name)?.set_len(len)
+        self.writable(name)?.set_len(len)
     }
 
     fn sync_data(&self, name: &str) -> io::Result<()> {
-        self.file(name)?.sync_data()
+        self.writable(name)?.sync_data()
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         self.refuse_if_read_only()?;
         fs::rename(self.path.join(from), self.path.join(to))?;
         let mut files = self.files();
-        match files.remove(from) {
-            Some(file) => drop(files.insert(to.to_owned(), file)),
-            None => drop(files.remove(to)),
+        files.forget(to);
+        if let Some(file) = files.forget(from) {
+            files.written.insert(to.to_owned(), file);
         }
         Ok(())
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
         self.refuse_if_read_only()?;
-        drop(self.forget(name));
+        drop(self.files().forget(name));
         fs::remove_file(self.path.join(name))
     }
 
     fn sync_dir(&self) -> io::Result<()> {
-        sync_directory(&self.path)
+        #[cfg(unix)]
+        self.itself.sync_all()?;
+        Ok(())
     }
 
     fn list(&self) -> io::Result<Vec<String>> {
+        self.files().read = None;
         let mut names = Vec::new();
         for entry in fs::read_dir(&self.path)? {
             names.push(entry?.file_name().to_string_lossy().into_owned());
@@ -256,11 +320,20 @@ impl Disk for Directory {
     }
 
     fn len(&self, name: &str) -> io::Result<u64> {
-        Ok(self.file(name)?.metadata()?.len())
+        let file = self.files().get(name);
+        let metadata = match file {
+            Some(file) => file.metadata()?,
+            None => fs::metadata(self.path.join(name))?,
+        };
+        Ok(metadata.len())
     }
 
     fn read_at(&self, name: &str, offset: u64, into: &mut [u8]) -> io::Result<()> {
-        read_exact_at(&*self.file(name)?, into, offset)
+        read_exact_at(&*self.readable(name)?, into, offset)
+    }
+
+    fn release(&self, name: &str) {
+        drop(self.files().forget(name));
     }
 
     fn lock(&self) -> io::Result<Option<Lock>> {
@@ -271,13 +344,21 @@ impl Disk for Directory {
         options.read(true).write(true).create(true).truncate(false);
         let file = options.open(self.path.join(LOCK))?;
         let locked = file.try_lock();
-        held(file, locked)
+        held(file, locked, &self.open)
     }
 }
 
-fn held(file: File, locked: Result<(), TryLockError>) -> io::Result<Option<Lock>> {
+fn held(
+    file: File,
+    locked: Result<(), TryLockError>,
+    open: &Arc<Mutex<Handles>>,
+) -> io::Result<Option<Lock>> {
     match locked {
-        Ok(()) => Ok(Some(Box::new(file))),
+        Ok(()) => {
+            let open = Arc::clone(open);
+            handles(&open).clear();
+            Ok(Some(Box::new(Held { open, _file: file })))
+        }
         Err(TryLockError::WouldBlock) => Ok(None),
         Err(TryLockError::Error(error)) => Err(error),
     }

@@ -21,6 +21,12 @@ impl Fault {
         use io::ErrorKind::{QuotaExceeded, StorageFull};
         matches!(self.source.kind(), StorageFull | QuotaExceeded)
     }
+
+    /// Whether the process, or the system, has as many files open as it may have.
+    pub(crate) fn has_no_handle(&self) -> bool {
+        // `ENFILE` and `EMFILE`, the same on all systems of this family.
+        cfg!(unix) && matches!(self.source.raw_os_error(), Some(23 | 24))
+    }
 }
 
 impl fmt::Display for Fault {
@@ -100,6 +106,15 @@ impl fmt::Display for ReadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Disk(fault) => fault.fmt(f),
+            Self::NoJournal {
+                directory,
+                found: Some(file),
+            } if file == crate::files::IDENTITY => {
+                write!(
+                    f,
+                    "{directory} is not a journal: its file `journal` is another's"
+                )
+            }
             Self::NoJournal {
                 directory,
                 found: Some(file),
@@ -192,7 +207,8 @@ impl<E: Into<ReadError>> From<E> for OpenError {
     }
 }
 
-/// No room: the disk is full, or the log is as large as it may be. Nothing happened.
+/// No room: the disk is full, the log is as large as it may be, or too many files are open for one
+/// more. Nothing happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Full {
     /// What had no room, and why.
@@ -251,6 +267,13 @@ pub enum LogError {
         /// What the log is durable up to.
         durable: u64,
     },
+    /// A checkpoint must hold what the log held durably when it was begun.
+    Behind {
+        /// What it is up to.
+        up_to: u64,
+        /// What the log was durable up to.
+        at_least: u64,
+    },
     /// It has stopped.
     Stopped(Stopped),
 }
@@ -267,6 +290,13 @@ impl fmt::Display for LogError {
                 write!(
                     f,
                     "a checkpoint up to {up_to} is ahead of the log, durable up to {durable}"
+                )
+            }
+            Self::Behind { up_to, at_least } => {
+                write!(
+                    f,
+                    "a checkpoint up to {up_to} is behind the log, which was durable up to \
+                     {at_least} when it was begun"
                 )
             }
             Self::Busy => write!(f, "a checkpoint is being written already"),

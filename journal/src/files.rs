@@ -68,7 +68,7 @@ pub(crate) enum Missing {
 
 impl From<Fault> for Missing {
     fn from(fault: Fault) -> Self {
-        if fault.is_full() {
+        if fault.is_full() || fault.has_no_handle() {
             Self::Full(Full {
                 reason: fault.to_string(),
             })
@@ -126,8 +126,17 @@ impl Files {
         self.tell("sync", name, self.0.sync_data(name))
     }
 
+    /// Removes a file, unless somebody did that before.
     pub(crate) fn remove(&self, name: &str) -> Result<(), Fault> {
-        self.tell("remove", name, self.0.remove(name))
+        match self.0.remove(name) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            removed => self.tell("remove", name, removed),
+        }
+    }
+
+    /// Says that a file is not written any more.
+    pub(crate) fn release(&self, name: &str) {
+        self.0.release(name);
     }
 
     pub(crate) fn sync_dir(&self) -> Result<(), Fault> {
@@ -149,13 +158,20 @@ impl Files {
     /// Creates an empty file under a temporary name, in the place of one that was left over.
     pub(crate) fn begin(&self, name: &str) -> Result<String, Fault> {
         let temporary = temporary(name);
-        self.discard(&temporary)?;
+        self.remove(&temporary)?;
         self.create(&temporary)?;
         Ok(temporary)
     }
 
     /// Gives a file that is written its name, durably: under its own name it is always whole.
     pub(crate) fn finish(&self, name: &str) -> Result<(), Missing> {
+        self.finish_for_writing(name)?;
+        self.release(name);
+        Ok(())
+    }
+
+    /// As [`finish`](Self::finish), of a file that is written again.
+    pub(crate) fn finish_for_writing(&self, name: &str) -> Result<(), Missing> {
         let temporary = temporary(name);
         self.sync_data(&temporary)?;
         self.tell("rename", &temporary, self.0.rename(&temporary, name))?;
@@ -167,18 +183,6 @@ impl Files {
     pub(crate) fn is_empty(&self) -> Result<bool, Fault> {
         let names = self.tell("list", "", self.0.list())?;
         Ok(names.iter().all(|name| name == crate::disk::LOCK))
-    }
-
-    /// Removes a file if it is there.
-    pub(crate) fn discard(&self, name: &str) -> Result<(), Fault> {
-        if self
-            .tell("list", "", self.0.list())?
-            .iter()
-            .any(|file| file == name)
-        {
-            self.remove(name)?;
-        }
-        Ok(())
     }
 
     pub(crate) fn list(&self) -> Result<Listing, Fault> {

@@ -160,9 +160,13 @@ impl Read {
     }
 }
 
-/// The bytes that a frame of so long a payload takes: whole sectors.
+/// The bytes that a frame of so long a payload takes: whole sectors. Where that is no number, the
+/// most that are one.
 pub(crate) fn space(payload: usize) -> u64 {
-    (payload as u64 + HEADER as u64).next_multiple_of(SECTOR as u64)
+    const MOST: u64 = u64::MAX / SECTOR as u64 * SECTOR as u64;
+    let bytes = (payload as u64).checked_add(HEADER as u64);
+    let bytes = bytes.and_then(|bytes| bytes.checked_next_multiple_of(SECTOR as u64));
+    bytes.unwrap_or(MOST)
 }
 
 /// Puts a frame in the place of what is in `into`, and returns its checksum.

@@ -120,11 +120,13 @@
 //! either: copies of this log's frames were written before the record was, and say synced-to <=
 //! *n*.
 //!
-//! If none says so, *n* is cut. That is right for what was never acknowledged; of the very last
-//! frame nothing says whether it was. A log that was closed ends in a *Close* frame, which says it
-//! of all. Not shown: two places damaged at once, *n* and all headers behind it; a last segment
-//! whose file is gone; and bytes that fill up a sector, which hold nothing and may change
-//! unnoticed.
+//! If none says so, *n* is cut. That is right for what was never acknowledged; of the very last frame
+//! nothing says whether it was. A log that was closed ends in a *Close* frame, which says it of all.
+//! Not shown: two places damaged at once, *n* and all headers behind it; a last segment whose file
+//! is gone; bytes that fill up a sector, which hold nothing and may change unnoticed; and a drive
+//! that says that its sectors have 512 bytes, and writes 4096 as one, as many do: where it loses
+//! power in that, a frame beside the new one may be torn that was synced. If that was the last one
+//! before, nothing says that it was synced, and it is cut.
 //!
 //! # Why recovery can be interrupted
 //! Reading changes nothing. Then, each step synced before the next:
@@ -143,10 +145,17 @@
 //! whole.
 //!
 //! # Checkpoints
-//! What goes into a checkpoint holds all that was durable when it was begun, and nothing that is
-//! not durable when it is finished; then it is a state that the log leads to. Frames behind its
-//! place may repeat what it holds, with an order up to its own up-to: the user passes over these.
-//! Older files are removed in any order once it is durable: none is needed any more.
+//! What goes into a checkpoint holds all that was durable when it was begun
+//! ([`Checkpoint::at_least`]), and nothing that is not durable when it is finished; then it is a
+//! state that the log leads to. Frames behind its place may repeat what it holds, with an order up
+//! to its own up-to: the user passes over these. So a frame with the up-to of the one before must
+//! bring no records: where a checkpoint was begun between the two, it would be passed over. Older
+//! files are removed in any order once the checkpoint is durable: none is needed any more. One that
+//! met a full disk stays given up.
+//!
+//! # Processes
+//! The lock keeps other processes out, and not a child that was forked while the journal was open:
+//! it has the lock too. A child that goes on without `exec` uses no handle of the journal.
 
 mod checkpoint;
 pub mod codec;

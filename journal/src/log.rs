@@ -6,14 +6,17 @@
 
 use crate::disk::Lock;
 use crate::error::{Fault, Full, LogError, Stopped};
-use crate::files::{Files, Missing};
+use crate::files::{self, Files, Missing};
 use crate::frame;
 use crate::segment;
 use crate::walk::Position;
 use std::collections::VecDeque;
-use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::{fmt, io};
+
+/// So many segments are always allowed.
+const SEGMENTS: usize = 4;
 
 /// How a log is kept.
 #[derive(Debug, Clone)]
@@ -22,9 +25,11 @@ pub struct Options {
     /// must fit into one.
     pub segment_bytes: u64,
     /// The most bytes that all segments may take. Where they do, reserving fails with [`Full`]
-    /// until a checkpoint has made old ones superfluous. At least four segments are allowed.
+    /// until a checkpoint has made old ones superfluous. At least four segments are allowed, whatever they
+    /// take.
     pub log_bytes: u64,
-    /// Whether a thread makes segments ahead; else who reserves does.
+    /// Whether a thread makes segments ahead. Without, or where none can be started, who reserves
+    /// does.
     pub helper: bool,
     /// The number that a new journal gets; `None`: a random one.
     pub store: Option<u64>,
@@ -43,8 +48,11 @@ impl Default for Options {
 
 impl Options {
     pub(crate) fn capacity(&self) -> u64 {
+        // More than any disk has, and little enough to be reckoned with.
+        const MOST: u64 = 1 << 60;
         let sector = frame::SECTOR as u64;
-        self.segment_bytes.next_multiple_of(sector).max(3 * sector)
+        let bytes = self.segment_bytes.clamp(3 * sector, MOST);
+        bytes.next_multiple_of(sector)
     }
 }
 
@@ -72,10 +80,14 @@ pub(crate) struct Shared {
     limit: u64,
     helper: bool,
     state: Mutex<State>,
+    /// Who reserves waits for it; `State::waiting` says how many.
     changed: Condvar,
-    /// The last cut that is on the disk.
+    /// The helper waits for it.
+    wanted: Condvar,
+    /// The cut at `State::end`. Changed under the lock, with it.
     durable: AtomicU64,
-    /// Held while files are removed that a checkpoint made superfluous, and while files are copied.
+    /// Held while a checkpoint gets its name, and files are removed that it made superfluous; and
+    /// while files are copied.
     pub(crate) removal: Mutex<()>,
     _lock: Lock,
 }
@@ -89,8 +101,10 @@ struct State {
     spare: Option<u64>,
     /// Somebody makes a spare segment.
     is_making: bool,
-    /// Somebody waits for a spare segment.
+    /// The helper is to make one.
     is_wanted: bool,
+    /// So many wait for room.
+    waiting: usize,
     /// How often one was to be made, and whether the last attempt had no room.
     attempts: u64,
     full: Option<Full>,
@@ -108,7 +122,7 @@ impl Shared {
         files: Files,
         lock: Lock,
         store: u64,
-        options: &Options,
+        (options, helper): (&Options, bool),
         segments: VecDeque<(u64, u64)>,
         (end, up_to): (Position, u64),
     ) -> Arc<Self> {
@@ -118,7 +132,8 @@ impl Shared {
             rest: rest(capacity, end.offset),
             spare: None,
             is_making: false,
-            is_wanted: options.helper,
+            is_wanted: helper,
+            waiting: 0,
             attempts: 0,
             full: None,
             segments,
@@ -131,10 +146,11 @@ impl Shared {
             files,
             store,
             capacity,
-            limit: options.log_bytes.max(4 * capacity),
-            helper: options.helper,
+            limit: options.log_bytes.max(SEGMENTS as u64 * capacity),
+            helper,
             state: Mutex::new(state),
             changed: Condvar::new(),
+            wanted: Condvar::new(),
             durable: AtomicU64::new(up_to),
             removal: Mutex::default(),
             _lock: lock,
@@ -146,10 +162,26 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn wait<'s>(&self, state: MutexGuard<'s, State>) -> MutexGuard<'s, State> {
-        self.changed
-            .wait(state)
-            .unwrap_or_else(PoisonError::into_inner)
+    /// Waits until room may have come.
+    fn wait<'s>(&self, mut state: MutexGuard<'s, State>) -> MutexGuard<'s, State> {
+        state.waiting += 1;
+        let mut state = wait(&self.changed, state);
+        state.waiting -= 1;
+        state
+    }
+
+    fn notify(&self, state: &State) {
+        if state.waiting > 0 {
+            self.changed.notify_all();
+        }
+    }
+
+    /// Asks the helper, if there is one, for a spare segment, unless there is that.
+    fn want_spare(&self, state: &mut State) {
+        if self.helper && state.spare.is_none() && !state.is_wanted {
+            state.is_wanted = true;
+            self.wanted.notify_one();
+        }
     }
 
     pub(crate) fn check(&self) -> Result<(), Stopped> {
@@ -161,8 +193,10 @@ impl Shared {
         let stopped = Stopped {
             fault: fault.map(Arc::new),
         };
-        let stopped = self.state().stopped.get_or_insert(stopped).clone();
-        self.changed.notify_all();
+        let mut state = self.state();
+        let stopped = state.stopped.get_or_insert(stopped).clone();
+        self.notify(&state);
+        self.wanted.notify_all();
         stopped
     }
 
@@ -172,7 +206,9 @@ impl Shared {
     }
 
     pub(crate) fn publish(&self, end: Position, up_to: u64) {
-        self.state().end = end;
+        let mut state = self.state();
+        state.end = end;
+        // Under the lock: a checkpoint that is begun finds the place and the cut of one moment.
         self.durable.store(up_to, Ordering::Release);
     }
 
@@ -184,9 +220,8 @@ impl Shared {
         let mut state = self.state();
         state.check()?;
         let promised = self.promise(&mut state, space);
-        if !promised && self.helper && state.spare.is_none() {
-            state.is_wanted = true;
-            self.changed.notify_all();
+        if !promised {
+            self.want_spare(&mut state);
         }
         Ok(promised)
     }
@@ -202,7 +237,8 @@ impl Shared {
 
     fn reserve(&self, space: u64) -> Result<(), LogError> {
         let mut state = self.state();
-        let attempts = state.attempts;
+        // One that is under way may have found no room before there was some.
+        let attempts = state.attempts + u64::from(state.is_making);
         loop {
             state.check()?;
             if self.promise(&mut state, space) {
@@ -216,8 +252,7 @@ impl Shared {
             {
                 return Err(full.clone().into());
             } else if self.helper {
-                state.is_wanted = true;
-                self.changed.notify_all();
+                self.want_spare(&mut state);
                 state = self.wait(state);
             } else {
                 state = self.make_spare(state);
@@ -229,7 +264,9 @@ impl Shared {
     fn make_spare<'s>(&'s self, mut state: MutexGuard<'s, State>) -> MutexGuard<'s, State> {
         state.full = None;
         let number = state.segments.back().map_or(1, |(last, _)| last + 1);
-        if state.bytes() + self.capacity > self.limit {
+        // A few are allowed whatever they take: one that is written cannot be removed, and may be
+        // of a time when segments were larger.
+        if state.segments.len() >= SEGMENTS && state.bytes() + self.capacity > self.limit {
             let reason = format!(
                 "the log may take {} bytes, and a checkpoint is due",
                 self.limit
@@ -238,11 +275,21 @@ impl Shared {
         } else {
             state.is_making = true;
             drop(state);
-            let made = segment::create(&self.files, self.store, number, self.capacity);
+            let unfinished = Unfinished {
+                shared: self,
+                operation: "create",
+                file: &files::segment(number),
+            };
+            let is_stopped = || self.check().is_err();
+            let (files, capacity) = (&self.files, self.capacity);
+            let made = segment::create_unless(files, self.store, number, capacity, &is_stopped);
+            unfinished.finish();
             state = self.state();
             state.is_making = false;
             match made {
-                Ok(()) => {
+                // The log has stopped.
+                Ok(false) => {}
+                Ok(true) => {
                     state.segments.push_back((number, self.capacity));
                     state.spare = Some(number);
                 }
@@ -256,7 +303,7 @@ impl Shared {
         }
         state.attempts += 1;
         state.is_wanted = false;
-        self.changed.notify_all();
+        self.notify(&state);
         state
     }
 
@@ -267,7 +314,7 @@ impl Shared {
             state = if state.is_wanted && state.spare.is_none() {
                 self.make_spare(state)
             } else {
-                self.wait(state)
+                wait(&self.wanted, state)
             };
         }
     }
@@ -285,28 +332,29 @@ impl Shared {
                 .take()
                 .expect("what is reserved fits here or in the spare");
             state.rest = self.room();
-            state.is_wanted = self.helper;
+            self.want_spare(&mut state);
             Some((spare, self.capacity))
         };
         state.rest -= space;
         state.reserved -= reserved;
-        self.changed.notify_all();
+        self.notify(&state);
         Ok(next)
     }
 
     fn release(&self, space: u64) {
-        self.state().reserved -= space;
-        self.changed.notify_all();
+        let mut state = self.state();
+        state.reserved -= space;
+        self.notify(&state);
     }
 
-    /// The place that a checkpoint, begun now, takes the place of the log up to.
-    pub(crate) fn begin_checkpoint(&self) -> Result<Position, LogError> {
+    /// The place that a checkpoint, begun now, takes the place of the log up to; and the cut there.
+    pub(crate) fn begin_checkpoint(&self) -> Result<(Position, u64), LogError> {
         let mut state = self.state();
         state.check()?;
         if std::mem::replace(&mut state.is_checkpointing, true) {
             return Err(LogError::Busy);
         }
-        Ok(state.end)
+        Ok((state.end, self.durable()))
     }
 
     /// After the last frame that is synced.
@@ -322,7 +370,39 @@ impl Shared {
     pub(crate) fn forget_before(&self, number: u64) {
         let mut state = self.state();
         state.segments.retain(|(segment, _)| *segment >= number);
+        self.want_spare(&mut state);
     }
+}
+
+/// Something of the disk that is under way. If it panics, nobody knows what has happened, and the
+/// log stops.
+pub(crate) struct Unfinished<'s> {
+    pub(crate) shared: &'s Shared,
+    pub(crate) operation: &'static str,
+    pub(crate) file: &'s str,
+}
+
+impl Unfinished<'_> {
+    /// It has not panicked.
+    pub(crate) fn finish(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Unfinished<'_> {
+    fn drop(&mut self) {
+        self.shared.stop(Some(Fault {
+            operation: self.operation,
+            file: self.file.to_owned(),
+            source: io::Error::other("the disk panicked"),
+        }));
+    }
+}
+
+fn wait<'s>(condition: &Condvar, state: MutexGuard<'s, State>) -> MutexGuard<'s, State> {
+    condition
+        .wait(state)
+        .unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What may be written after `offset` in a segment. The last sector is kept for the frame that

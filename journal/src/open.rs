@@ -14,8 +14,8 @@ use crate::walk::Position;
 use crate::writer::Writer;
 use std::collections::VecDeque;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::Arc;
-use std::thread;
+use std::sync::{Arc, mpsc};
+use std::thread::{self, JoinHandle};
 
 impl From<Missing> for OpenError {
     fn from(missing: Missing) -> Self {
@@ -55,6 +55,8 @@ pub fn open(
             directory: files.place(),
         });
     };
+    // Before anything is written: where no thread can be started, there is no helper.
+    let helper = options.helper.then(start_helper).flatten();
     if !was_created(&files)? {
         create(&files, options)?;
     }
@@ -78,10 +80,18 @@ pub fn open(
         segments.push_back((number, files.len(&files::segment(number))?));
     }
     segments.push_back((at.segment, capacity));
-    let shared = Shared::new(files, lock, store, options, segments, (at, summary.up_to));
-    let helper = options.helper.then(|| {
-        let shared = Arc::clone(&shared);
-        thread::spawn(move || shared.help())
+    let shared = Shared::new(
+        files,
+        lock,
+        store,
+        (options, helper.is_some()),
+        segments,
+        (at, summary.up_to),
+    );
+    let helper = helper.map(|(send, thread)| {
+        // It waits for that.
+        let _ = send.send(Arc::clone(&shared));
+        thread
     });
     let writer = Writer::new(Arc::clone(&shared), at, capacity, helper);
     Ok(Opened {
@@ -91,10 +101,23 @@ pub fn open(
     })
 }
 
+/// Starts a thread that helps once it has got what it is to help, and ends if it gets nothing.
+fn start_helper() -> Option<(mpsc::Sender<Arc<Shared>>, JoinHandle<()>)> {
+    let (send, receive) = mpsc::channel::<Arc<Shared>>();
+    let started = thread::Builder::new()
+        .name("journal".to_owned())
+        .spawn(move || {
+            if let Ok(shared) = receive.recv() {
+                shared.help();
+            }
+        });
+    Some((send, started.ok()?))
+}
+
 /// A directory that somebody uses for something else is left as it is.
 fn refuse_others(files: &Files) -> Result<(), OpenError> {
     let listing = files.list()?;
-    if !listing.identity && !listing.others.is_empty() {
+    if listing.identity || !listing.others.is_empty() {
         source::identity(files, &listing)?;
     }
     Ok(())
@@ -187,13 +210,16 @@ fn remove_unused(files: &Files, scan: &Scan) -> Result<(), Fault> {
 /// frame nothing says so, and a sync that failed may have left it in memory only, where a second
 /// sync would not find it. So it is written again.
 fn make_durable(files: &Files, scan: &Scan) -> Result<(), Fault> {
-    files.sync_data(IDENTITY)?;
-    if let Some(checkpoint) = &scan.summary.checkpoint {
-        files.sync_data(checkpoint)?;
-    }
     let end = scan.summary.end;
-    for number in scan.summary.begin.segment..end.segment {
-        files.sync_data(&files::segment(number))?;
+    let whole = (scan.summary.begin.segment..end.segment).map(files::segment);
+    let checkpoint = scan.summary.checkpoint.clone();
+    for name in [IDENTITY.to_owned()]
+        .into_iter()
+        .chain(checkpoint)
+        .chain(whole)
+    {
+        files.sync_data(&name)?;
+        files.release(&name);
     }
     if let Some((segment, offset)) = scan.last {
         let mut bytes = vec![0; usize::try_from(end.offset - offset).expect("it was read")];

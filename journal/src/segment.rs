@@ -31,16 +31,37 @@ pub(crate) fn header(store: u64, number: u64, capacity: u64) -> Vec<u8> {
 
 /// Creates a segment of `capacity` bytes, whole and durable when it returns.
 pub(crate) fn create(files: &Files, store: u64, number: u64, capacity: u64) -> Result<(), Missing> {
+    create_unless(files, store, number, capacity, &|| false).map(drop)
+}
+
+/// As [`create`], and gives it up where it `is_needless`. Whether it was created.
+pub(crate) fn create_unless(
+    files: &Files,
+    store: u64,
+    number: u64,
+    capacity: u64,
+    is_needless: &dyn Fn() -> bool,
+) -> Result<bool, Missing> {
     let name = files::segment(number);
-    let written = write(files, &name, &header(store, number, capacity), capacity);
+    let header = header(store, number, capacity);
+    let written = write(files, &name, &header, capacity, is_needless);
+    if let Ok(false) = &written {
+        files.remove(&files::temporary(&name))?;
+    }
     if let Err(Missing::Full(_)) = &written {
         // What was written takes the room that others need.
-        files.discard(&files::temporary(&name))?;
+        files.remove(&files::temporary(&name))?;
     }
     written
 }
 
-fn write(files: &Files, name: &str, header: &[u8], capacity: u64) -> Result<(), Missing> {
+fn write(
+    files: &Files,
+    name: &str,
+    header: &[u8],
+    capacity: u64,
+    is_needless: &dyn Fn() -> bool,
+) -> Result<bool, Missing> {
     let temporary = files.begin(name)?;
     files.set_len(&temporary, capacity)?;
     let mut chunk = header.to_vec();
@@ -51,7 +72,10 @@ fn write(files: &Files, name: &str, header: &[u8], capacity: u64) -> Result<(), 
         files.write_at(&temporary, offset, &chunk)?;
         chunk.fill(0);
         offset += length;
+        if is_needless() {
+            return Ok(false);
+        }
     }
-    files.finish(name)?;
-    Ok(())
+    files.finish_for_writing(name)?;
+    Ok(true)
 }

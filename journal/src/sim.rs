@@ -336,9 +336,10 @@ impl Disk for SimDisk {
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
+        // Removing nothing changes nothing, and is not counted.
+        self.inner().node(name)?;
         let (mut inner, fault) = self.begin();
         fault.map_or(Ok(()), Fault::fail)?;
-        inner.node(name)?;
         inner.step(Step::Remove(name.to_owned()));
         Ok(())
     }

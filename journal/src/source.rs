@@ -176,6 +176,17 @@ pub(crate) fn identity(files: &Files, listing: &Listing) -> Result<u64, ReadErro
         });
     }
     let source = Source::open(files, IDENTITY.to_owned())?;
+    if listing.segments.is_empty()
+        && listing.checkpoints.is_empty()
+        && let Err(Broken::End | Broken::Unreadable(Unreadable::Magic | Unreadable::Nothing)) =
+            source.frame(0, &mut Vec::new())?
+    {
+        // Nothing here is of a journal but the name.
+        return Err(ReadError::NoJournal {
+            directory: files.place(),
+            found: Some(IDENTITY.to_owned()),
+        });
+    }
     Ok(source.first(Kind::Identity, &mut Vec::new())??.header.store)
 }
 

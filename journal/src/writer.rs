@@ -3,7 +3,7 @@
 use crate::error::{Fault, Stopped};
 use crate::files;
 use crate::frame::{self, Header, Kind};
-use crate::log::{Reservation, Shared};
+use crate::log::{Reservation, Shared, Unfinished};
 use crate::segment;
 use crate::walk::Position;
 use std::fmt;
@@ -69,8 +69,9 @@ impl Writer {
         up_to: u64,
         reservation: Reservation,
     ) -> Result<(), Stopped> {
+        let space = frame::space(payload.len());
         assert!(
-            payload.len() <= reservation.bytes(),
+            space <= reservation.space(),
             "a reservation for less than is appended"
         );
         assert!(
@@ -78,7 +79,6 @@ impl Writer {
             "the order goes back from {} to {up_to}",
             self.up_to
         );
-        let space = frame::space(payload.len());
         if let Some(next) = self.shared.place(space, reservation.settle(&self.shared))? {
             self.go_to(next);
         }
@@ -86,6 +86,8 @@ impl Writer {
     }
 
     fn go_to(&mut self, (segment, capacity): (u64, u64)) {
+        // All of it was synced.
+        self.shared.files.release(&self.file);
         (self.file, self.capacity) = (files::segment(segment), capacity);
         (self.at.segment, self.at.offset) = (segment, segment::FIRST);
     }
@@ -103,8 +105,14 @@ impl Writer {
             before: self.at.before,
         };
         let checksum = frame::encode(&header, payload, &mut self.bytes);
-        self.write()
-            .map_err(|fault| self.shared.stop(Some(fault)))?;
+        let unfinished = Unfinished {
+            shared: &self.shared,
+            operation: "append to",
+            file: &self.file,
+        };
+        let written = self.write();
+        unfinished.finish();
+        written.map_err(|fault| self.shared.stop(Some(fault)))?;
         self.at.offset += self.bytes.len() as u64;
         self.at.sequence += 1;
         self.at.before = checksum;

@@ -2,33 +2,13 @@
 
 mod support;
 
-use journal::{Directory, Disk, LogError, OpenError, Options, open};
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::mpsc;
+use journal::sim::SimDisk;
+use journal::{Directory, Disk, LogError, OpenError, Options, ReadError, open};
+use std::sync::{Arc, Mutex, mpsc};
 use std::{fs, thread};
+use support::hooked::Hooked;
 use support::take;
-
-/// A directory of its own, removed at the end.
-struct Temporary(PathBuf);
-
-impl Temporary {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("journal-{}-{name}", std::process::id()));
-        let _ = fs::remove_dir_all(&path);
-        Self(path)
-    }
-
-    fn disk(&self) -> Arc<Directory> {
-        Arc::new(Directory::create(&self.0).unwrap())
-    }
-}
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
+use support::temporary::Temporary;
 
 fn options() -> Options {
     Options {
@@ -224,4 +204,67 @@ fn one_checkpoint_at_a_time_and_none_ahead_of_the_log() {
     let mut left = left.map(|entry| entry.unwrap().file_name().into_string().unwrap());
     assert!(!left.any(|name| name.starts_with("checkpoint-")));
     log.checkpoint().unwrap().finish(5).unwrap();
+}
+
+/// Another program's file that has the name of ours.
+#[test]
+fn a_file_that_only_has_the_name_is_not_called_damaged() {
+    let directory = Temporary::new("foreign");
+    let disk = directory.disk();
+    fs::write(directory.0.join("journal"), b"Dear diary, ").unwrap();
+    let error = open(disk, &options(), &mut |_, _| Ok(())).unwrap_err();
+    assert!(
+        matches!(error, OpenError::Read(ReadError::NoJournal { .. })),
+        "{error}"
+    );
+    let error = error.to_string();
+    assert!(
+        error.contains("is not a journal: its file `journal` is another's"),
+        "{error}"
+    );
+    assert!(!directory.0.join(journal::LOCK).exists());
+    let file = directory.0.join("journal");
+    for error in [Directory::open(&file), Directory::create(&file)] {
+        let error = error.unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::NotADirectory);
+        let path = file.display().to_string();
+        assert!(error.to_string().contains(&path), "{error}");
+    }
+}
+
+/// Closing does not wait until a whole segment is filled with zeros.
+#[test]
+fn a_segment_in_the_making_is_given_up_when_the_log_stops() {
+    let (begin, begun) = mpsc::channel();
+    let (stop, is_stopped) = mpsc::channel::<()>();
+    let is_stopped = Mutex::new(is_stopped);
+    let (write, written) = mpsc::channel();
+    let disk = Hooked::new(SimDisk::new(), move |operation, name, offset| {
+        if operation == "write" && name.starts_with("log-00000002") {
+            let _ = write.send(offset);
+            if offset == 0 {
+                begin.send(()).unwrap();
+                // Until the other end is gone.
+                let _ = is_stopped.lock().unwrap().recv();
+            }
+        }
+        Ok(())
+    });
+    let limits = Options {
+        segment_bytes: 4 << 20,
+        ..Options::default()
+    };
+    let opened = open(disk.clone(), &limits, &mut |_, _| Ok(())).unwrap();
+    begun.recv().unwrap();
+    let log = opened.log;
+    thread::scope(|scope| {
+        scope.spawn(|| opened.writer.close().unwrap());
+        while log.check().is_ok() {
+            thread::yield_now();
+        }
+        drop(stop);
+    });
+    assert_eq!(written.try_iter().collect::<Vec<_>>(), [0]);
+    let names = journal::Disk::list(&*disk).unwrap();
+    assert!(!names.iter().any(|name| name.contains(".tmp")), "{names:?}");
 }

@@ -2,8 +2,11 @@
 //! appended, and has all that was acknowledged.
 #![allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
 
+pub mod hooked;
+pub mod temporary;
+
 use journal::sim::{Image, SimDisk};
-use journal::{Event, LogError, OpenError, Opened, Options, ReadError, open};
+use journal::{Disk, Event, LogError, OpenError, Opened, Options, ReadError, open};
 use std::fmt::Write;
 use std::sync::Arc;
 
@@ -178,4 +181,32 @@ pub fn show(image: &Image) -> String {
 
 pub fn is_damage(error: &OpenError) -> bool {
     matches!(error, OpenError::Read(ReadError::Damaged(_)))
+}
+
+/// The orders of what is recovered, where each frame has one record and each checkpoint all.
+pub fn open_orders(
+    disk: Arc<dyn Disk>,
+    options: &Options,
+) -> Result<(Opened, Vec<u64>), OpenError> {
+    let (mut orders, mut covered) = (Vec::new(), 0);
+    let opened = open(disk, options, &mut |event, _| {
+        match event {
+            Event::Checkpoint { up_to, .. } => {
+                covered = up_to;
+                orders.extend(1..=up_to);
+            }
+            Event::Frame { up_to, .. } if up_to > covered => orders.push(up_to),
+            _ => {}
+        }
+        Ok(())
+    })?;
+    Ok((opened, orders))
+}
+
+/// Appends one record of so many bytes, with the order `number`.
+pub fn put(opened: &mut Opened, number: u64, length: usize) -> Result<(), LogError> {
+    let reservation = opened.log.reserve(length)?;
+    Ok(opened
+        .writer
+        .append(&vec![1; length], number, reservation)?)
 }
