@@ -43,72 +43,26 @@
 
 mod buffer;
 mod checkpoint;
+mod commit;
 mod error;
 mod logger;
 mod open;
 mod record;
 mod recovery;
+mod room;
 mod schema;
 mod store;
 mod ticket;
 
-pub(crate) use buffer::{Buffer, Logged, Logging, RowCodec};
+pub(crate) use buffer::Buffer;
+pub(crate) use commit::{Logged, Logging, RowCodec};
 pub use error::{OpenError, StoreError};
 pub(crate) use logger::Logger;
-pub use open::{OpenProgress, StoreOptions, WhenFull};
+pub use open::{OpenProgress, StoreOptions};
+pub use room::WhenFull;
+pub(crate) use room::wait_for_room;
 pub use schema::{Schema, Versioned};
 pub use store::{CheckpointStats, Store, StoreStats};
 pub use ticket::Ticket;
 
 pub use journal::{CopyError, Disk, Stopped};
-
-use crate::conflict::{ConflictCause, Lost};
-use crate::local::Local;
-use crate::sync::pause;
-use journal::LogError;
-use std::rc::Rc;
-use std::time::Duration;
-
-/// How long to wait before a log that had no room is asked again.
-const PAUSE: Duration = Duration::from_millis(20);
-
-/// Room that a thread's next commit can take. It is given up with this.
-pub(crate) struct RoomInHand(Rc<Local>);
-
-impl Drop for RoomInHand {
-    fn drop(&mut self) {
-        self.0.logging.keep_room(None);
-    }
-}
-
-/// What to do after a transaction has lost. `None`: it was not because of the log. Else the log has room for it now, or why it has not.
-///
-/// Whoever calls this has no slot open: it may take as long as the disk.
-#[cold]
-pub(crate) fn wait_for_room(
-    local: &Rc<Local>,
-    lost: Lost,
-    when_full: WhenFull,
-) -> Option<Result<RoomInHand, LogError>> {
-    let logger = local.shared().log.get()?;
-    match lost.cause {
-        ConflictCause::NoRoom => {}
-        ConflictCause::LogStopped => {
-            let stopped = logger.check().cloned();
-            return Some(Err(LogError::Stopped(
-                stopped.unwrap_or(Stopped { fault: None }),
-            )));
-        }
-        _ => return None,
-    }
-    loop {
-        match logger.reserve(local.logging.wanted.get()) {
-            Ok(room) => {
-                local.logging.keep_room(Some(room));
-                return Some(Ok(RoomInHand(local.clone())));
-            }
-            Err(LogError::Full(_)) if when_full == WhenFull::Wait => pause(PAUSE),
-            Err(error) => return Some(Err(error)),
-        }
-    }
-}

@@ -437,6 +437,10 @@ impl<'db> Transaction<'db> {
 
     /// Sees to it that what was committed gets into the log, if there is one.
     #[inline]
+    #[cfg_attr(
+        not(feature = "durable"),
+        expect(clippy::unused_self, reason = "there is no log")
+    )]
     fn wake_logger(&self) {
         #[cfg(feature = "durable")]
         if self.footprint.borrow().catalog.has_log()

@@ -2,6 +2,8 @@
 //! state after a prefix of the commits, with all that was acknowledged. And so again after a crash
 //! in that, and after more commits.
 
+#![cfg(feature = "durable")]
+
 use journal::sim::{Image, SimDisk};
 use mvcc::{OrderedTable, Store, StoreError, Table, Transaction};
 use std::collections::{BTreeMap, HashSet};
@@ -17,6 +19,9 @@ struct Tables {
     order: OrderedTable<u64, u64>,
 }
 
+/// What a closure returns that refuses nothing.
+type Done = Result<(), Infallible>;
+
 const THREADS: u64 = 3;
 
 fn open(disk: &SimDisk) -> (Store, Tables) {
@@ -30,8 +35,9 @@ fn open(disk: &SimDisk) -> (Store, Tables) {
     opened.expect("what a crash leaves is opened")
 }
 
-/// The commits of one thread: it counts itself, and adds itself at the end of the order.
-fn step(tx: &Transaction<'_>, tables: &Tables, thread: u64) -> Result<(), Infallible> {
+/// A commit of one thread: it counts itself, and adds itself at the end of the order.
+#[expect(clippy::unnecessary_wraps, reason = "for the store to run")]
+fn step(tx: &Transaction<'_>, tables: &Tables, thread: u64) -> Done {
     let count = tx.get(&tables.counts, &thread).copied().unwrap_or(0);
     let next = tx.last(&tables.order).map_or(0, |(last, _)| last + 1);
     tx.insert(&tables.counts, thread, count + 1);
@@ -116,7 +122,7 @@ fn crash(disk: &SimDisk, deep: u32, opened: &mut u64) {
             }
             let (store, tables) = open(&after);
             let counts = check(&store, &tables, moment.acknowledged);
-            if *opened % 16 == 0 {
+            if opened.is_multiple_of(16) {
                 store.run(|tx| step(tx, &tables, 0)).expect("it goes on");
                 let acknowledged = moment.acknowledged;
                 drop((store, tables));
@@ -127,7 +133,7 @@ fn crash(disk: &SimDisk, deep: u32, opened: &mut u64) {
             } else {
                 drop((store, tables));
             }
-            if deep > 1 && *opened % 64 == 0 {
+            if deep > 1 && opened.is_multiple_of(64) {
                 crash(&after, deep - 1, opened);
             }
         }

@@ -1,5 +1,7 @@
 //! Stores: what survives, what is refused, and what is told.
 
+#![cfg(feature = "durable")]
+
 use journal::sim::{Fault, SimDisk};
 use mvcc::{
     ConflictCause, Index, OpenError, OrderedTable, RunError, Store, StoreError, StoreOptions,

@@ -1,55 +1,8 @@
-//! What a thread's commits have recorded and the logger has not taken yet, and how they record it.
+//! What a thread's commits have recorded and the logger has not taken yet, and the room for that.
 
-use super::record::{self, START};
-use crate::conflict::{ConflictCause, Lost};
-use crate::local::Local;
-use crate::shared::Catalog;
-use crate::table::key_of;
-use crate::tuple::Tuple;
-use crate::version::Version;
-use crate::writes::Writes;
-use crate::{durable::Logger, read};
-use journal::codec::Encode;
-use journal::{LogError, Reservation};
-use std::cell::Cell;
+use super::record::START;
+use journal::Reservation;
 use std::collections::VecDeque;
-use std::ptr::NonNull;
-
-/// How rows of a table get into the log.
-#[derive(Clone, Copy)]
-pub(crate) struct RowCodec {
-    /// The table's number there.
-    table: u32,
-    encode: unsafe fn(NonNull<Tuple>, NonNull<Version>, &mut Vec<u8>),
-}
-
-impl RowCodec {
-    pub(super) fn of<K: Encode, V: Encode>(table: u32) -> Self {
-        Self {
-            table,
-            encode: |tuple, version, into| {
-                // SAFETY: the caller's promise.
-                let (key, value) = unsafe {
-                    let value = read::value_of::<V>(version.as_ptr());
-                    (key_of::<K>(tuple), value)
-                };
-                encode_row(key, value, into);
-            },
-        }
-    }
-}
-
-/// Adds a key, and its value if it has one.
-pub(super) fn encode_row<K: Encode, V: Encode>(key: &K, value: Option<&V>, into: &mut Vec<u8>) {
-    record::with_length(into, |into| key.encode(into));
-    into.push(u8::from(value.is_some()));
-    if let Some(value) = value {
-        record::with_length(into, |into| value.encode(into));
-    }
-}
-
-/// How much room a thread reserves at once, in bytes of payload, if a commit needs less.
-const CHUNK: usize = 64 << 10;
 
 /// What a thread's commits have recorded, by timestamp, and the room in the log that they have.
 ///
@@ -78,7 +31,7 @@ impl Record {
 }
 
 /// The room for a record of so many bytes.
-fn space(length: usize) -> u64 {
+pub(super) fn space(length: usize) -> u64 {
     journal::space(length + START)
 }
 
@@ -92,7 +45,7 @@ impl Buffer {
     }
 
     /// Takes room for a commit that is going to be under way.
-    fn begin(&mut self, space: u64) -> bool {
+    pub(super) fn begin(&mut self, space: u64) -> bool {
         let fits = self.free >= space;
         if fits {
             self.free -= space;
@@ -101,7 +54,7 @@ impl Buffer {
         fits
     }
 
-    fn add_room(&mut self, room: Reservation) {
+    pub(super) fn add_room(&mut self, room: Reservation) {
         self.free += room.space();
         match &mut self.room {
             Some(all) => all.merge(room),
@@ -110,13 +63,13 @@ impl Buffer {
     }
 
     /// A commit is not under way any more, and does not need its room.
-    fn give_up(&mut self, space: u64) -> Option<Reservation> {
+    pub(super) fn give_up(&mut self, space: u64) -> Option<Reservation> {
         self.under_way -= 1;
         self.free += space;
         self.unused_room()
     }
 
-    fn push(&mut self, timestamp: u64, record: &[u8]) {
+    pub(super) fn push(&mut self, timestamp: u64, record: &[u8]) {
         self.under_way -= 1;
         self.bytes.extend_from_slice(record);
         self.records.push_back(Record {
@@ -199,145 +152,5 @@ impl Taken {
             payload.extend_from_slice(&self.bytes[start..start + length]);
         }
         self.records.len() as u64
-    }
-}
-
-/// What a thread keeps for logging from one commit to the next.
-#[derive(Default)]
-pub(crate) struct Logging {
-    /// An empty list to encode into.
-    scratch: Cell<Vec<u8>>,
-    /// The bytes of payload that the last commit had no room for.
-    pub(super) wanted: Cell<usize>,
-    /// Room that was reserved for the next commit.
-    room: Cell<Option<Reservation>>,
-}
-
-/// A list of more bytes is not kept.
-const SCRATCH: usize = 64 << 10;
-
-impl Logging {
-    fn take_scratch(&self) -> Vec<u8> {
-        self.scratch.take()
-    }
-
-    fn return_scratch(&self, mut scratch: Vec<u8>) {
-        if scratch.capacity() <= SCRATCH {
-            scratch.clear();
-            self.scratch.set(scratch);
-        }
-    }
-
-    /// Keeps room for the next commit, or gives up what was kept.
-    pub(super) fn keep_room(&self, room: Option<Reservation>) {
-        drop(self.room.replace(room));
-    }
-
-    fn take_room(&self) -> Option<Reservation> {
-        self.room.take()
-    }
-}
-
-/// A commit under way whose writes to durable tables are encoded and have room in the log. Dropping it gives the room back.
-pub(crate) struct Logged<'l> {
-    local: &'l Local,
-    record: Vec<u8>,
-    is_published: bool,
-}
-
-impl<'l> Logged<'l> {
-    /// Encodes the writes to durable tables, which runs user code, and takes room for them. `None`: there are no such writes.
-    pub(crate) fn of(
-        writes: &Writes,
-        catalog: Catalog,
-        local: &'l Local,
-    ) -> Result<Option<Self>, Lost> {
-        if !catalog.has_log() {
-            return Ok(None);
-        }
-        let logger = local.shared().log.get().expect("there is a log");
-        let mut record = local.logging.take_scratch();
-        let table = record::with_length(&mut record, |record| {
-            record.push(record::TRANSACTION);
-            let mut first = None;
-            for write in writes.entries() {
-                // SAFETY: the database keeps its tables.
-                let codec = unsafe { write.table.as_ref() }.logged.get();
-                if let Some((codec, version)) = codec.zip(write.buffered()) {
-                    first.get_or_insert(write.table);
-                    record.extend_from_slice(&codec.table.to_le_bytes());
-                    // SAFETY: both are of the table's types; the transaction's slot is open since it found the tuple, and the version is its own.
-                    unsafe { (codec.encode)(write.tuple, version, record) };
-                }
-            }
-            first
-        });
-        let Some(table) = table else {
-            local.logging.return_scratch(record);
-            return Ok(None);
-        };
-        match take_room(logger, local, record.len()) {
-            Ok(()) => Ok(Some(Self {
-                local,
-                record,
-                is_published: false,
-            })),
-            Err(cause) => Err(Lost::new(table, cause)),
-        }
-    }
-
-    /// Hands the record to the logger. The commit at this timestamp has happened, and is still announced.
-    pub(crate) fn publish(mut self, timestamp: u64) {
-        let mut buffer = self.local.worker().logged.lock();
-        buffer.push(timestamp, &self.record);
-        self.is_published = true;
-        drop(buffer);
-    }
-}
-
-impl Drop for Logged<'_> {
-    fn drop(&mut self) {
-        if !self.is_published {
-            let space = space(self.record.len());
-            let room = self.local.worker().logged.lock().give_up(space);
-            // Without the lock: it tells those who wait for room.
-            drop(room);
-        }
-        let record = std::mem::take(&mut self.record);
-        self.local.logging.return_scratch(record);
-    }
-}
-
-/// Takes room for a record in this thread's buffer, without waiting.
-fn take_room(logger: &Logger, local: &Local, length: usize) -> Result<(), ConflictCause> {
-    let space = space(length);
-    if logger.stopped().is_some() {
-        return Err(ConflictCause::LogStopped);
-    }
-    let mut buffer = local.worker().logged.lock();
-    if buffer.begin(space) {
-        return Ok(());
-    }
-    let in_hand = local.logging.take_room();
-    let wanted = length + START;
-    let room = match in_hand.filter(|room| room.space() >= space) {
-        Some(room) => Ok(Some(room)),
-        None => match logger.log.try_reserve(wanted.max(CHUNK)) {
-            Ok(None) | Err(LogError::TooLarge { .. }) => logger.log.try_reserve(wanted),
-            reserved => reserved,
-        },
-    };
-    match room {
-        Ok(Some(room)) => {
-            buffer.add_room(room);
-            let fits = buffer.begin(space);
-            debug_assert!(fits, "so much was reserved");
-            Ok(())
-        }
-        Ok(None) | Err(LogError::TooLarge { .. }) => {
-            local.logging.wanted.set(wanted);
-            Err(ConflictCause::NoRoom)
-        }
-        Err(_) => Err(ConflictCause::LogStopped),
     }
 }

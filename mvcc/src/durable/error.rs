@@ -3,6 +3,7 @@
 use crate::clock::ClockError;
 use crate::secondary::IndexError;
 use crate::table::TableError;
+use journal::LogError;
 use std::convert::Infallible;
 use std::error::Error;
 use std::fmt;
@@ -113,6 +114,15 @@ impl From<journal::OpenError> for OpenError {
     fn from(error: journal::OpenError) -> Self {
         Self::Journal(error)
     }
+}
+
+/// An error of the log while the store is opened.
+pub(super) fn open_error(error: LogError) -> OpenError {
+    let error = match error {
+        LogError::Full(full) => journal::OpenError::Full(full),
+        other => journal::OpenError::Read(journal::ReadError::Refused(Box::new(other))),
+    };
+    error.into()
 }
 
 /// Why a store did not do what was asked. `E` is the error of the closure that it ran, if there was one.

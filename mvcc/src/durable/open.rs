@@ -1,27 +1,18 @@
 //! Opening a store: options, declarations, recovery.
 
 use super::checkpoint::Checkpointer;
-use super::error::OpenError;
+use super::error::{OpenError, open_error};
 use super::logger::Logger;
 use super::recovery::{Carried, Recovered, Recovery};
+use super::room::WhenFull;
 use super::schema::{Declared, Schema, Shape};
 use super::store::Store;
 use crate::database::{Builder, Database};
 use crate::sync::Arc;
-use journal::{Directory, Disk, Event, LogError, Options, Progress, ReadError};
+use journal::{Directory, Disk, Event, Options, Progress, ReadError};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
-
-/// What a transaction does that has no room in the log.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum WhenFull {
-    /// It is refused, with [`StoreError::Full`].
-    #[default]
-    Refuse,
-    /// It waits until there is room.
-    Wait,
-}
 
 /// How far the opening of a store is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -202,6 +193,32 @@ impl StoreOptions {
     }
 }
 
+impl Store {
+    /// Creates a store in an empty or new directory, or recovers what is in it. `declare` names the tables that are durable, and returns what
+    /// the program keeps of them. It is called once, before the directory is looked at.
+    ///
+    /// Tables in the directory that are not declared are kept as they are: [`undeclared`](Self::undeclared) lists them. Reading takes time
+    /// that is proportional to the rows and to the log, which checkpoints bound; see [`StoreOptions::progress`].
+    ///
+    /// # Errors
+    /// If the directory is in use by this or another process, is no store, of another version, or damaged; if a table is stored with other
+    /// types than it is declared with.
+    ///
+    /// # Panics
+    /// If `declare` or the code of keys and values panics.
+    pub fn open<T>(
+        directory: impl AsRef<Path>,
+        declare: impl FnOnce(&mut Schema) -> T,
+    ) -> Result<(Self, T), OpenError> {
+        StoreOptions::new().open(directory, declare)
+    }
+
+    /// The options to open a store with.
+    pub fn options() -> StoreOptions {
+        StoreOptions::new()
+    }
+}
+
 /// Reads what is in the log into the tables.
 fn read(
     database: &Database,
@@ -237,14 +254,6 @@ fn refused(error: journal::OpenError) -> OpenError {
         }
         error => error.into(),
     }
-}
-
-pub(super) fn open_error(error: LogError) -> OpenError {
-    let error = match error {
-        LogError::Full(full) => journal::OpenError::Full(full),
-        other => journal::OpenError::Read(ReadError::Refused(Box::new(other))),
-    };
-    error.into()
 }
 
 /// Which tables the log has, by number.

@@ -1,6 +1,6 @@
 //! Which tables are durable, and how their rows become bytes and come from them.
 
-use super::buffer::{RowCodec, encode_row};
+use super::commit::{RowCodec, encode_row};
 use super::error::{Corrupt, OpenError};
 use super::record;
 use crate::database::{Database, Name};

@@ -1,12 +1,10 @@
 //! The store: a database whose declared tables are in a directory.
 
 use super::checkpoint::{Checkpointer, Pace};
-use super::error::{OpenError, StoreError};
+use super::error::{OpenError, StoreError, open_error};
 use super::logger::Logger;
-use super::open::{StoreOptions, WhenFull, open_error};
-use super::schema::Schema;
+use super::room::{WhenFull, wait_for_room};
 use super::ticket::Ticket;
-use super::wait_for_room;
 use crate::database::Database;
 use crate::retry::{Failed, RetryPolicy};
 use crate::snapshot::Snapshot;
@@ -137,30 +135,6 @@ impl Store {
             "mvcc-checkpoint",
             Box::new(move || checkpointer.run(&database, &log)),
         )
-    }
-
-    /// Creates a store in an empty or new directory, or recovers what is in it. `declare` names the tables that are durable, and returns what
-    /// the program keeps of them. It is called once, before the directory is looked at.
-    ///
-    /// Tables in the directory that are not declared are kept as they are: [`undeclared`](Self::undeclared) lists them. Reading takes time
-    /// that is proportional to the rows and to the log, which checkpoints bound; see [`StoreOptions::progress`].
-    ///
-    /// # Errors
-    /// If the directory is in use by this or another process, is no store, of another version, or damaged; if a table is stored with other
-    /// types than it is declared with.
-    ///
-    /// # Panics
-    /// If `declare` or the code of keys and values panics.
-    pub fn open<T>(
-        directory: impl AsRef<Path>,
-        declare: impl FnOnce(&mut Schema) -> T,
-    ) -> Result<(Self, T), OpenError> {
-        StoreOptions::new().open(directory, declare)
-    }
-
-    /// The options to open a store with.
-    pub fn options() -> StoreOptions {
-        StoreOptions::new()
     }
 
     /// Runs a transaction until it commits, as [`Database::run`], and waits until that is durable. What it has read is durable then too.

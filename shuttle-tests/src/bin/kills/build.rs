@@ -1,7 +1,6 @@
 //! Building a variant.
 
 use crate::Seeded;
-use crate::search::PATIENCE;
 use shuttle_tests::bugs::SUBJECTS;
 use std::env::current_exe;
 use std::error::Error;
@@ -9,7 +8,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
+use std::time::Duration;
 use workloads::interruption::interrupted;
+
+/// How often it is looked whether a process has ended, and whether a signal has come.
+pub(crate) const PATIENCE: Duration = Duration::from_millis(5);
 
 /// This program, built on crates with a seeded bug or without any. Its file goes with it.
 pub(crate) struct Variant {

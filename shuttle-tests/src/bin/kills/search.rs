@@ -1,7 +1,7 @@
 //! Searching a variant. Each process ends with its first find, since what a failed run leaves behind could make the next one fail.
 
 use crate::Seeded;
-use crate::build::Variant;
+use crate::build::{PATIENCE, Variant};
 use shuttle_tests::hunt::{DIED, Exploration, Find, explorations};
 use std::fmt;
 use std::io::{self, Read};
@@ -123,9 +123,6 @@ struct End {
 
 /// Of so many schedules, one is run at first.
 const FEW: usize = 10;
-
-/// How often it is looked whether a process has ended, and whether a signal has come.
-pub(crate) const PATIENCE: Duration = Duration::from_millis(5);
 
 /// No exploration takes as long as this.
 const LIMIT: Duration = Duration::from_mins(5);
