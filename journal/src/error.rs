@@ -109,7 +109,7 @@ impl fmt::Display for ReadError {
             Self::NoJournal {
                 directory,
                 found: Some(file),
-            } if file == crate::files::IDENTITY => {
+            } if file == crate::frame::IDENTITY => {
                 write!(
                     f,
                     "{directory} is not a journal: its file `journal` is another's"

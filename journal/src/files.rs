@@ -5,8 +5,7 @@ use crate::error::{Fault, Full};
 use std::io;
 use std::sync::Arc;
 
-/// Says that the directory is a journal; written last when one is created.
-pub(crate) const IDENTITY: &str = "journal";
+pub(crate) use crate::frame::IDENTITY;
 /// What a name ends in until the file is whole. Such files are removed when a journal is opened.
 pub(crate) const TEMPORARY: &str = ".tmp";
 

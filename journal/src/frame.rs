@@ -2,6 +2,9 @@
 //!
 //! The crate's page has the table of their bytes.
 
+/// The file that says that the directory is a journal; written last when one is created.
+pub(crate) const IDENTITY: &str = "journal";
+
 /// The version of the format that this program writes and reads.
 pub(crate) const FORMAT: u16 = 1;
 /// What a disk writes whole, in bytes. Frames begin at multiples of it, so that no sector that
