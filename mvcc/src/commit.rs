@@ -2,7 +2,6 @@
 
 use crate::clock::Clock;
 use crate::conflict::{ConflictCause, Lost};
-use crate::feed::Announcement;
 use crate::index::{Hash, Inserts};
 use crate::protected::Protected;
 use crate::range::{Direction, RangeRead, WalkAgain};
@@ -16,6 +15,12 @@ use crate::writes::{Write, Writes};
 use std::cell::RefCell;
 use std::ptr::NonNull;
 use std::slice;
+
+/// Who is told that a commit is under way. No user code runs while one is announced.
+pub(crate) trait Announce {
+    fn make(&self);
+    fn retract(&self);
+}
 
 /// How a commit can tell whether a key is still absent that had no value, or not even a tuple.
 pub enum Absence {
@@ -114,14 +119,15 @@ impl Footprint {
         }
     }
 
-    /// Commits and returns the timestamp. The announcement is then still made. `inside`: this is the transaction inside the gate, or one within it. On a conflict, no tuple is locked and nothing is installed.
+    /// Commits and returns the timestamp. Its announcement is then still made. `inside`: this is the transaction inside the gate, or one within it. On a conflict, no tuple is locked and nothing is installed.
     ///
     /// No user code runs while tuples are locked, so locks are held for as long as this takes and no panic can leave one behind.
+    #[inline]
     pub(crate) fn commit(
         &mut self,
         shared: &Shared,
         inside: bool,
-        announcement: Option<&Announcement<'_>>,
+        announce: &impl Announce,
         protected: Protected<'_>,
     ) -> Result<u64, Lost> {
         let mut attempt = 0;
@@ -130,12 +136,10 @@ impl Footprint {
             if !bug!("lock-kept-on-panic") {
                 self.walk_changed_ranges(protected);
             }
-            if let Some(announcement) = announcement {
-                announcement.make();
-            }
-            let committed = self.try_commit(shared, inside, announcement, protected);
-            if let (Some(announcement), Err(_)) = (announcement, &committed) {
-                announcement.retract();
+            announce.make();
+            let committed = self.try_commit(shared, inside, announce, protected);
+            if committed.is_err() {
+                announce.retract();
             }
             attempt += 1;
             if committed.is_ok()
@@ -148,6 +152,7 @@ impl Footprint {
     }
 
     /// Walks once more through ranges in which nodes have changed since, so that it is known which tuples are there now.
+    #[inline]
     fn walk_changed_ranges(&mut self, protected: Protected<'_>) {
         for range in &mut self.ranges {
             if !range.is_unchanged() {
@@ -156,18 +161,19 @@ impl Footprint {
         }
     }
 
+    #[inline]
     fn try_commit(
         &mut self,
         shared: &Shared,
         inside: bool,
-        announcement: Option<&Announcement<'_>>,
+        announce: &impl Announce,
         protected: Protected<'_>,
     ) -> Result<u64, Lost> {
         let too_early = bug!("clock-before-locks").then(|| shared.clock.now());
         let seen_open = bug!("gate-before-locks") && !shared.is_closed_to_commits();
         lock(self.writes.sort())?;
         if !inside && !bug!("gate-ignored") && !seen_open && shared.is_closed_to_commits() {
-            self.wait_for_gate(shared, announcement)?;
+            self.wait_for_gate(shared, announce)?;
         }
         if bug!("lock-kept-on-panic") {
             self.walk_changed_ranges(protected);
@@ -200,21 +206,13 @@ impl Footprint {
 
     /// Waits until commits need not wait, without the locks, and takes them again.
     #[cold]
-    fn wait_for_gate(
-        &mut self,
-        shared: &Shared,
-        announcement: Option<&Announcement<'_>>,
-    ) -> Result<(), Lost> {
+    fn wait_for_gate(&mut self, shared: &Shared, announce: &impl Announce) -> Result<(), Lost> {
         while shared.is_closed_to_commits() {
             unlock(self.writes.sort());
             // Who is inside may wait for all that is announced.
-            if let Some(announcement) = announcement {
-                announcement.retract();
-            }
+            announce.retract();
             shared.wait_for_gate();
-            if let Some(announcement) = announcement {
-                announcement.make();
-            }
+            announce.make();
             lock(self.writes.sort())?;
         }
         Ok(())

@@ -131,6 +131,7 @@ impl Worker {
     }
 
     /// Adds to a counter that only this worker's thread writes: a load and a store, no locked instruction.
+    #[inline]
     pub(crate) fn count(counter: &counter::AtomicU64) {
         counter.store(counter.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
     }
@@ -199,6 +200,7 @@ impl Shared {
     }
 
     /// Moves the coarse clock on to `reading` if it is `step` behind.
+    #[inline]
     pub(crate) fn advance(&self, reading: u64, step: u64) {
         if self.recent.load(Ordering::Relaxed) + step <= reading {
             self.recent.fetch_max(reading, Ordering::AcqRel);

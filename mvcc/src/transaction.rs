@@ -1,6 +1,6 @@
 //! Read-write transactions.
 
-use crate::commit::{Footprint, RangeInUse, ScanRead};
+use crate::commit::{Announce, Footprint, RangeInUse, ScanRead};
 use crate::conflict::{Conflict, ConflictCause, Lost};
 use crate::database::Inner;
 #[cfg(feature = "durable")]
@@ -404,11 +404,9 @@ impl<'db> Transaction<'db> {
             Worker::count(&self.local.worker().commits);
             timestamp
         } else {
-            let committed = self.commit_writes();
+            let committed = self.commit_writes(true);
             // SAFETY: we borrow the database.
-            let timestamp = committed.map_err(|lost| unsafe { lost.describe() })?;
-            self.wake_logger();
-            timestamp
+            committed.map_err(|lost| unsafe { lost.describe() })?
         };
         Ok(Timestamp::new(timestamp))
     }
@@ -420,9 +418,7 @@ impl<'db> Transaction<'db> {
             Worker::count(&self.local.worker().commits);
             return Ok(());
         }
-        self.commit_writes()?;
-        self.wake_logger();
-        Ok(())
+        self.commit_writes(true).map(|_| ())
     }
 
     /// Commits for those who wait for the log, or have a ticket. The timestamp is `None` if nothing was written.
@@ -432,22 +428,7 @@ impl<'db> Transaction<'db> {
             Worker::count(&self.local.worker().commits);
             return Ok(None);
         }
-        self.commit_writes().map(Some)
-    }
-
-    /// Sees to it that what was committed gets into the log, if there is one.
-    #[inline]
-    #[cfg_attr(
-        not(feature = "durable"),
-        expect(clippy::unused_self, reason = "there is no log")
-    )]
-    fn wake_logger(&self) {
-        #[cfg(feature = "durable")]
-        if self.footprint.borrow().catalog.has_log()
-            && let Some(log) = self.database.shared.log.get()
-        {
-            log.wake();
-        }
+        self.commit_writes(false).map(Some)
     }
 
     /// Aborts: nothing happened. The same as dropping it.
@@ -463,35 +444,54 @@ impl<'db> Transaction<'db> {
     /// ```
     pub fn abort(self) {}
 
-    fn commit_writes(&self) -> Result<u64, Lost> {
-        let shared = &self.database.shared;
-        let mut footprint = self.footprint.borrow_mut();
-        let worker = self.local.worker();
-        let is_watched = footprint.catalog.is_watched();
-        #[cfg(feature = "durable")]
-        let logged = if is_watched {
-            // Encodes: user code, before anything is locked or announced (I8).
-            let logged = durable::Logged::of(&footprint.writes, footprint.catalog, &self.local);
-            logged.inspect_err(|lost| self.count_conflict(lost))?
+    /// Commits what was written. `wakes`: the log is written soon, though nobody may wait for it.
+    #[inline]
+    fn commit_writes(&self, wakes: bool) -> Result<u64, Lost> {
+        let footprint = self.footprint.borrow_mut();
+        if footprint.catalog.is_watched() {
+            self.commit_watched(footprint, wakes)
         } else {
-            None
+            self.commit_for(footprint, Unwatched)
+        }
+    }
+
+    /// Commits where there are feeds or a log.
+    #[cold]
+    #[cfg_attr(
+        not(feature = "durable"),
+        expect(unused_variables, reason = "there is no log")
+    )]
+    fn commit_watched(&self, footprint: RefMut<'_, Footprint>, wakes: bool) -> Result<u64, Lost> {
+        let shared = &self.database.shared;
+        let watched = Watched {
+            announcement: Announcement::new(shared, self.local.worker()),
+            // Encodes: user code, before anything is locked or announced (I8).
+            #[cfg(feature = "durable")]
+            logged: durable::Logged::of(&footprint.writes, footprint.catalog, &self.local)
+                .inspect_err(|lost| self.count_conflict(lost))?,
         };
-        let announcement = is_watched.then(|| Announcement::new(shared, worker));
-        let announcement = announcement.as_ref();
+        let committed = self.commit_for(footprint, watched);
+        #[cfg(feature = "durable")]
+        if let Some(log) = shared.log.get().filter(|_| wakes && committed.is_ok()) {
+            log.wake();
+        }
+        committed
+    }
+
+    #[inline]
+    fn commit_for(
+        &self,
+        mut footprint: RefMut<'_, Footprint>,
+        mut watch: impl Watch,
+    ) -> Result<u64, Lost> {
+        let shared = &self.database.shared;
+        let worker = self.local.worker();
         let inside = self.local.is_inside();
-        let committed = footprint.commit(shared, inside, announcement, self.protected());
+        let committed = footprint.commit(shared, inside, &watch, self.protected());
         let timestamp = committed.inspect_err(|lost| self.count_conflict(lost))?;
         Worker::count(&worker.commits);
         let writes = footprint.writes.entries();
-        if let Some(announcement) = announcement {
-            announcement.record(timestamp, writes);
-            // Before the announcement is taken back: then the log is complete up to what is announced.
-            #[cfg(feature = "durable")]
-            if let Some(logged) = logged {
-                logged.publish(timestamp);
-            }
-            announcement.retract();
-        }
+        watch.tell(timestamp, writes);
         shared.advance(timestamp, shared.clock.coarse_step());
         let mut garbage = worker.garbage.lock();
         for write in writes {
@@ -512,13 +512,7 @@ impl<'db> Transaction<'db> {
         worker.count_versions(installed, bytes);
         footprint.writes.clear_installed();
         drop(footprint);
-        if let Some(announcement) = announcement {
-            // It may wait for somebody who waits for these.
-            self.local.give_back_reserved(self.slot);
-            if !inside {
-                announcement.wait_for_room(timestamp);
-            }
-        }
+        watch.wait(self, timestamp);
         // Last: it runs the drops of values, which may wait for who waits for any of that.
         if is_due {
             self.collect();
@@ -774,6 +768,65 @@ impl<'db> Transaction<'db> {
     }
 }
 
+/// Who is told of a commit.
+trait Watch: Announce {
+    /// Says that it has happened, and takes its announcement back.
+    fn tell(&mut self, timestamp: u64, writes: &[Write]);
+
+    /// Waits where there is too much to tell.
+    fn wait(&self, tx: &Transaction<'_>, timestamp: u64);
+}
+
+/// Nobody.
+struct Unwatched;
+
+impl Announce for Unwatched {
+    fn make(&self) {}
+    fn retract(&self) {}
+}
+
+impl Watch for Unwatched {
+    fn tell(&mut self, _timestamp: u64, _writes: &[Write]) {}
+    fn wait(&self, _tx: &Transaction<'_>, _timestamp: u64) {}
+}
+
+/// Feeds, and the log.
+struct Watched<'t> {
+    announcement: Announcement<'t>,
+    #[cfg(feature = "durable")]
+    logged: Option<durable::Logged<'t>>,
+}
+
+impl Announce for Watched<'_> {
+    fn make(&self) {
+        self.announcement.make();
+    }
+
+    fn retract(&self) {
+        self.announcement.retract();
+    }
+}
+
+impl Watch for Watched<'_> {
+    fn tell(&mut self, timestamp: u64, writes: &[Write]) {
+        self.announcement.record(timestamp, writes);
+        // Before the announcement is taken back: then the log is complete up to what is announced.
+        #[cfg(feature = "durable")]
+        if let Some(logged) = self.logged.take() {
+            logged.publish(timestamp);
+        }
+        self.announcement.retract();
+    }
+
+    fn wait(&self, tx: &Transaction<'_>, timestamp: u64) {
+        // It may wait for somebody who waits for these.
+        tx.local.give_back_reserved(tx.slot);
+        if !tx.local.is_inside() {
+            self.announcement.wait_for_room(timestamp);
+        }
+    }
+}
+
 impl RowReader for Transaction<'_> {
     fn has_unindexed_writes(&self, table: &TableCore, _: Internal) -> bool {
         let footprint = self.footprint.borrow();
@@ -895,7 +948,7 @@ impl Drop for Transaction<'_> {
             return;
         }
         if bug!("abort-commits") {
-            let _ = self.commit_writes();
+            let _ = self.commit_writes(true);
         }
         // SAFETY: it is not used after this.
         let mut footprint = unsafe { ManuallyDrop::take(&mut self.footprint) };

@@ -33,6 +33,7 @@ impl Word {
     ));
 
     /// A tuple whose newest version is this one, and which is free.
+    #[inline]
     pub(crate) fn of(version: NonNull<Version>, is_tombstone: bool) -> Self {
         let tag = if is_tombstone { TOMBSTONE } else { 0 };
         Self(version.map_addr(|address| address | tag))
@@ -83,6 +84,7 @@ impl Word {
         self.has(DEAD)
     }
 
+    #[inline]
     fn locked(self) -> Self {
         self.with(LOCKED)
     }
@@ -255,6 +257,7 @@ impl Tuple {
     }
 
     /// Locks the tuple and returns the word it had; waits at most `turns`.
+    #[inline]
     pub(crate) fn lock(&self, turns: u32) -> Result<Word, LockError> {
         let mut wait = Wait::new();
         loop {
@@ -284,6 +287,7 @@ impl Tuple {
     }
 
     /// Publishes a word, which is of a free tuple, and so unlocks, in one store. Only for the holder of the lock.
+    #[inline]
     pub(crate) fn publish(&self, word: Word) {
         // Release: pairs with the acquire load of `word`.
         self.word.store(word.as_ptr(), ordering!(Release, publish));

@@ -274,6 +274,7 @@ impl Writes {
     }
 
     /// The entries in the order in which all transactions lock.
+    #[inline]
     pub(crate) fn sort(&mut self) -> &mut [Write] {
         if !self.sorted {
             self.entries.sort_unstable_by_key(Write::order);
@@ -283,6 +284,7 @@ impl Writes {
     }
 
     /// Forgets the entries, once their versions are installed.
+    #[inline]
     pub(crate) fn clear_installed(&mut self) {
         self.entries.clear();
     }
@@ -317,6 +319,7 @@ impl Write {
     }
 
     /// Links the buffered version above the one that was locked, and publishes and unlocks in one store.
+    #[inline]
     pub(crate) fn install(&mut self, timestamp: u64) {
         let new = self.version.take().expect("it is installed once");
         let locked = self.locked.expect("it is locked");

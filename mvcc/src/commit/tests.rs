@@ -28,6 +28,13 @@ fn locked(writes: &[Write]) -> Vec<bool> {
     writes.iter().map(is_locked).collect()
 }
 
+struct Unannounced;
+
+impl Announce for Unannounced {
+    fn make(&self) {}
+    fn retract(&self) {}
+}
+
 #[test]
 fn a_write_set_is_locked_whole_or_not_at_all() {
     let (db, table) = database();
@@ -85,7 +92,7 @@ fn a_conflict_leaves_nothing_locked_and_nothing_installed() {
     let shared = &db.inner().shared;
     let mut footprint = tx.footprint_mut();
     // SAFETY: the transaction's slot is open.
-    let committed = footprint.commit(shared, false, None, unsafe { Protected::open() });
+    let committed = footprint.commit(shared, false, &Unannounced, unsafe { Protected::open() });
     assert!(committed.is_err_and(|lost| lost.cause == ConflictCause::ReadOverwritten));
     assert_eq!(locked(footprint.writes.entries()), [false; 2]);
     drop(footprint);
@@ -102,7 +109,7 @@ fn a_commit_is_later_than_the_clock_before_and_earlier_than_the_clock_after() {
     // SAFETY: the transaction's slot is open.
     let committed = tx
         .footprint_mut()
-        .commit(shared, false, None, unsafe { Protected::open() });
+        .commit(shared, false, &Unannounced, unsafe { Protected::open() });
     let Ok(timestamp) = committed else {
         panic!("nobody else is there")
     };

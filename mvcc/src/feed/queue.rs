@@ -1,5 +1,6 @@
 //! Commits that wait to be delivered; see [`crate::feed`].
 
+use crate::commit::Announce;
 use crate::shared::{Shared, Worker};
 use crate::slots::{Bound, SlotRef};
 use crate::sync::{Arc, Condvar, Mutex, Ordering, ThreadId, bug, current, fence};
@@ -106,7 +107,7 @@ impl Feeds {
 
 /// What a commit announces, if somebody is told of commits.
 ///
-/// No user code runs between [`make`](Self::make) and [`retract`](Self::retract), and nobody waits there for a gate or for a place in a
+/// No user code runs between [`make`](Announce::make) and [`retract`](Announce::retract), and nobody waits there for a gate or for a place in a
 /// queue. So whoever waits for all that is announced does not wait long, and not for itself.
 pub(crate) struct Announcement<'s> {
     shared: &'s Shared,
@@ -119,29 +120,6 @@ const NONE: u64 = 0;
 impl<'s> Announcement<'s> {
     pub(crate) fn new(shared: &'s Shared, worker: &'s Worker) -> Self {
         Self { shared, worker }
-    }
-
-    /// Announces that a commit of this worker's thread is under way.
-    pub(crate) fn make(&self) {
-        if !bug!("commit-unannounced") {
-            // SeqCst: before the clock is read. Partner: `bound`.
-            self.worker
-                .announced
-                .store(self.shared.recent().max(1), Ordering::SeqCst);
-        }
-    }
-
-    /// Takes that back: the commit is recorded, or has changed nothing.
-    pub(crate) fn retract(&self) {
-        // SeqCst: the commit is recorded, if it was one.
-        self.worker.announced.store(NONE, Ordering::SeqCst);
-        for feed in &*self.shared.feeds.all() {
-            feed.wake_receiver();
-        }
-        #[cfg(feature = "durable")]
-        if let Some(log) = self.shared.log.get() {
-            log.nudge();
-        }
     }
 
     /// Adds the commit to all feeds. Before the transaction's slot is closed.
@@ -162,6 +140,31 @@ impl<'s> Announcement<'s> {
     pub(crate) fn wait_for_room(&self, timestamp: u64) {
         for feed in &*self.shared.feeds.all() {
             feed.wait_for_room(timestamp);
+        }
+    }
+}
+
+impl Announce for Announcement<'_> {
+    /// Announces that a commit of this worker's thread is under way.
+    fn make(&self) {
+        if !bug!("commit-unannounced") {
+            // SeqCst: before the clock is read. Partner: `bound`.
+            self.worker
+                .announced
+                .store(self.shared.recent().max(1), Ordering::SeqCst);
+        }
+    }
+
+    /// Takes that back: the commit is recorded, or has changed nothing.
+    fn retract(&self) {
+        // SeqCst: the commit is recorded, if it was one.
+        self.worker.announced.store(NONE, Ordering::SeqCst);
+        for feed in &*self.shared.feeds.all() {
+            feed.wake_receiver();
+        }
+        #[cfg(feature = "durable")]
+        if let Some(log) = self.shared.log.get() {
+            log.nudge();
         }
     }
 }
