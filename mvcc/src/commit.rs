@@ -1,14 +1,17 @@
 //! The commit of a read-write transaction: lock, clock, validate, install.
 
+use crate::catalog::Catalog;
+use crate::cause::ConflictCause;
 use crate::clock::Clock;
-use crate::conflict::{ConflictCause, Lost};
+use crate::conflict::Lost;
+use crate::core::TableCore;
 use crate::index::{Hash, Inserts};
 use crate::protected::Protected;
-use crate::range::{Direction, RangeRead, WalkAgain};
+use crate::range::{RangeRead, WalkAgain};
 use crate::reads::{Read, Reads};
-use crate::shared::{Catalog, Shared};
+use crate::shared::Shared;
 use crate::sync::{back_off, bug, threshold};
-use crate::table::TableCore;
+use crate::tree::Direction;
 use crate::tuple::{LockError, Tuple, Word};
 use crate::version::Version;
 use crate::writes::{Write, Writes};

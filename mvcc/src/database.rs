@@ -1,15 +1,17 @@
 //! The database: a handle, and what it opens.
 
 use crate::clock::{Clock, ClockChoice, ClockError};
+use crate::core::{Index, TableCore, TableError};
+use crate::expiry::LimitedSnapshots;
 use crate::garbage;
 use crate::index::HashIndex;
-use crate::limited::{LimitedSnapshot, LimitedSnapshots};
+use crate::limited::LimitedSnapshot;
 use crate::local::Local;
 use crate::retry::{Exhausted, RetryPolicy, RunError};
 use crate::shared::Shared;
 use crate::snapshot::Snapshot;
 use crate::sync::{Arc, Mutex, Ordering, counter, freed};
-use crate::table::{AnyTable, Index, OrderedTable, Table, TableCore, TableError};
+use crate::table::{AnyTable, OrderedTable, Table};
 use crate::transaction::Transaction;
 use crate::tree::Tree;
 use crate::view::View;
@@ -288,12 +290,20 @@ impl Database {
         V: Send + Sync + 'static,
     {
         let index = Index::Tree(Box::new(Tree::<K>::new()));
-        OrderedTable::from_core(Arc::new(TableCore::new::<K, V>(
-            usize::MAX,
-            &self.inner,
-            name,
-            index,
-        )))
+        let core = TableCore::new::<K, V>(usize::MAX, self.inner.identity(), name, index);
+        OrderedTable::from_core(core.into())
+    }
+
+    /// A hashed table that is in no list.
+    #[cfg(feature = "durable")]
+    pub(crate) fn unlisted_hashed<K, V>(&self, name: &str) -> Table<K, V>
+    where
+        K: 'static,
+        V: 'static,
+    {
+        let index = Index::Hash(HashIndex::new());
+        let core = TableCore::new::<K, V>(usize::MAX, self.inner.identity(), name, index);
+        Table::from_core(core.into())
     }
 
     fn core<K: 'static, V: 'static>(
@@ -307,7 +317,12 @@ impl Database {
             core.check::<K, V>(kind)?;
             return Ok(core.clone());
         }
-        let core = TableCore::new::<K, V>(tables.len(), &self.inner, &name.to_string(), index());
+        let core = TableCore::new::<K, V>(
+            tables.len(),
+            self.inner.identity(),
+            &name.to_string(),
+            index(),
+        );
         let core = Arc::new(core);
         tables.insert(name, core.clone());
         Ok(core)
@@ -487,10 +502,15 @@ impl fmt::Debug for Database {
 }
 
 impl Inner {
+    /// What its tables know it by.
+    pub(crate) fn identity(&self) -> (u64, Arc<str>) {
+        (self.id, self.shared.name.clone())
+    }
+
     /// Panics if the table belongs to another database.
     #[inline]
     pub(crate) fn check(&self, table: &TableCore) {
-        table.check_database(self.id, &self.shared);
+        table.check_database(self.id, &self.shared.name);
     }
 
     /// This thread's state for the database.

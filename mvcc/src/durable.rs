@@ -55,7 +55,7 @@ mod store;
 mod ticket;
 
 pub(crate) use buffer::Buffer;
-pub(crate) use commit::{Logged, Logging, RowCodec};
+pub(crate) use commit::{Logged, Logging};
 pub use error::{OpenError, StoreError};
 pub(crate) use logger::Logger;
 pub use open::{OpenProgress, StoreOptions};

@@ -19,6 +19,7 @@ mod work;
 use crate::local::Local;
 use crate::shared::{Horizon, Shared, Worker};
 use crate::sync::{Mutex, Ordering, SCHEDULED, SMALL, Wait, counter, fence, held, pause};
+use crate::unlinked::Unlinked;
 use crossbeam_epoch::Guard;
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -27,7 +28,7 @@ use std::time::Duration;
 
 use work::Work;
 
-pub(crate) use retired::{Effort, Garbage, Retired, Unlinked};
+pub(crate) use retired::{Effort, Garbage, Retired};
 pub(crate) use work::Lists;
 
 /// A collection scans every slot: it should find this many entries to pay for that.

@@ -86,12 +86,16 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod catalog;
+mod cause;
 mod clock;
 mod commit;
 mod conflict;
+mod core;
 mod database;
 #[cfg(feature = "durable")]
 pub mod durable;
+mod expiry;
 mod feed;
 mod garbage;
 mod index;
@@ -124,13 +128,16 @@ mod trace;
 mod transaction;
 mod tree;
 mod tuple;
+mod unlinked;
 mod unordered;
 mod version;
 mod view;
 mod writes;
 
+pub use cause::ConflictCause;
 pub use clock::{Audit, AuditError, Clock, ClockChoice, ClockError, ClockKind};
-pub use conflict::{Conflict, ConflictCause};
+pub use conflict::Conflict;
+pub use core::TableError;
 pub use database::{Builder, Database};
 #[cfg(feature = "durable")]
 pub use durable::{OpenError, Schema, Store, StoreError, StoreOptions, Ticket, WhenFull};
@@ -141,9 +148,9 @@ pub use retry::{Exhausted, RetryPolicy, RunError};
 pub use savepoint::Savepoint;
 pub use secondary::{Duplicate, Index, IndexError, UniqueIndex};
 pub use snapshot::Snapshot;
-pub use stats::{Age, ConflictCount, OldestSnapshot, Stats};
-pub use table::{AnyTable, Lookup, OrderedTable, Table, TableError};
-pub use timestamp::Timestamp;
+pub use stats::{ConflictCount, OldestSnapshot, Stats};
+pub use table::{AnyTable, Lookup, OrderedTable, Table};
+pub use timestamp::{Age, Timestamp};
 pub use transaction::Transaction;
 pub use view::View;
 

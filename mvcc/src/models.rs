@@ -4,8 +4,8 @@
 //! What a model makes is not freed: some hundred bytes for each run.
 
 use crate::clock::{Clock, ClockChoice};
+use crate::expiry::LimitedSnapshots;
 use crate::index::{Hash, HashIndex};
-use crate::limited::LimitedSnapshots;
 use crate::local::Local;
 use crate::protected::Protected;
 use crate::shared::{Horizon, Shared};

@@ -1,12 +1,13 @@
 //! Reads that the commit does not check.
 
+use crate::core::TableCore;
 use crate::protected::Internal;
-use crate::range::{Direction, RangeRows, Ranges, Row, Rows, last_key, walk};
+use crate::range::{RangeRows, Ranges, Row, Rows, last_key, walk};
 use crate::read::{self, RangeReader, owned_bounds};
 use crate::sync::bug;
-use crate::table::{AnyTable, Lookup, OrderedTable, TableCore};
+use crate::table::{AnyTable, Lookup, OrderedTable};
 use crate::transaction::Transaction;
-use crate::tree::TreeKey;
+use crate::tree::{Direction, TreeKey};
 use crate::writes::Moment;
 use std::borrow::Borrow;
 use std::ops::{Bound, RangeBounds};

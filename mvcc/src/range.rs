@@ -1,13 +1,14 @@
 //! Ranges of ordered tables: reading them from both ends, and telling at the commit whether one would read the same.
 
-use crate::conflict::ConflictCause;
+use crate::cause::ConflictCause;
+use crate::core::TableCore;
 use crate::prefetch::prefetch_newest;
 use crate::protected::{Internal, Protected};
 use crate::read::RangeReader;
 use crate::sync::SMALL;
-use crate::table::{OrderedTable, TableCore, key_of};
-use crate::tree::{NodeRead, Tree, TreeKey, Walked};
-use crate::tuple::Tuple;
+use crate::table::OrderedTable;
+use crate::tree::{Direction, NodeRead, Tree, TreeKey, Walked};
+use crate::tuple::{Tuple, key_of};
 use crate::version::ValueVersion;
 use std::cell::Cell;
 use std::cmp::Ordering as Order;
@@ -15,15 +16,6 @@ use std::hint::assert_unchecked;
 use std::marker::PhantomData;
 use std::ops::{Bound, Range};
 use std::ptr::NonNull;
-
-/// From which end a range is read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Direction {
-    /// From the smallest key on.
-    Up,
-    /// From the largest key on.
-    Down,
-}
 
 /// Tuples read at a time: few at first, unless the last ranges made use of more, since many ranges are left after a row or two; then more.
 const FIRST_BATCH: usize = if SMALL { 1 } else { 8 };

@@ -1,13 +1,14 @@
 //! Reading, whatever from.
 
+use crate::core::TableCore;
 use crate::protected::{Internal, Protected};
-use crate::range::{Direction, Ranges, Row, Rows, last_key, walk};
+use crate::range::{Ranges, Row, Rows, last_key, walk};
 use crate::reads::{Seen, read_at};
 use crate::sync::{bug, freed};
-use crate::table::{AnyTable, Lookup, OrderedTable, TableCore, key_of};
+use crate::table::{AnyTable, Lookup, OrderedTable};
 use crate::timestamp::Timestamp;
-use crate::tree::TreeKey;
-use crate::tuple::{Removed, Tuple};
+use crate::tree::{Direction, TreeKey};
+use crate::tuple::{Removed, Tuple, key_of};
 use crate::version::{ValueVersion, Version};
 use crate::{Snapshot, Transaction, View};
 use std::borrow::Borrow;

@@ -13,7 +13,6 @@ pub(crate) use build::Fill;
 pub use build::IndexError;
 use entry::{Bounds, Entry};
 pub use write::Duplicate;
-pub(crate) use write::Maintained;
 
 use crate::protected::Internal;
 use crate::read::{Read, owned_bounds};

@@ -1,17 +1,18 @@
 //! What all threads of a database share: clock, slots, watermark, the threads' garbage.
 
+use crate::catalog::Catalog;
 use crate::clock::Clock;
+use crate::expiry::LimitedSnapshots;
 use crate::feed::Feeds;
 use crate::garbage::{Garbage, Panicked};
-use crate::limited::LimitedSnapshots;
 use crate::recycled::{Pool, Stock};
 use crate::reserve::Reservations;
 use crate::slots::{Bound, Slots};
-use crate::stats::Age;
 use crate::sync::{
     Arc, AtomicBool, AtomicU64, Mutex, MutexGuard, Ordering, Wait, bug, counter, fence, held,
     ordering,
 };
+use crate::timestamp::Age;
 use crossbeam_epoch::Collector;
 use crossbeam_utils::CachePadded;
 #[cfg(feature = "durable")]
@@ -78,37 +79,6 @@ pub(crate) struct Worker {
     /// What its commits have for the log.
     #[cfg(feature = "durable")]
     pub(crate) logged: Mutex<crate::durable::Buffer>,
-}
-
-/// What commits have to know of beyond tables and rows. Each transaction remembers the catalog as it was when it began.
-///
-/// The lowest bit says whether there are feeds, the next whether there is a log. The rest counts the changes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Catalog(u64);
-
-impl Catalog {
-    const FEEDS: u64 = 1;
-    const LOG: u64 = 2;
-
-    pub(crate) fn has_feeds(self) -> bool {
-        self.0 & Self::FEEDS != 0
-    }
-
-    #[cfg(feature = "durable")]
-    pub(crate) fn has_log(self) -> bool {
-        self.0 & Self::LOG != 0
-    }
-
-    /// Whether somebody is told of commits.
-    #[inline]
-    pub(crate) fn is_watched(self) -> bool {
-        self.0 & (Self::FEEDS | Self::LOG) != 0
-    }
-
-    /// The next one, with these of the two bits.
-    fn changed(self, bits: u64) -> Self {
-        Self((self.0 | Self::FEEDS | Self::LOG) + 1 + bits)
-    }
 }
 
 impl Worker {

@@ -1,14 +1,15 @@
 //! Read-only snapshots that may live long.
 
+use crate::core::TableCore;
 use crate::database::{Database, Inner};
 use crate::protected::{Internal, Protected};
-use crate::range::{Direction, Ranges, Row, Rows};
+use crate::range::{Ranges, Row, Rows};
 use crate::read::{self, RangeReader, RowReader};
 use crate::slots::{self, SlotRef};
 use crate::sync::{Ordering, bug, fence};
-use crate::table::{AnyTable, Lookup, TableCore};
+use crate::table::{AnyTable, Lookup};
 use crate::timestamp::Timestamp;
-use crate::tree::TreeKey;
+use crate::tree::{Direction, TreeKey};
 use std::fmt;
 use std::ops::Bound;
 

@@ -1,13 +1,12 @@
 //! What a database is doing, in numbers.
 
-use crate::conflict::ConflictCause;
+use crate::cause::ConflictCause;
+use crate::core::TableCore;
 use crate::database::Database;
 use crate::slots::Bound;
 use crate::sync::{Arc, Ordering};
-use crate::table::TableCore;
-use crate::timestamp::Timestamp;
+use crate::timestamp::{Age, Timestamp};
 use std::panic::Location;
-use std::time::Duration;
 
 impl Database {
     /// What the database is doing.
@@ -156,25 +155,6 @@ pub struct Stats {
     /// How far the watermark is behind the clock. What was overwritten before the watermark is seen by nobody. It is raised when
     /// somebody collects garbage, so it gets old in a database that is quiet.
     pub watermark_age: Age,
-}
-
-/// How long ago something was.
-///
-/// ```
-/// let db = mvcc::Database::new();
-/// let snapshot = db.snapshot();
-/// let oldest = db.stats().oldest_snapshot.unwrap();
-/// assert!(oldest.age.ticks > 0);
-/// println!("the oldest snapshot is {:?} old", oldest.age.duration);
-/// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Age {
-    /// In ticks of the database's [clock](crate::Clock).
-    pub ticks: u64,
-    /// In time, by the clock's mean rate since the database was made. `None` if the clock has no rate: the shared counter counts
-    /// its readings.
-    pub duration: Option<Duration>,
 }
 
 /// The oldest snapshot, view or transaction that is alive.

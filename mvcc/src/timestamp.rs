@@ -1,6 +1,7 @@
 //! Timestamps: points in the one total order of transactions.
 
 use std::fmt;
+use std::time::Duration;
 
 /// A point in the serialization order of one database.
 ///
@@ -49,6 +50,25 @@ impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
+}
+
+/// How long ago something was.
+///
+/// ```
+/// let db = mvcc::Database::new();
+/// let snapshot = db.snapshot();
+/// let oldest = db.stats().oldest_snapshot.unwrap();
+/// assert!(oldest.age.ticks > 0);
+/// println!("the oldest snapshot is {:?} old", oldest.age.duration);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Age {
+    /// In ticks of the database's [clock](crate::Clock).
+    pub ticks: u64,
+    /// In time, by the clock's mean rate since the database was made. `None` if the clock has no rate: the shared counter counts
+    /// its readings.
+    pub duration: Option<Duration>,
 }
 
 #[cfg(test)]

@@ -1,7 +1,9 @@
 //! Read-write transactions.
 
+use crate::cause::ConflictCause;
 use crate::commit::{Announce, Footprint, RangeInUse, ScanRead};
-use crate::conflict::{Conflict, ConflictCause, Lost};
+use crate::conflict::{Conflict, Lost};
+use crate::core::TableCore;
 use crate::database::Inner;
 #[cfg(feature = "durable")]
 use crate::durable;
@@ -10,7 +12,7 @@ use crate::garbage;
 use crate::index::WARM;
 use crate::local::Local;
 use crate::protected::{Internal, Protected};
-use crate::range::{Direction, RangeRead, Ranges, Row, Rows, last_key, walk};
+use crate::range::{RangeRead, Ranges, Row, Rows, last_key, walk};
 use crate::read::{self, RangeReader, RowReader};
 use crate::reads::{Seen, read_at};
 use crate::reserve;
@@ -19,11 +21,11 @@ use crate::secondary::Duplicate;
 use crate::shared::Worker;
 use crate::slots::SlotRef;
 use crate::sync::{bug, counter};
-use crate::table::{AnyTable, Lookup, TableCore, key_of};
+use crate::table::{AnyTable, Lookup};
 use crate::timestamp::Timestamp;
 use crate::trace;
-use crate::tree::TreeKey;
-use crate::tuple::{Removed, Tuple};
+use crate::tree::{Direction, TreeKey};
+use crate::tuple::{Removed, Tuple, key_of};
 use crate::version::{OwnedVersion, Version};
 use crate::writes::{Mark, Moment, NewVersion, Write, Writes};
 use std::cell::{Cell, RefCell, RefMut};

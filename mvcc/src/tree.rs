@@ -17,12 +17,12 @@ mod merge;
 mod root;
 mod walk;
 
-pub(crate) use walk::{NodeRead, Walked};
+pub(crate) use walk::{Direction, NodeRead, Walked};
 
-use crate::garbage::Unlinked;
 use crate::protected::Protected;
 use crate::sync::{AtomicBool, AtomicPtr, Ordering, SMALL, Wait, bug, held};
 use crate::tuple::{OwnedTuple, Tuple};
+use crate::unlinked::Unlinked;
 use content::Content;
 use std::cmp::Ordering as Order;
 use std::ptr::{self, NonNull};
@@ -352,7 +352,7 @@ impl<K: TreeKey> AnyTree for Tree<K> {
         protected: Protected<'p>,
     ) -> Option<Box<dyn Removal + 'p>> {
         // SAFETY: of this table, and the caller is protected since it was in the tree.
-        let key: &K = unsafe { crate::table::key_of(tuple) };
+        let key: &K = unsafe { crate::tuple::key_of(tuple) };
         let (node, content) = self.descend(0, protected, |other| other.cmp(key));
         let len = content.len();
         let at = content.find(len, |other| other.cmp(key)).ok()?;
@@ -374,7 +374,7 @@ impl<K: TreeKey> AnyTree for Tree<K> {
         unlinked: &mut dyn FnMut(Unlinked),
     ) {
         // SAFETY: as above.
-        let key: &K = unsafe { crate::table::key_of(tuple) };
+        let key: &K = unsafe { crate::tuple::key_of(tuple) };
         self.merge_around(key, protected, unlinked);
         self.collapse(protected, unlinked);
     }

@@ -361,6 +361,14 @@ impl Tuple {
     }
 }
 
+/// # Safety
+/// `tuple` is a tuple of a table with keys `K` and stays allocated for `'a`.
+#[inline]
+pub(crate) unsafe fn key_of<'a, K>(tuple: NonNull<Tuple>) -> &'a K {
+    // SAFETY: the caller's promise. A key never changes.
+    unsafe { &(*tuple.cast::<KeyedTuple<K>>().as_ptr()).key }
+}
+
 /// The last tuple that a look-up found removed. It left its index before it was marked, so no later look-up may find it; the concurrency tests check
 /// that, since such a look-up would not end.
 #[derive(Default)]

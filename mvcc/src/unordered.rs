@@ -1,8 +1,8 @@
 //! All rows of a hashed table, one shard after the other.
 
+use crate::core::TableCore;
 use crate::protected::Internal;
 use crate::read::RowReader;
-use crate::table::TableCore;
 use std::ops::Range;
 use std::vec;
 

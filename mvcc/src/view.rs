@@ -1,14 +1,15 @@
 //! Short read-only transactions.
 
+use crate::core::TableCore;
 use crate::local::Local;
 use crate::protected::{Internal, Protected};
-use crate::range::{Direction, Ranges, Row, Rows};
+use crate::range::{Ranges, Row, Rows};
 use crate::read::{self, RangeReader, RowReader};
 use crate::reads::{Read, Reads};
 use crate::slots::{self, SlotRef};
 use crate::sync::bug;
-use crate::table::{AnyTable, Lookup, TableCore};
-use crate::tree::TreeKey;
+use crate::table::{AnyTable, Lookup};
+use crate::tree::{Direction, TreeKey};
 use crate::tuple::{Tuple, Word};
 use crate::version::Version;
 use std::cell::{Cell, UnsafeCell};
@@ -274,7 +275,7 @@ impl RangeReader for View<'_> {
 impl View<'_> {
     #[inline]
     fn check(&self, table: &TableCore) {
-        table.check_database(self.local.database, self.local.shared());
+        table.check_database(self.local.database, &self.local.shared().name);
     }
 
     /// Runs something that follows pointers into an index, but no user code.

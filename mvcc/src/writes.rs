@@ -4,9 +4,9 @@ mod history;
 
 pub(crate) use history::Moment;
 
+use crate::core::TableCore;
 use crate::garbage::{Garbage, Retired};
 use crate::sync::{SMALL, bug, freed};
-use crate::table::TableCore;
 use crate::tuple::{Order, Tuple, Word, order_of};
 use crate::version::{OwnedVersion, Version};
 use foldhash::fast::FixedState;

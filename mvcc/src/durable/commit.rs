@@ -3,40 +3,30 @@
 use super::buffer::space;
 use super::logger::Logger;
 use super::record::{self, START};
-use crate::conflict::{ConflictCause, Lost};
+use crate::catalog::Catalog;
+use crate::cause::ConflictCause;
+use crate::conflict::Lost;
+use crate::core::RowCodec;
 use crate::local::Local;
 use crate::read;
-use crate::shared::Catalog;
-use crate::table::key_of;
-use crate::tuple::Tuple;
-use crate::version::Version;
+use crate::tuple::key_of;
 use crate::writes::Writes;
 use journal::codec::Encode;
 use journal::{LogError, Reservation};
 use std::cell::Cell;
-use std::ptr::NonNull;
 
-/// How rows of a table get into the log.
-#[derive(Clone, Copy)]
-pub(crate) struct RowCodec {
-    /// The table's number there.
-    table: u32,
-    encode: unsafe fn(NonNull<Tuple>, NonNull<Version>, &mut Vec<u8>),
-}
-
-impl RowCodec {
-    pub(super) fn of<K: Encode, V: Encode>(table: u32) -> Self {
-        Self {
-            table,
-            encode: |tuple, version, into| {
-                // SAFETY: the caller's promise.
-                let (key, value) = unsafe {
-                    let value = read::value_of::<V>(version.as_ptr());
-                    (key_of::<K>(tuple), value)
-                };
-                encode_row(key, value, into);
-            },
-        }
+/// How rows of a table with these types get into the log, where this is its number.
+pub(super) fn codec_of<K: Encode, V: Encode>(table: u32) -> RowCodec {
+    RowCodec {
+        table,
+        encode: |tuple, version, into| {
+            // SAFETY: the caller's promise.
+            let (key, value) = unsafe {
+                let value = read::value_of::<V>(version.as_ptr());
+                (key_of::<K>(tuple), value)
+            };
+            encode_row(key, value, into);
+        },
     }
 }
 

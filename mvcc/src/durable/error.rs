@@ -1,8 +1,8 @@
 //! What can go wrong.
 
 use crate::clock::ClockError;
+use crate::core::TableError;
 use crate::secondary::IndexError;
-use crate::table::TableError;
 use journal::LogError;
 use std::convert::Infallible;
 use std::error::Error;

@@ -1,6 +1,7 @@
 //! Waiting for room in the log.
 
-use crate::conflict::{ConflictCause, Lost};
+use crate::cause::ConflictCause;
+use crate::conflict::Lost;
 use crate::local::Local;
 use crate::sync::pause;
 use journal::{LogError, Stopped};

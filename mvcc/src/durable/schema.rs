@@ -1,13 +1,13 @@
 //! Which tables are durable, and how their rows become bytes and come from them.
 
-use super::commit::{RowCodec, encode_row};
+use super::commit::{codec_of, encode_row};
 use super::error::{Corrupt, OpenError};
 use super::record;
+use crate::core::TableError;
 use crate::database::{Database, Name};
-use crate::index::HashIndex;
 use crate::secondary::{Fill, Index, IndexError, IndexKey, UniqueIndex};
 use crate::snapshot::Snapshot;
-use crate::table::{self, AnyTable, Lookup, OrderedTable, Table, TableError};
+use crate::table::{AnyTable, Lookup, OrderedTable, Table};
 use crate::transaction::Transaction;
 use journal::codec::{Decode, DecodeError, Encode, from_bytes};
 use std::any::type_name;
@@ -209,7 +209,7 @@ where
     }
 
     fn set_number(&self, number: u32) {
-        let codec = RowCodec::of::<T::Key, T::Value>(number);
+        let codec = codec_of::<T::Key, T::Value>(number);
         let _ = self.table.core().logged.set(codec);
     }
 }
@@ -444,13 +444,7 @@ where
         let opened = self.schema.database.table(name);
         let table: Table<K, V> = opened.unwrap_or_else(|error| {
             self.schema.refuse(error);
-            let core = table::TableCore::new::<K, V>(
-                usize::MAX,
-                self.schema.database.inner(),
-                name,
-                table::Index::Hash(HashIndex::new()),
-            );
-            Table::from_core(core.into())
+            self.schema.database.unlisted_hashed(name)
         });
         self.schema.add(&table, false, self.versions);
         table

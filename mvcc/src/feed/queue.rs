@@ -1,10 +1,10 @@
 //! Commits that wait to be delivered; see [`crate::feed`].
 
 use crate::commit::Announce;
+use crate::core::TableCore;
 use crate::shared::{Shared, Worker};
 use crate::slots::{Bound, SlotRef};
 use crate::sync::{Arc, Condvar, Mutex, Ordering, ThreadId, bug, current, fence};
-use crate::table::TableCore;
 use crate::tuple::{Tuple, Word};
 use crate::version::Version;
 use crate::writes::Write;

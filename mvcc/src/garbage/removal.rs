@@ -1,12 +1,13 @@
 //! Tuples leave their index when their key has no value for anyone.
 
 use super::retired::Until;
-use super::{Retired, Unlinked, Work, unlinked};
+use super::{Retired, Work, unlinked};
+use crate::core::Removal;
 use crate::protected::Protected;
 use crate::shared::StillWatermark;
 use crate::sync::{Wait, bug};
-use crate::table::Removal;
 use crate::tuple::Word;
+use crate::unlinked::Unlinked;
 use crate::version::Version;
 use std::ptr::NonNull;
 

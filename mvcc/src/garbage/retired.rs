@@ -2,12 +2,12 @@
 
 use super::work::Lists;
 use super::{BATCH, PATIENCE};
-use crate::index::Replaced;
+use crate::core::TableCore;
 use crate::prefetch::prefetch;
 use crate::shared::Horizon;
 use crate::sync::{SMALL, bug};
-use crate::table::{DeadTuple, TableCore};
 use crate::tuple::{Order, Tuple};
+use crate::unlinked::Unlinked;
 use crate::version::{OwnedVersion, Version};
 use std::collections::{BTreeMap, VecDeque};
 use std::ptr::NonNull;
@@ -53,14 +53,6 @@ pub(super) struct Until {
     pub(super) snapshot: u64,
     /// The timestamp of the tombstone.
     pub(super) timestamp: u64,
-}
-
-/// What has left an index. Dropping it frees it.
-pub enum Unlinked {
-    Tuple(DeadTuple),
-    Array(Replaced),
-    /// A node of a tree, or the content of one.
-    Node(Box<dyn Send>),
 }
 
 /// A worker's garbage.

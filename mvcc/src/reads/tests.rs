@@ -1,8 +1,9 @@
 //! Reading without a timestamp for as long as possible, and at one.
 
 use super::*;
+use crate::core::TableCore;
 use crate::protected::Protected;
-use crate::table::{AnyTable, Lookup, TableCore};
+use crate::table::{AnyTable, Lookup};
 use crate::{Database, Table};
 
 struct Subject {

@@ -3,9 +3,10 @@
 use super::entry::Entry;
 use super::write::{Duplicate, Maintain, Maintained};
 use super::{Index, IndexCore, IndexKey, UniqueIndex};
+use crate::core::TableError;
 use crate::database::{Database, Name};
 use crate::sync::bug;
-use crate::table::{AnyTable, OrderedTable, TableError};
+use crate::table::{AnyTable, OrderedTable};
 use crate::timestamp::Timestamp;
 use std::any::Any;
 use std::fmt;
@@ -190,9 +191,7 @@ impl Database {
             built,
         });
         let shared = &self.inner().shared;
-        table
-            .core()
-            .add_index(Maintained::new(core.clone()), shared);
+        Maintained::new(core.clone()).add_to(table.core(), shared);
         Ok(Index {
             core,
             table: table.clone(),
@@ -242,7 +241,7 @@ impl Database {
             is_declared?;
             database.fill_declared(&table, &core)?;
             let shared = &database.inner().shared;
-            table.core().add_index(Maintained::new(core), shared);
+            Maintained::new(core).add_to(table.core(), shared);
             Ok(())
         };
         (index, Box::new(fill))
@@ -339,7 +338,7 @@ fn sorted<K, V, I: IndexKey, X: IntoIterator<Item = I>>(
 }
 
 fn find<T: AnyTable>(table: &T, name: &str) -> Option<Arc<dyn Maintain<T::Key, T::Value>>> {
-    let indexes = table.core().indexes::<T::Key, T::Value>();
+    let indexes = Maintained::<T::Key, T::Value>::first_of(table.core());
     let mut all = indexes.into_iter().flat_map(Maintained::all);
     let found = all.find(|one| one.index.name() == name);
     found.map(|one| one.index.clone())

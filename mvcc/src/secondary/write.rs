@@ -2,10 +2,12 @@
 
 use super::entry::{Entry, bounds_of};
 use super::{IndexCore, IndexKey};
+use crate::core::TableCore;
 use crate::protected::Internal;
 use crate::read::Read;
+use crate::shared::Shared;
 use crate::sync::bug;
-use crate::table::{AnyTable, Lookup, TableCore};
+use crate::table::{AnyTable, Lookup};
 use crate::transaction::Transaction;
 use crate::writes::Mark;
 use std::any::Any;
@@ -74,13 +76,28 @@ pub(crate) struct Maintained<K, V> {
     next: OnceLock<Box<Self>>,
 }
 
-impl<K, V> Maintained<K, V> {
+impl<K: 'static, V: 'static> Maintained<K, V> {
+    /// The first of the indexes of a table with these types.
+    pub(super) fn first_of(table: &TableCore) -> Option<&Self> {
+        let first = table.indexes.get()?;
+        Some(first.downcast_ref().expect("the table's types"))
+    }
+
+    /// Adds it to its table's, of which all who begin from now on know. For those inside the gate.
+    pub(super) fn add_to(self, table: &TableCore, shared: &Shared) {
+        match Self::first_of(table) {
+            None => drop(table.indexes.set(Box::new(self))),
+            Some(first) => first.append(self),
+        }
+        shared.add_index(|catalog| *table.indexed_at.lock() = Some(catalog));
+    }
+
     pub(super) fn new(index: Arc<dyn Maintain<K, V>>) -> Self {
         let next = OnceLock::new();
         Self { index, next }
     }
 
-    pub(crate) fn append(&self, index: Self) {
+    fn append(&self, index: Self) {
         let last = self.all().last();
         let added = last.map(|last| last.next.set(Box::new(index)));
         assert!(
@@ -248,7 +265,7 @@ impl Transaction<'_> {
             return Ok(true);
         }
         // SAFETY: a tuple of the table whose value we have read: it stays as long as we live.
-        let key = unsafe { crate::table::key_of::<T::Key>(tuple) };
+        let key = unsafe { crate::tuple::key_of::<T::Key>(tuple) };
         self.all_or_nothing(|| {
             self.maintain(
                 table,
@@ -275,7 +292,7 @@ impl Transaction<'_> {
             return;
         };
         // SAFETY: as above.
-        let key = unsafe { crate::table::key_of::<T::Key>(tuple) };
+        let key = unsafe { crate::tuple::key_of::<T::Key>(tuple) };
         let removed: Result<(), Duplicate> = self.all_or_nothing(|| {
             self.maintain(table, key, Some(value), None)?;
             Ok(self.overwrite(table, tuple, None))
@@ -305,7 +322,7 @@ impl Transaction<'_> {
         old: Option<&T::Value>,
         new: Option<&T::Value>,
     ) -> Result<(), Duplicate> {
-        let indexes = table.core().indexes::<T::Key, T::Value>();
+        let indexes = Maintained::<T::Key, T::Value>::first_of(table.core());
         let mut all = indexes.into_iter().flat_map(Maintained::all);
         let (core, rows) = (table.core(), || self.iter(table).collect());
         all.try_for_each(|one| one.index.replace(self, core, &rows, key, old, new))

@@ -142,7 +142,7 @@ impl<K> Content<K> {
             unsafe { (*self.keys[at].get()).assume_init_ref() }
         } else {
             // SAFETY: a tuple of the table, which whoever uses this content is protected from losing.
-            unsafe { crate::table::key_of(self.tuple(at)) }
+            unsafe { crate::tuple::key_of(self.tuple(at)) }
         }
     }
 
@@ -196,7 +196,7 @@ impl<K> Content<K> {
             let tuples = unsafe { std::slice::from_raw_parts(self.tuples().as_ptr(), len) };
             tuples.binary_search_by(|&tuple| {
                 // SAFETY: as in `key`.
-                order(unsafe { crate::table::key_of(tuple) })
+                order(unsafe { crate::tuple::key_of(tuple) })
             })
         }
     }

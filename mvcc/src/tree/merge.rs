@@ -2,8 +2,8 @@
 
 use super::content::Content;
 use super::{CAPACITY, Node, Tree, TreeKey};
-use crate::garbage::Unlinked;
 use crate::protected::Protected;
+use crate::unlinked::Unlinked;
 use std::ptr::NonNull;
 
 /// A node with at most this many entries is small.

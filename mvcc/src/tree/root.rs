@@ -14,9 +14,9 @@
 
 use super::content::Content;
 use super::{Node, Split, Tree, TreeKey};
-use crate::garbage::Unlinked;
 use crate::protected::Protected;
 use crate::sync::Ordering;
+use crate::unlinked::Unlinked;
 use std::ptr::NonNull;
 
 impl<K: TreeKey> Tree<K> {

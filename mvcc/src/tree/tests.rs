@@ -1,7 +1,6 @@
 use super::walk::side_of;
 use super::*;
-use crate::table::key_of;
-use crate::tuple::KeyedTuple;
+use crate::tuple::{KeyedTuple, key_of};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 use std::fmt::Debug;

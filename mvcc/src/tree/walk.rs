@@ -4,11 +4,19 @@ use super::content::Content;
 use super::{Node, Tree, TreeKey};
 use crate::prefetch::{prefetch, prefetch_tuple};
 use crate::protected::Protected;
-use crate::range::Direction;
 use crate::sync::{AtomicPtr, AtomicUsize, Ordering, Wait, bug};
 use crate::tuple::Tuple;
 use std::cmp::Ordering as Order;
 use std::ptr::NonNull;
+
+/// From which end a range is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// From the smallest key on.
+    Up,
+    /// From the largest key on.
+    Down,
+}
 
 /// Part of a leaf that was walked through, entries `from..to`. Without types, so that a commit can look at it.
 ///
