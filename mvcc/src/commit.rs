@@ -172,7 +172,7 @@ impl Footprint {
         announce: &impl Announce,
         protected: Protected<'_>,
     ) -> Result<u64, Lost> {
-        let too_early = bug!("clock-before-locks").then(|| shared.clock.now());
+        let too_early = bug!("clock-before-locks").then(|| shared.memory.clock.now());
         let seen_open = bug!("gate-before-locks") && !shared.is_closed_to_commits();
         lock(self.writes.sort())?;
         if !inside && !bug!("gate-ignored") && !seen_open && shared.is_closed_to_commits() {
@@ -185,7 +185,7 @@ impl Footprint {
         // read it before, and is right not to see this commit.
         let checked_early = bug!("validation-before-clock")
             && self.validate(u64::MAX, Locks::Ours, protected).is_ok();
-        let timestamp = too_early.unwrap_or_else(|| shared.clock.now());
+        let timestamp = too_early.unwrap_or_else(|| shared.memory.clock.now());
         let validated = if checked_early || self.has_read_nothing() || bug!("no-validation") {
             Ok(())
         } else {

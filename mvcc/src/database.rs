@@ -7,6 +7,7 @@ use crate::garbage;
 use crate::index::HashIndex;
 use crate::limited::LimitedSnapshot;
 use crate::local::Local;
+use crate::retired::Retired;
 use crate::retry::{Exhausted, RetryPolicy, RunError};
 use crate::shared::Shared;
 use crate::snapshot::Snapshot;
@@ -483,7 +484,7 @@ impl Database {
     /// println!("transactions are ordered by the clock {}", mvcc::Database::new().clock().kind());
     /// ```
     pub fn clock(&self) -> Clock {
-        self.inner.shared.clock.clone()
+        self.inner.shared.memory.clock.clone()
     }
 }
 
@@ -495,7 +496,7 @@ fn refuse_unlogged(exhausted: &Exhausted) -> ! {
 impl fmt::Debug for Database {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Database")
-            .field("clock", &self.inner.shared.clock.kind())
+            .field("clock", &self.inner.shared.memory.clock.kind())
             .field("stats", &self.stats())
             .finish_non_exhaustive()
     }
@@ -525,15 +526,15 @@ impl Drop for Inner {
     fn drop(&mut self) {
         let local = self.local();
         let (mut versions, mut unlinked) = (Vec::new(), Vec::new());
-        for worker in self.shared.workers() {
+        for worker in self.shared.memory.workers() {
             let (retired, left) = worker.garbage.lock().drain();
-            versions.extend(retired.into_iter().map(garbage::Retired::into_version));
+            versions.extend(retired.into_iter().map(Retired::into_version));
             unlinked.extend(left);
             worker.pool.clear();
         }
         self.shared.closed.store(true, Ordering::Relaxed);
         garbage::flush(&local);
-        self.shared.spare.clear();
+        self.shared.memory.spare.clear();
         drop(local);
         Local::forget(self.id);
         let tables = std::mem::take(&mut *self.tables.lock());

@@ -1,6 +1,6 @@
 //! Garbage: superseded versions on their way to being freed, and tuples on their way out of their index.
 //!
-//! Every superseded version belongs to exactly one [`Retired`] entry, that of the commit which superseded it; the newest
+//! Every superseded version belongs to exactly one [`Retired`](crate::retired::Retired) entry, that of the commit which superseded it; the newest
 //! version belongs to its tuple. Three fates:
 //!
 //! - The successor is below the watermark: every walk along the chain ends at the successor or above it, now and later, so nobody reaches
@@ -13,30 +13,23 @@
 //! before it was unlinked, and then for the epoch, since those whose slot is fixed pin instead.
 
 mod removal;
-mod retired;
 mod work;
 
+use crate::horizon::Horizon;
 use crate::local::Local;
-use crate::shared::{Horizon, Shared, Worker};
-use crate::sync::{Mutex, Ordering, SCHEDULED, SMALL, Wait, counter, fence, held, pause};
+use crate::memory::{Memory, Worker};
+use crate::panicked::Panicked;
+use crate::retired::Effort;
+use crate::sync::{Ordering, SCHEDULED, SMALL, Wait, fence, pause};
 use crate::unlinked::Unlinked;
 use crossbeam_epoch::Guard;
-use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr::NonNull;
 use std::time::Duration;
 
 use work::Work;
 
-pub(crate) use retired::{Effort, Garbage, Retired};
-pub(crate) use work::Lists;
-
-/// A collection scans every slot: it should find this many entries to pay for that.
-const BATCH: usize = if SMALL { 2 } else { 32 };
 /// Things that left an index and are freed in one step.
 const TOGETHER: usize = if SMALL { 2 } else { 64 };
-/// Entries that wait in the queue before those between two snapshots are unlinked, which looks at their tuples.
-const PATIENCE: usize = if SMALL { 4 } else { 64 };
 /// How long a commit pauses at most for so many bytes that have piled up. Until it wakes up again, its processor is another thread's.
 const PAUSE: Duration = Duration::from_micros(500);
 /// And for however many.
@@ -81,60 +74,17 @@ pub(crate) fn collect(local: &Local, worker: &Worker, horizon: &Horizon, effort:
     // Many at a time: the epoch runs so many functions at a time, whatever they free, and a transaction may have left more things.
     while !unlinked.is_empty() {
         let some = unlinked.split_off(unlinked.len().saturating_sub(TOGETHER));
-        let panicked = local.shared().panicked.clone();
-        defer(local.shared(), &guard, some.len(), move || {
+        let panicked = local.memory().panicked.clone();
+        defer(local.memory(), &guard, some.len(), move || {
             free_all(some, &panicked);
         });
     }
 }
 
-/// A panic of user code that the epoch has run: it goes on once the epoch is through, for what that was about to run
-/// besides would be lost. Of several, the first.
-#[derive(Default)]
-pub(crate) struct Panicked {
-    payload: Mutex<Option<Box<dyn Any + Send>>>,
-    /// How many there were. Who looks here first takes no lock that others take.
-    count: counter::AtomicUsize,
-}
-
 /// Frees what left an index, all of it, also if the drop of a user's key panics.
 fn free_all(unlinked: Vec<Unlinked>, panicked: &Panicked) {
     for each in unlinked {
-        caught(panicked, || drop(each));
-    }
-}
-
-/// Runs something for the epoch that may panic.
-fn caught(panicked: &Panicked, run: impl FnOnce()) {
-    held::nothing();
-    let Err(payload) = catch_unwind(AssertUnwindSafe(run)) else {
-        return;
-    };
-    panicked.count.fetch_add(1, Ordering::Relaxed);
-    let mut first = panicked.payload.lock();
-    if first.is_none() {
-        *first = Some(payload);
-        return;
-    }
-    drop(first);
-    // Without the lock: a payload is the user's, and dropping it may run anything (I8).
-    if let Err(another) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
-        // It may be of the same kind.
-        std::mem::forget(another);
-    }
-}
-
-/// Goes on with a panic that the epoch has been spared.
-fn go_on_panicking(shared: &Shared) {
-    // Relaxed: what this thread has run it sees, and another's next collection comes by here again.
-    if shared.panicked.count.load(Ordering::Relaxed) == 0 {
-        return;
-    }
-    shared.panicked.count.store(0, Ordering::Relaxed);
-    let payload = shared.panicked.payload.lock().take();
-    // One at a time: a second panic would be the end.
-    if let Some(payload) = payload.filter(|_| !std::thread::panicking()) {
-        resume_unwind(payload);
+        panicked.caught(|| drop(each));
     }
 }
 
@@ -145,7 +95,7 @@ fn go_on_panicking(shared: &Shared) {
 /// came first, and its search of the index, after its fence, saw the index without this.
 pub(crate) fn unlinked(local: &Local, unlinked: Unlinked) {
     fence(Ordering::SeqCst);
-    let at = local.shared().recent();
+    let at = local.memory().recent();
     let mut garbage = local.worker().garbage.lock();
     garbage.add_unlinked(at, unlinked);
     local.set_due(garbage.is_due());
@@ -155,9 +105,9 @@ pub(crate) fn unlinked(local: &Local, unlinked: Unlinked) {
 /// unwinds as a rule, and which anybody comes by who produces such garbage again.
 #[cold]
 pub(crate) fn collect_left(local: &Local) {
-    let shared = local.shared();
+    let memory = local.memory();
     // Where nobody commits, nobody else moves the coarse clock on.
-    shared.advance(shared.clock.now(), shared.clock.coarse_step());
+    memory.advance(memory.clock.now(), memory.clock.coarse_step());
     collect_some(local);
 }
 
@@ -166,16 +116,16 @@ pub(crate) fn collect_left(local: &Local) {
 pub(crate) fn collect_some(local: &Local) {
     // First: it may run code that begins transactions.
     local.set_due(false);
-    let horizon = Horizon::scan(local.shared());
+    let horizon = local.memory().horizon();
     collect(local, local.worker(), &horizon, Effort::Some);
-    if let Some(neighbour) = local.shared().neighbour() {
+    if let Some(neighbour) = local.memory().neighbour() {
         collect(local, &neighbour, &horizon, Effort::Some);
     }
-    local.shared().spare.ebb();
-    let deferred = local.shared().deferred.load(Ordering::Relaxed);
+    local.memory().spare.ebb();
+    let deferred = local.memory().deferred.load(Ordering::Relaxed);
     if deferred > 0 {
         local.pin().flush();
-        go_on_panicking(local.shared());
+        local.memory().panicked.go_on();
     }
     // A few milliseconds of commits wait for a transaction that is open, or for a thread that is pinned: as a rule, that has been preempted. A processor that
     // has nothing to do fetches it. Should it be a long transaction on purpose, the pauses take a small part of the time in which so much was written, for there is
@@ -188,39 +138,39 @@ pub(crate) fn collect_some(local: &Local) {
 
 /// Collects everybody's garbage, all that is garbage now.
 pub(crate) fn collect_all(local: &Local) {
-    let shared = local.shared();
+    let memory = local.memory();
     // The first round unlinks versions; the second one tuples that another worker had them of; those can go when the coarse clock has moved on.
     for _ in 0..3 {
-        shared.advance(shared.clock.now(), 0);
-        let horizon = Horizon::scan(shared);
-        for worker in shared.workers() {
+        memory.advance(memory.clock.now(), 0);
+        let horizon = memory.horizon();
+        for worker in memory.workers() {
             collect(local, &worker, &horizon, Effort::All);
         }
     }
     flush(local);
     settle(local);
     local.free_spares();
-    for worker in shared.workers() {
+    for worker in memory.workers() {
         worker.pool.clear();
         worker.garbage.lock().shrink();
     }
-    shared.spare.clear();
-    go_on_panicking(shared);
+    memory.spare.clear();
+    memory.panicked.go_on();
 }
 
 /// Frees what waits for the epoch, as far as nobody is pinned.
 pub(crate) fn flush(local: &Local) {
-    let shared = local.shared();
+    let memory = local.memory();
     // Each flush moves the epoch on by one and runs a few bags; nothing moves while some other guard stays pinned. Guards are held for a way through an
     // index only, but a thread may have been preempted there, or at its end: give it the time to go on.
     let mut wait = Wait::new();
     loop {
-        let before = shared.deferred.load(Ordering::Relaxed);
+        let before = memory.deferred.load(Ordering::Relaxed);
         if before == 0 {
             return;
         }
         local.pin().flush();
-        if shared.deferred.load(Ordering::Relaxed) < before {
+        if memory.deferred.load(Ordering::Relaxed) < before {
             wait = Wait::new();
         } else {
             match wait.turn() {
@@ -245,9 +195,9 @@ fn settle(local: &Local) {
 }
 
 /// Runs `free`, which frees so many, once everyone who is pinned now no longer is.
-fn defer(shared: &Shared, guard: &Guard, count: usize, free: impl FnOnce() + 'static) {
-    let deferred = NonNull::from(&shared.deferred);
-    shared.deferred.fetch_add(count, Ordering::Relaxed);
+fn defer(memory: &Memory, guard: &Guard, count: usize, free: impl FnOnce() + 'static) {
+    let deferred = NonNull::from(&memory.deferred);
+    memory.deferred.fetch_add(count, Ordering::Relaxed);
     // SAFETY: `free` frees what nobody who pins later can reach, and may run on any thread since keys and values are
     // `Send`. The counter is there as long as the collector, which is in the same `Shared`, runs anything.
     unsafe {

@@ -98,14 +98,17 @@ pub mod durable;
 mod expiry;
 mod feed;
 mod garbage;
+mod horizon;
 mod index;
 mod limited;
 mod local;
+mod memory;
 #[cfg(feature = "metrics")]
 mod metrics;
 #[cfg(mvcc_loom)]
 #[doc(hidden)]
 pub mod models;
+mod panicked;
 mod peek;
 mod prefetch;
 mod protected;
@@ -114,6 +117,7 @@ mod read;
 mod reads;
 mod recycled;
 mod reserve;
+mod retired;
 mod retry;
 mod savepoint;
 mod secondary;

@@ -84,7 +84,7 @@ impl LimitedSnapshot {
     pub(crate) fn new(database: &Database) -> Self {
         let snapshot = Snapshot::new(database);
         let state = Arc::new(State::new(snapshot.slot()));
-        database.inner().shared.limited.add(&state);
+        database.inner().shared.memory.limited.add(&state);
         Self { snapshot, state }
     }
 
@@ -134,7 +134,7 @@ impl LimitedSnapshot {
     }
 
     fn limited(&self) -> &LimitedSnapshots {
-        &self.snapshot.inner().shared.limited
+        &self.snapshot.inner().shared.memory.limited
     }
 }
 

@@ -2,11 +2,12 @@
 //! of collected versions.
 
 use crate::commit::Footprint;
-use crate::garbage::Lists;
+use crate::memory::{Memory, Worker};
 use crate::range::Ranges;
 use crate::recycled::Recycled;
 use crate::reserve::{Place, Reserved};
-use crate::shared::{self, Shared, Worker};
+use crate::retired::Lists;
+use crate::shared::{self, Shared};
 use crate::slots::{Bound, SlotRef};
 use crate::sync::{Arc, Ordering, bug, fence, freed, held, ordering, thread_local};
 use crate::version::{ValueVersion, Version};
@@ -218,14 +219,14 @@ impl Local {
     }
 
     fn new(database: u64, shared: &Arc<Shared>) -> Self {
-        let worker = shared.join();
+        let worker = shared.memory.join();
         // From a thread that has ended.
         let is_due = worker.garbage.lock().is_due();
         Self {
             database,
-            handle: shared.collector.register(),
+            handle: shared.memory.collector.register(),
             worker,
-            slot: shared.slots.acquire(),
+            slot: shared.memory.slots.acquire(),
             spare_slot: Cell::new(None),
             spare_footprint: Cell::default(),
             #[cfg(feature = "durable")]
@@ -251,6 +252,11 @@ impl Local {
     #[inline]
     pub(crate) fn shared(&self) -> &Shared {
         &self.shared
+    }
+
+    #[inline]
+    pub(crate) fn memory(&self) -> &Memory {
+        &self.shared.memory
     }
 
     pub(crate) fn worker(&self) -> &Worker {
@@ -343,9 +349,10 @@ impl Local {
             self.another_slot()
         };
         self.shared
+            .memory
             .slots
-            .set_before_fence(slot, self.shared.recent());
-        // The announcement is ordered before all reads. Partners: the fences in `Horizon::scan` and in `garbage::unlinked`.
+            .set_before_fence(slot, self.shared.memory.recent());
+        // The announcement is ordered before all reads. Partners: the fences in `Memory::horizon` and in `garbage::unlinked`.
         fence(ordering!(SeqCst, begin_fence));
         slot
     }
@@ -354,13 +361,13 @@ impl Local {
     #[cold]
     fn another_slot(&self) -> SlotRef {
         let spare = self.spare_slot.take();
-        spare.unwrap_or_else(|| self.shared.slots.acquire())
+        spare.unwrap_or_else(|| self.shared.memory.slots.acquire())
     }
 
     /// Ends what `begin` announced.
     #[inline]
     pub(crate) fn end(&self, slot: SlotRef) {
-        self.shared.slots.set_released(slot, Bound::Idle);
+        self.shared.memory.slots.set_released(slot, Bound::Idle);
         if slot != self.slot {
             self.keep_slot(slot);
         }
@@ -370,7 +377,7 @@ impl Local {
     #[cold]
     fn keep_slot(&self, slot: SlotRef) {
         if let Some(slot) = self.spare_slot.replace(Some(slot)) {
-            self.shared.slots.release(slot);
+            self.shared.memory.slots.release(slot);
         }
     }
 
@@ -449,9 +456,9 @@ impl Drop for Local {
         // First: what follows may run code that asks for a state.
         self.leave_ending();
         // Whoever uses them keeps this alive.
-        self.shared.slots.release(self.slot);
+        self.shared.memory.slots.release(self.slot);
         if let Some(slot) = self.spare_slot.take() {
-            self.shared.slots.release(slot);
+            self.shared.memory.slots.release(slot);
         }
         // Of transactions that were forgotten.
         for (_, place) in self.reserved.take() {
@@ -460,6 +467,6 @@ impl Drop for Local {
         self.worker.pool.clear();
         // Its lists are handed on with what still waits in them, but without the room that they once needed.
         self.worker.garbage.lock().shrink();
-        self.shared.leave(self.worker.clone());
+        self.shared.memory.leave(self.worker.clone());
     }
 }

@@ -5,10 +5,11 @@
 
 use crate::clock::{Clock, ClockChoice};
 use crate::expiry::LimitedSnapshots;
+use crate::horizon::Horizon;
 use crate::index::{Hash, HashIndex};
 use crate::local::Local;
 use crate::protected::Protected;
-use crate::shared::{Horizon, Shared};
+use crate::shared::Shared;
 use crate::sync::{self, Arc, Mutex, freed};
 use crate::tuple::{KeyedTuple, Tuple, Word};
 use crate::version::{ValueVersion, Version};
@@ -182,7 +183,7 @@ impl Superseded {
 /// Commits, and returns what that supersedes.
 fn commit(shared: &Shared, tuple: &Tuple) -> Superseded {
     let locked = tuple.lock(u32::MAX).ok().expect("nobody removes it");
-    let timestamp = shared.clock.now();
+    let timestamp = shared.memory.clock.now();
     publish(tuple, locked, timestamp);
     let newest = NonNull::new(locked.newest());
     Superseded(newest.expect("it had a version"), timestamp)
@@ -205,9 +206,9 @@ pub fn slot_against_own_scan() {
     let committing = shared.clone();
     let writer = thread::spawn(move || {
         let superseded = commit(&committing, tuple);
-        superseded.collect(&Horizon::scan(&committing));
+        superseded.collect(&Memory::horizon(&committing));
     });
-    shared.advance(shared.clock.now(), 0);
+    shared.memory.advance(shared.memory.clock.now(), 0);
     join([reader, writer]);
 }
 
@@ -222,7 +223,7 @@ pub fn slot_against_another_scan() {
         let Superseded(_, timestamp) = commit(&committing, tuple);
         committing.advance(timestamp, 0);
     });
-    let horizon = Horizon::scan(&shared);
+    let horizon = shared.memory.horizon();
     let superseded: Option<Superseded> = retired.lock().take();
     if let Some(superseded) = superseded {
         superseded.collect(&horizon);

@@ -5,7 +5,7 @@ use crate::database::Database;
 #[cfg(feature = "durable")]
 use crate::durable::{self, WhenFull};
 use crate::local::Local;
-use crate::shared::Worker;
+use crate::memory::Worker;
 use crate::sync::{SMALL, back_off, pause};
 use crate::trace;
 use crate::transaction::Transaction;

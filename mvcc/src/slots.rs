@@ -163,7 +163,7 @@ impl Slots {
         // SAFETY: see the type.
         #[cfg(debug_assertions)]
         unsafe { slot.0.as_ref() }.note_caller();
-        // Relaxed: the caller's fence orders it before its reads; partner: the fence in `Horizon::scan`.
+        // Relaxed: the caller's fence orders it before its reads; partner: the fence in `Memory::horizon`.
         slot.word()
             .store(Bound::Open(lower).encode(), Ordering::Relaxed);
     }

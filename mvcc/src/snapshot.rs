@@ -39,16 +39,17 @@ impl Snapshot {
     #[cfg_attr(debug_assertions, track_caller)]
     pub(crate) fn new(database: &Database) -> Self {
         let inner = database.inner();
-        let slot = inner.shared.slots.acquire();
-        let lower = inner.shared.recent();
+        let slot = inner.shared.memory.slots.acquire();
+        let lower = inner.shared.memory.recent();
         if !bug!("snapshot-unannounced") {
-            inner.shared.slots.set_before_fence(slot, lower);
+            inner.shared.memory.slots.set_before_fence(slot, lower);
         }
-        // Partner: the fence in `Horizon::scan`.
+        // Partner: the fence in `Memory::horizon`.
         fence(Ordering::SeqCst);
-        let timestamp = inner.shared.clock.now();
+        let timestamp = inner.shared.memory.clock.now();
         inner
             .shared
+            .memory
             .slots
             .set_released(slot, slots::Bound::Fixed(timestamp));
         Self {
@@ -180,7 +181,7 @@ impl RangeReader for Snapshot {
 
 impl Drop for Snapshot {
     fn drop(&mut self) {
-        self.inner().shared.slots.release(self.slot);
+        self.inner().shared.memory.slots.release(self.slot);
     }
 }
 
@@ -197,7 +198,7 @@ mod tests {
     use super::*;
 
     fn fixed(db: &Database) -> Vec<u64> {
-        let bounds = db.inner().shared.slots.bounds();
+        let bounds = db.inner().shared.memory.slots.bounds();
         let mut fixed: Vec<_> = bounds
             .map(|bound| match bound {
                 slots::Bound::Fixed(timestamp) => timestamp,

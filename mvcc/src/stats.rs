@@ -22,6 +22,7 @@ impl Database {
     pub fn stats(&self) -> Stats {
         let shared = &self.inner().shared;
         let live = shared
+            .memory
             .slots
             .live()
             .filter_map(|(bound, opened_at)| match bound {
@@ -30,21 +31,21 @@ impl Database {
             });
         let live: Vec<_> = live.collect();
         let oldest = live.iter().min_by_key(|(timestamp, _)| *timestamp);
-        let now = shared.clock.now();
+        let now = shared.memory.clock.now();
         let mut stats = Stats {
             live_snapshots: live.len() as u64,
             oldest_snapshot: oldest.map(|&(timestamp, opened_at)| OldestSnapshot {
                 timestamp: Timestamp::new(timestamp),
-                age: shared.age(timestamp, now),
+                age: shared.memory.age(timestamp, now),
                 opened_at,
             }),
-            expired_snapshots: shared.limited.expired(),
-            retired: shared.deferred.load(Ordering::Relaxed) as u64,
-            watermark_age: shared.age(shared.watermark(), now),
+            expired_snapshots: shared.memory.limited.expired(),
+            retired: shared.memory.deferred.load(Ordering::Relaxed) as u64,
+            watermark_age: shared.memory.age(shared.memory.watermark(), now),
             ..Stats::default()
         };
         let (mut versions, mut tuples, mut bytes) = (0, 0, 0);
-        for worker in shared.workers() {
+        for worker in shared.memory.workers() {
             stats.commits += worker.commits.load(Ordering::Relaxed);
             stats.conflicts += worker.conflicts.load(Ordering::Relaxed);
             stats.retries += worker.retries.load(Ordering::Relaxed);

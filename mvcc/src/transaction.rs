@@ -11,6 +11,7 @@ use crate::feed::Announcement;
 use crate::garbage;
 use crate::index::WARM;
 use crate::local::Local;
+use crate::memory::Worker;
 use crate::protected::{Internal, Protected};
 use crate::range::{RangeRead, Ranges, Row, Rows, last_key, walk};
 use crate::read::{self, RangeReader, RowReader};
@@ -18,7 +19,6 @@ use crate::reads::{Seen, read_at};
 use crate::reserve;
 use crate::savepoint::Savepoint;
 use crate::secondary::Duplicate;
-use crate::shared::Worker;
 use crate::slots::SlotRef;
 use crate::sync::{bug, counter};
 use crate::table::{AnyTable, Lookup};
@@ -494,7 +494,9 @@ impl<'db> Transaction<'db> {
         Worker::count(&worker.commits);
         let writes = footprint.writes.entries();
         watch.tell(timestamp, writes);
-        shared.advance(timestamp, shared.clock.coarse_step());
+        shared
+            .memory
+            .advance(timestamp, shared.memory.clock.coarse_step());
         let mut garbage = worker.garbage.lock();
         for write in writes {
             write.retire(timestamp, &mut garbage);
@@ -568,7 +570,7 @@ impl<'db> Transaction<'db> {
 
     #[cold]
     fn give_up_held(&self, writes: &[Write]) {
-        let now = self.database.shared.clock.now();
+        let now = self.database.shared.memory.clock.now();
         let mut garbage = self.local.worker().garbage.lock();
         for removal in writes.iter().filter_map(|write| write.give_up(now)) {
             garbage.retire(removal);
@@ -678,7 +680,9 @@ impl<'db> Transaction<'db> {
                 }
             } else if timestamp.is_none() {
                 // A key is absent only if it is looked up after the timestamp was taken.
-                footprint.reads.take_timestamp(&self.database.shared.clock);
+                footprint
+                    .reads
+                    .take_timestamp(&self.database.shared.memory.clock);
                 continue;
             }
             drop(footprint);
@@ -716,7 +720,7 @@ impl<'db> Transaction<'db> {
 
     /// The timestamp, taken now if there is none yet.
     pub(crate) fn fix_timestamp(&self) -> u64 {
-        let clock = &self.database.shared.clock;
+        let clock = &self.database.shared.memory.clock;
         self.footprint.borrow_mut().reads.take_timestamp(clock)
     }
 
@@ -741,7 +745,7 @@ impl<'db> Transaction<'db> {
         {
             return (footprint, Some(untimed(version.as_ptr())));
         }
-        let clock = &self.database.shared.clock;
+        let clock = &self.database.shared.memory.clock;
         // SAFETY: we are protected since the tuple was found in a table of this type; our slot is open.
         if let Some(version) = unsafe { footprint.reads.read_untimed(NonNull::from(table), tuple) }
         {
@@ -859,7 +863,9 @@ impl RowReader for Transaction<'_> {
         shard: usize,
     ) -> Vec<(&'r K, &'r V)> {
         let mut footprint = self.footprint.borrow_mut();
-        footprint.reads.take_timestamp(&self.database.shared.clock);
+        footprint
+            .reads
+            .take_timestamp(&self.database.shared.memory.clock);
         let (inserts, tuples) = table.index.hash().walk(shard, self.protected());
         footprint.scans.push(ScanRead {
             table: NonNull::from(table),

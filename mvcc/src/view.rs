@@ -295,10 +295,10 @@ impl View<'_> {
     #[cold]
     pub(crate) fn fix_timestamp(&self) -> u64 {
         let reads = self.gather();
-        let timestamp = reads.take_timestamp(&self.local.shared().clock);
+        let timestamp = reads.take_timestamp(&self.local.memory().clock);
         if self.state.get() != State::SEARCHING {
             self.state.set(State::TIMED);
-            let slots = &self.local.shared().slots;
+            let slots = &self.local.memory().slots;
             slots.set_released(self.slot, slots::Bound::Fixed(timestamp));
             reads.entries.clear();
         }

@@ -5,7 +5,7 @@ mod history;
 pub(crate) use history::Moment;
 
 use crate::core::TableCore;
-use crate::garbage::{Garbage, Retired};
+use crate::retired::{Garbage, Retired};
 use crate::sync::{SMALL, bug, freed};
 use crate::tuple::{Order, Tuple, Word, order_of};
 use crate::version::{OwnedVersion, Version};

@@ -105,7 +105,7 @@ fn a_commit_is_later_than_the_clock_before_and_earlier_than_the_clock_after() {
     let shared = &db.inner().shared;
     // A new key: nothing is superseded, which this way nobody would collect.
     let tx = writer(&db, &table, &[9]);
-    let before = shared.clock.now();
+    let before = shared.memory.clock.now();
     // SAFETY: the transaction's slot is open.
     let committed = tx
         .footprint_mut()
@@ -113,5 +113,5 @@ fn a_commit_is_later_than_the_clock_before_and_earlier_than_the_clock_after() {
     let Ok(timestamp) = committed else {
         panic!("nobody else is there")
     };
-    assert!(before < timestamp && timestamp < shared.clock.now());
+    assert!(before < timestamp && timestamp < shared.memory.clock.now());
 }

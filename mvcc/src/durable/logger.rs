@@ -184,7 +184,7 @@ impl Logger {
         let cut = bound(shared);
         taken.clear();
         let mut is_held = false;
-        for worker in shared.workers() {
+        for worker in shared.memory.workers() {
             is_held |= worker.logged.lock().take_below(cut, taken);
         }
         if let Some(room) = taken.room() {
@@ -215,7 +215,7 @@ impl Logger {
     }
 
     fn has_records(shared: &Shared) -> bool {
-        let workers = shared.workers();
+        let workers = shared.memory.workers();
         workers
             .iter()
             .any(|worker| worker.logged.lock().has_records())
@@ -229,7 +229,7 @@ impl Logger {
 
     /// The commits that are recorded and not durable yet.
     pub(super) fn pending(shared: &Shared) -> u64 {
-        let workers = shared.workers();
+        let workers = shared.memory.workers();
         workers
             .iter()
             .map(|worker| worker.logged.lock().len())
@@ -373,7 +373,7 @@ impl Logger {
     /// # Errors
     /// If it had stopped or stopped now.
     pub(super) fn close(&self, shared: &Shared) -> Result<(), Stopped> {
-        let now = shared.clock.now();
+        let now = shared.memory.clock.now();
         let drained = self.wait(shared, now);
         let mut turn = self.turn.lock();
         // Commits that came after that are written as well, but for those still under way: these are told that the log has stopped.

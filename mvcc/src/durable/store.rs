@@ -150,7 +150,7 @@ impl Store {
         transaction: impl FnMut(&Transaction<'_>) -> Result<T, E>,
     ) -> Result<T, StoreError<E>> {
         let (value, timestamp) = self.commit(transaction)?;
-        let now = || self.database().inner().shared.clock.now();
+        let now = || self.database().inner().shared.memory.clock.now();
         let waited = self.wait(timestamp.unwrap_or_else(now));
         waited.map_err(|_| match timestamp {
             Some(_) => StoreError::Unknown,
@@ -188,7 +188,7 @@ impl Store {
     ) -> Result<(T, Ticket), StoreError<E>> {
         let (value, timestamp) = self.commit(transaction)?;
         let shared = &self.database().inner().shared;
-        let timestamp = timestamp.unwrap_or_else(|| shared.clock.now());
+        let timestamp = timestamp.unwrap_or_else(|| shared.memory.clock.now());
         let logger = self.inner.logger.clone();
         logger.wake();
         Ok((value, Ticket::new(logger, shared.clone(), timestamp)))
@@ -223,7 +223,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Unknown`] if the log stops, or had.
     pub fn sync(&self) -> Result<(), StoreError> {
-        let now = self.database().inner().shared.clock.now();
+        let now = self.database().inner().shared.memory.clock.now();
         self.wait(now).map_err(|_| StoreError::Unknown)
     }
 
@@ -324,7 +324,9 @@ impl Store {
         let last = checkpointer.last();
         StoreStats {
             pending_commits,
-            lag: shared.age(logger.durable(), shared.clock.now()),
+            lag: shared
+                .memory
+                .age(logger.durable(), shared.memory.clock.now()),
             log_bytes: logger.log.bytes(),
             checkpoint: last.map(|last| CheckpointStats {
                 age: last.at.elapsed(),

@@ -2,7 +2,8 @@
 
 use crate::commit::Announce;
 use crate::core::TableCore;
-use crate::shared::{Shared, Worker};
+use crate::memory::Worker;
+use crate::shared::Shared;
 use crate::slots::{Bound, SlotRef};
 use crate::sync::{Arc, Condvar, Mutex, Ordering, ThreadId, bug, current, fence};
 use crate::tuple::{Tuple, Word};
@@ -151,7 +152,7 @@ impl Announce for Announcement<'_> {
             // SeqCst: before the clock is read. Partner: `bound`.
             self.worker
                 .announced
-                .store(self.shared.recent().max(1), Ordering::SeqCst);
+                .store(self.shared.memory.recent().max(1), Ordering::SeqCst);
         }
     }
 
@@ -171,14 +172,14 @@ impl Announce for Announcement<'_> {
 
 /// All later records have timestamps that are not below this.
 pub(crate) fn bound(shared: &Shared) -> u64 {
-    let now = shared.clock.now();
+    let now = shared.memory.clock.now();
     // The clock was read before. Partner: `Announcement::make`.
     fence(Ordering::SeqCst);
     let announced = |worker: &Worker| match worker.announced.load(Ordering::SeqCst) {
         NONE => None,
         lower => Some(lower),
     };
-    let workers = shared.workers();
+    let workers = shared.memory.workers();
     let lowest = workers.iter().filter_map(|worker| announced(worker)).min();
     lowest.map_or(now, |lowest| lowest.min(now))
 }
@@ -216,9 +217,12 @@ struct Queue {
 impl FeedCore {
     /// A feed whose slot is open from now on.
     pub(crate) fn start(shared: &Shared, capacity: usize, overflow: Overflow) -> Arc<Self> {
-        let slot = shared.slots.acquire();
-        shared.slots.set_before_fence(slot, shared.recent());
-        // Partner: the fence in `Horizon::scan`.
+        let slot = shared.memory.slots.acquire();
+        shared
+            .memory
+            .slots
+            .set_before_fence(slot, shared.memory.recent());
+        // Partner: the fence in `Memory::horizon`.
         fence(Ordering::SeqCst);
         Arc::new(Self {
             slot,
@@ -298,10 +302,10 @@ impl FeedCore {
         // Never back: an announcement may be lower than what we know already.
         queue.lower = needed.fold(bound, u64::min).max(queue.lower);
         if bug!("feed-unprotected") {
-            queue.lower = shared.clock.now();
+            queue.lower = shared.memory.clock.now();
         }
         let bound = Bound::Open(queue.lower);
-        shared.slots.set_released(self.slot, bound);
+        shared.memory.slots.set_released(self.slot, bound);
     }
 
     fn wake_receiver(&self) {
@@ -332,7 +336,7 @@ impl FeedCore {
         queue.records.clear();
         self.taken.notify_all();
         drop(queue);
-        shared.slots.release(self.slot);
+        shared.memory.slots.release(self.slot);
     }
 }
 

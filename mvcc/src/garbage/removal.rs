@@ -1,10 +1,10 @@
 //! Tuples leave their index when their key has no value for anyone.
 
-use super::retired::Until;
-use super::{Retired, Work, unlinked};
+use super::{Work, unlinked};
 use crate::core::Removal;
+use crate::memory::StillWatermark;
 use crate::protected::Protected;
-use crate::shared::StillWatermark;
+use crate::retired::{Retired, Until};
 use crate::sync::{Wait, bug};
 use crate::tuple::Word;
 use crate::unlinked::Unlinked;
@@ -90,7 +90,7 @@ impl Work<'_> {
         let mut turns = Wait::new();
         let (word, replaced) = loop {
             // In this order, as everywhere.
-            let still = self.local.shared().hold_watermark();
+            let still = self.local.memory().hold_watermark();
             let Ok(word) = tuple.lock(u32::MAX) else {
                 unreachable!("nobody else removes the tuple")
             };

@@ -1,8 +1,10 @@
 //! A collection at work.
 
-use super::{Retired, caught, defer};
+use super::defer;
+use crate::horizon::Horizon;
 use crate::local::Local;
-use crate::shared::{Horizon, Worker};
+use crate::memory::Worker;
+use crate::retired::{Lists, Retired};
 use crate::sync::{Ordering, SMALL, bug};
 use crate::tuple::Tuple;
 use crate::version::{OwnedVersion, Version};
@@ -11,35 +13,6 @@ use std::ptr::NonNull;
 
 /// Entries that are unlinked at once, which nobody else can do meanwhile: a millisecond's, or all of one tuple.
 const STRETCH: usize = if SMALL { 4 } else { 1 << 13 };
-/// Entries that the lists of a collection may have room for that are kept for the next one.
-const SPARE: usize = 128;
-
-/// Lists that a thread keeps from one collection to the next; they are so large that an allocator takes its time.
-#[derive(Default)]
-pub(crate) struct Lists {
-    /// What is still to be done. It goes back to where it came from.
-    pub(super) entries: Vec<Retired>,
-    /// Versions that nobody can reach, without their values, with their tables. Their memory can be used again at once.
-    pub(super) cleared: Vec<(usize, OwnedVersion)>,
-    /// The order in which entries are unlinked.
-    places: Vec<u128>,
-}
-
-impl Lists {
-    /// Empties them. Whether they are small enough to be kept.
-    pub(crate) fn clear(&mut self) -> bool {
-        self.entries.clear();
-        self.cleared.clear();
-        self.places.clear();
-        let room = [
-            self.entries.capacity(),
-            self.cleared.capacity(),
-            self.places.capacity(),
-        ];
-        room.into_iter().all(|room| room <= SPARE)
-    }
-}
-
 /// A collection at work. Should the drop of a user's value panic, dropping this brings everything to where it belongs.
 pub(super) struct Work<'w> {
     pub(super) local: &'w Local,
@@ -128,9 +101,9 @@ impl<'w> Work<'w> {
         // While we have this, the watermark stands still. As long as an entry's timestamp is not below it, the tuple has a version that
         // is not either, so it is not removed; and no version above the entry's is freed, for its successor is younger still. And nobody else
         // unlinks anything, so no tuple has to be locked: a commit adds to the upper end of a chain only.
-        let shared = self.local.shared();
-        let still = (!bug!("unlinkers-collide")).then(|| shared.hold_watermark());
-        let watermark = shared.watermark();
+        let memory = self.local.memory();
+        let still = (!bug!("unlinkers-collide")).then(|| memory.hold_watermark());
+        let watermark = memory.watermark();
         let is_linked = |entry: &Retired| {
             entry.version.is_some() && (entry.timestamp >= watermark || bug!("expired-is-unlinked"))
         };
@@ -189,12 +162,12 @@ impl Drop for Work<'_> {
         let (count, worker) = (passed.len(), self.local.shared_worker());
         // Then some may still have their values. They are not dropped now: a second panic would be the end.
         let panicking = std::thread::panicking();
-        let panicked = self.local.shared().panicked.clone();
+        let panicked = self.local.memory().panicked.clone();
         let recycle = move || {
             let mut passed = passed;
             if panicking {
                 for (_, version) in &mut passed {
-                    caught(&panicked, || version.clear());
+                    panicked.caught(|| version.clear());
                 }
             }
             worker.pool.put(&mut passed);
@@ -202,7 +175,7 @@ impl Drop for Work<'_> {
         if bug!("middle-recycled-at-once") {
             return recycle();
         }
-        defer(self.local.shared(), &self.local.pin(), count, recycle);
+        defer(self.local.memory(), &self.local.pin(), count, recycle);
     }
 }
 

@@ -28,7 +28,7 @@ impl Subject {
     }
 
     fn clock(&self) -> &Clock {
-        &self.db.inner().shared.clock
+        &self.db.inner().shared.memory.clock
     }
 
     /// Only while a transaction is open.

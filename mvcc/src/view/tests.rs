@@ -17,7 +17,7 @@ fn timestamp(view: &View<'_>) -> Option<u64> {
 
 /// What the only slot in use says.
 fn bound(db: &Database) -> slots::Bound {
-    let mut bounds = db.inner().shared.slots.bounds();
+    let mut bounds = db.inner().shared.memory.slots.bounds();
     let bound = bounds.next().expect("a view is open");
     assert_eq!(bounds.next(), None);
     bound

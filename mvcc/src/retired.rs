@@ -1,16 +1,21 @@
 //! A worker's garbage: lists of what waits to be collected.
 
-use super::work::Lists;
-use super::{BATCH, PATIENCE};
 use crate::core::TableCore;
+use crate::horizon::Horizon;
 use crate::prefetch::prefetch;
-use crate::shared::Horizon;
 use crate::sync::{SMALL, bug};
 use crate::tuple::{Order, Tuple};
 use crate::unlinked::Unlinked;
 use crate::version::{OwnedVersion, Version};
 use std::collections::{BTreeMap, VecDeque};
 use std::ptr::NonNull;
+
+/// A collection scans every slot: it should find this many entries to pay for that.
+const BATCH: usize = if SMALL { 2 } else { 32 };
+/// Entries that wait in the queue before those between two snapshots are unlinked, which looks at their tuples.
+const PATIENCE: usize = if SMALL { 4 } else { 64 };
+/// Entries that the lists of a collection may have room for that are kept for the next one.
+const SPARE: usize = 128;
 
 /// Entries disposed of between two times that the queue is locked.
 const PORTION: usize = 64;
@@ -48,11 +53,37 @@ unsafe impl Send for Retired {}
 
 /// What the removal of a tuple has to wait for.
 #[derive(Clone, Copy)]
-pub(super) struct Until {
+pub(crate) struct Until {
     /// A snapshot; 0 stands for some open transaction, or another collector.
-    pub(super) snapshot: u64,
+    pub(crate) snapshot: u64,
     /// The timestamp of the tombstone.
-    pub(super) timestamp: u64,
+    pub(crate) timestamp: u64,
+}
+
+/// Lists that a thread keeps from one collection to the next; they are so large that an allocator takes its time.
+#[derive(Default)]
+pub(crate) struct Lists {
+    /// What is still to be done. It goes back to where it came from.
+    pub(crate) entries: Vec<Retired>,
+    /// Versions that nobody can reach, without their values, with their tables. Their memory can be used again at once.
+    pub(crate) cleared: Vec<(usize, OwnedVersion)>,
+    /// The order in which entries are unlinked.
+    pub(crate) places: Vec<u128>,
+}
+
+impl Lists {
+    /// Empties them. Whether they are small enough to be kept.
+    pub(crate) fn clear(&mut self) -> bool {
+        self.entries.clear();
+        self.cleared.clear();
+        self.places.clear();
+        let room = [
+            self.entries.capacity(),
+            self.cleared.capacity(),
+            self.places.capacity(),
+        ];
+        room.into_iter().all(|room| room <= SPARE)
+    }
 }
 
 /// A worker's garbage.
@@ -106,12 +137,12 @@ impl Garbage {
     }
 
     /// Adds what left an index before `at`, and after all that was added before.
-    pub(super) fn add_unlinked(&mut self, at: u64, unlinked: Unlinked) {
+    pub(crate) fn add_unlinked(&mut self, at: u64, unlinked: Unlinked) {
         self.unlinked.push_back((at, unlinked));
     }
 
     /// Takes what only pinned threads can still use.
-    pub(super) fn take_unlinked(&mut self, horizon: &Horizon) -> Vec<Unlinked> {
+    pub(crate) fn take_unlinked(&mut self, horizon: &Horizon) -> Vec<Unlinked> {
         let is_closed = |at| at < horizon.open || bug!("unlinked-freed-at-once");
         let closed = self.unlinked.partition_point(|(at, _)| is_closed(*at));
         let taken = self.unlinked.drain(..closed);
@@ -125,7 +156,7 @@ impl Garbage {
     }
 
     /// Whether so much waits, beside what is deferred, that some thread seems not to go on: how many times [`PILE`].
-    pub(super) fn piles_up(&mut self, deferred: usize) -> Option<u32> {
+    pub(crate) fn piles_up(&mut self, deferred: usize) -> Option<u32> {
         let last = self.queue.back()?;
         let waiting = i64::try_from(self.queue.len() + deferred).expect("fewer than 2^63");
         // Most will be of the same kind.
@@ -133,7 +164,7 @@ impl Garbage {
     }
 
     /// Takes up to a portion of what nobody can reach any more: what is to be disposed of, and versions that are clear already.
-    pub(super) fn take_expired(&mut self, horizon: &Horizon, lists: &mut Lists) {
+    pub(crate) fn take_expired(&mut self, horizon: &Horizon, lists: &mut Lists) {
         let has_expired = |entry: &Retired| {
             entry.timestamp < horizon.watermark
                 || bug!("expired-at-watermark") && entry.timestamp == horizon.watermark
@@ -153,7 +184,7 @@ impl Garbage {
     }
 
     /// Looks again at what waits behind snapshots, and takes what none of them sees.
-    pub(super) fn take_unseen(
+    pub(crate) fn take_unseen(
         &mut self,
         horizon: &Horizon,
         effort: Effort,
@@ -198,12 +229,12 @@ impl Garbage {
     }
 
     /// Puts an entry by that is to be looked at again next time.
-    pub(super) fn put_by(&mut self, entry: Retired) {
+    pub(crate) fn put_by(&mut self, entry: Retired) {
         self.seen.entry(0).or_default().push(entry);
     }
 
     /// Puts a removal by that has to wait.
-    pub(super) fn wait(&mut self, mut entry: Retired, until: Until) {
+    pub(crate) fn wait(&mut self, mut entry: Retired, until: Until) {
         entry.timestamp = until.timestamp;
         self.seen.entry(until.snapshot).or_default().push(entry);
     }
@@ -247,17 +278,17 @@ impl Retired {
 
     /// The tuple's place in the order of locking. It takes no look at the tuple, which may be gone.
     #[cfg(not(shuttle))]
-    pub(super) fn order(&self) -> Order {
+    pub(crate) fn order(&self) -> Order {
         self.tuple.as_ptr().addr()
     }
 
     #[cfg(shuttle)]
-    pub(super) fn order(&self) -> Order {
+    pub(crate) fn order(&self) -> Order {
         self.order
     }
 
     /// To be looked at again next time.
-    pub(super) fn until_next(&self) -> Until {
+    pub(crate) fn until_next(&self) -> Until {
         Until {
             snapshot: 0,
             timestamp: self.timestamp,
@@ -289,13 +320,13 @@ impl Retired {
     }
 
     /// The size of its version, as it is counted.
-    pub(super) fn version_bytes(&self) -> i64 {
+    pub(crate) fn version_bytes(&self) -> i64 {
         // SAFETY: as above.
         unsafe { self.table.as_ref() }.versions.bytes
     }
 
     /// As [`Retired::into_version`], with the table's number.
-    pub(super) fn into_recyclable(self) -> Option<(usize, OwnedVersion)> {
+    pub(crate) fn into_recyclable(self) -> Option<(usize, OwnedVersion)> {
         // SAFETY: as above.
         let table = unsafe { self.table.as_ref() }.id;
         Some((table, self.into_version()?))

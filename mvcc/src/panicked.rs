@@ -1,0 +1,50 @@
+//! Panics of user code that the epoch runs.
+
+use crate::sync::{Mutex, Ordering, counter, held};
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+/// A panic of user code that the epoch has run: it goes on once the epoch is through, for what that was about to run
+/// besides would be lost. Of several, the first.
+#[derive(Default)]
+pub(crate) struct Panicked {
+    payload: Mutex<Option<Box<dyn Any + Send>>>,
+    /// How many there were. Who looks here first takes no lock that others take.
+    count: counter::AtomicUsize,
+}
+
+impl Panicked {
+    /// Runs something for the epoch that may panic.
+    pub(crate) fn caught(&self, run: impl FnOnce()) {
+        held::nothing();
+        let Err(payload) = catch_unwind(AssertUnwindSafe(run)) else {
+            return;
+        };
+        self.count.fetch_add(1, Ordering::Relaxed);
+        let mut first = self.payload.lock();
+        if first.is_none() {
+            *first = Some(payload);
+            return;
+        }
+        drop(first);
+        // Without the lock: a payload is the user's, and dropping it may run anything (I8).
+        if let Err(another) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+            // It may be of the same kind.
+            std::mem::forget(another);
+        }
+    }
+
+    /// Goes on with a panic that the epoch has been spared.
+    pub(crate) fn go_on(&self) {
+        // Relaxed: what this thread has run it sees, and another's next collection comes by here again.
+        if self.count.load(Ordering::Relaxed) == 0 {
+            return;
+        }
+        self.count.store(0, Ordering::Relaxed);
+        let payload = self.payload.lock().take();
+        // One at a time: a second panic would be the end.
+        if let Some(payload) = payload.filter(|_| !std::thread::panicking()) {
+            resume_unwind(payload);
+        }
+    }
+}
