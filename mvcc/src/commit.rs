@@ -5,9 +5,9 @@ use crate::cause::ConflictCause;
 use crate::clock::Clock;
 use crate::conflict::Lost;
 use crate::core::TableCore;
+use crate::evidence::{Absence, RangeRead, WalkAgain};
 use crate::index::{Hash, Inserts};
 use crate::protected::Protected;
-use crate::range::{RangeRead, WalkAgain};
 use crate::reads::{Read, Reads};
 use crate::shared::Shared;
 use crate::sync::{back_off, bug, threshold};
@@ -23,18 +23,6 @@ use std::slice;
 pub(crate) trait Announce {
     fn make(&self);
     fn retract(&self);
-}
-
-/// How a commit can tell whether a key is still absent that had no value, or not even a tuple.
-pub enum Absence {
-    /// It looks the hash up again.
-    Hash {
-        hash: Hash,
-        /// The tuples of other keys with the same hash.
-        others: Vec<NonNull<Tuple>>,
-    },
-    /// It looks at the place in the order of keys.
-    Range(RangeRead),
 }
 
 /// A key of a hashed table that was absent.

@@ -29,12 +29,12 @@ pub(crate) use queue::bound;
 pub(crate) use queue::{Announcement, FeedCore, Feeds};
 
 use crate::database::Database;
-use crate::read;
+use crate::read::AnyTable;
 use crate::snapshot::Snapshot;
 use crate::sync::Arc;
-use crate::table::AnyTable;
 use crate::timestamp::Timestamp;
 use crate::tuple::key_of;
+use crate::version::value_of;
 use queue::Record;
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -271,8 +271,8 @@ impl Committed<'_> {
             unsafe {
                 Change {
                     key: key_of(row.tuple),
-                    before: read::value_of(row.before),
-                    after: read::value_of(row.after.as_ptr()),
+                    before: value_of(row.before),
+                    after: value_of(row.after.as_ptr()),
                 }
             }
         });

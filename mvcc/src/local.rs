@@ -3,7 +3,7 @@
 
 use crate::commit::Footprint;
 use crate::memory::{Memory, Worker};
-use crate::range::Ranges;
+use crate::ranges::Ranges;
 use crate::recycled::Recycled;
 use crate::reserve::{Place, Reserved};
 use crate::retired::Lists;

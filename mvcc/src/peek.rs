@@ -2,12 +2,16 @@
 
 use crate::core::TableCore;
 use crate::protected::Internal;
-use crate::range::{RangeRows, Ranges, Row, Rows, last_key, walk};
-use crate::read::{self, RangeReader, owned_bounds};
+use crate::ranges::{Ranges, Row, Rows};
+use crate::read::{AnyTable, Lookup, RangeReader};
+use crate::reader::{self, owned_bounds};
+use crate::reads::tuple_at;
+use crate::scan::RangeRows;
 use crate::sync::bug;
-use crate::table::{AnyTable, Lookup, OrderedTable};
+use crate::table::OrderedTable;
 use crate::transaction::Transaction;
-use crate::tree::{Direction, TreeKey};
+use crate::tree::{Direction, TreeKey, last_key, walk};
+use crate::version::value_of;
 use crate::writes::Moment;
 use std::borrow::Borrow;
 use std::ops::{Bound, RangeBounds};
@@ -42,10 +46,10 @@ impl Transaction<'_> {
             && let Some(own) = self.own_write(tuple)
         {
             // SAFETY: buffered by us, of the table's type.
-            return unsafe { read::value_of(own.as_ptr()) };
+            return unsafe { value_of(own.as_ptr()) };
         }
         // SAFETY: our slot protects all timestamps that we ever have.
-        unsafe { read::get_at(table, key, self.peek_timestamp(), protected) }
+        unsafe { reader::get_at(table, key, self.peek_timestamp(), protected) }
     }
 
     /// The rows whose keys are in a range, without a promise that they are still the same at the commit; see [`peek`](Self::peek).
@@ -65,7 +69,8 @@ impl Transaction<'_> {
         Q: ToOwned<Owned: Into<K>> + ?Sized,
     {
         self.check(table.core());
-        RangeRows::new(Peek::of(self), table, owned_bounds(range))
+        // SAFETY: the table's kind and types.
+        unsafe { RangeRows::new(Peek::of(self), &table.core, owned_bounds(range)) }
     }
 
     fn peek_timestamp(&self) -> u64 {
@@ -116,9 +121,9 @@ impl RangeReader for Peek<'_> {
         Rows::new(&walked, room, last, None, |tuple| {
             match tx.own_write_as_of(tuple, moment) {
                 // SAFETY: as in `peek`.
-                Some(own) => unsafe { read::value_of::<V>(own.as_ptr()) },
+                Some(own) => unsafe { value_of::<V>(own.as_ptr()) },
                 // SAFETY: as in `peek`; the table has values `V`.
-                None => unsafe { read::tuple_at(tuple, timestamp) },
+                None => unsafe { tuple_at(tuple, timestamp) },
             }
         })
     }

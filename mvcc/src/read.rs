@@ -1,16 +1,15 @@
-//! Reading, whatever from.
+//! Reading, whatever from: what readers are to tables, and tables to readers.
 
 use crate::core::TableCore;
+use crate::evidence::Absence;
+use crate::index::Hash;
 use crate::protected::{Internal, Protected};
-use crate::range::{Ranges, Row, Rows, last_key, walk};
-use crate::reads::{Seen, read_at};
-use crate::sync::{bug, freed};
-use crate::table::{AnyTable, Lookup, OrderedTable};
+use crate::ranges::{Ranges, Row, Rows};
+use crate::table::OrderedTable;
 use crate::timestamp::Timestamp;
 use crate::tree::{Direction, TreeKey};
-use crate::tuple::{Removed, Tuple, key_of};
-use crate::version::{ValueVersion, Version};
-use crate::{Snapshot, Transaction, View};
+use crate::tuple::Tuple;
+use crate::unlinked::Unlinked;
 use std::borrow::Borrow;
 use std::ops::{Bound, RangeBounds};
 use std::ptr::NonNull;
@@ -37,7 +36,7 @@ use std::ptr::NonNull;
 /// assert_eq!(total(&db.snapshot(), &balances), 30);
 /// # Ok::<(), mvcc::TableError>(())
 /// ```
-pub trait Read: sealed::Sealed {
+pub trait Read: sealed::Reader {
     /// The value of a key.
     ///
     /// # Panics
@@ -220,313 +219,115 @@ pub trait Read: sealed::Sealed {
     fn sees_entries(&self, built: Timestamp, table: &TableCore, internal: Internal) -> bool;
 }
 
-mod sealed {
-    pub trait Sealed: super::RowReader {}
-    impl Sealed for crate::Transaction<'_> {}
-    impl Sealed for crate::View<'_> {}
-    impl Sealed for crate::Snapshot {}
-}
-
-/// The inherent methods that are the same for all three. They need `get` and `check`, and that the reader is a [`RowReader`].
-macro_rules! inherent_reads {
-    () => {
-        /// The values of many keys, in the order of the keys.
-        ///
-        /// In a [`Table`](crate::Table), the lookups of several keys wait for memory at the same time, so that keys that are not in the
-        /// processor's caches cost a fraction of what one [`get`](Self::get) after the other costs. As [`iter`](Self::iter) does, it yields what a read-write
-        /// transaction saw when the iterator was made.
-        ///
-        /// # Panics
-        /// If the table belongs to another database.
-        ///
-        /// ```
-        /// let db = mvcc::Database::new();
-        /// let names = db.table::<u32, &str>("names")?;
-        /// db.run(|tx| {
-        ///     tx.insert(&names, 1, "ann");
-        ///     Ok::<_, ()>(tx.insert(&names, 3, "bob"))
-        /// }).unwrap();
-        /// let found: Vec<_> = db.view(|view| {
-        ///     view.get_many(&names, &[1, 2, 3]).map(|name| name.copied()).collect()
-        /// });
-        /// assert_eq!(found, [Some("ann"), None, Some("bob")]);
-        /// # Ok::<(), mvcc::TableError>(())
-        /// ```
-        pub fn get_many<'r, T: Lookup<Q>, Q>(
-            &'r self,
-            table: &'r T,
-            keys: &'r [Q],
-        ) -> impl Iterator<Item = Option<&'r T::Value>> {
-            self.check(table.core());
-            let internal = $crate::protected::Internal::new();
-            let moment = self.moment(internal);
-            keys.chunks($crate::index::WARM).flat_map(move |keys| {
-                self.warm(table, keys);
-                keys.iter()
-                    .map(move |key| self.get_as_of(table, key, moment, internal))
-            })
-        }
-
-        /// Brings what a lookup of so many keys is going to read towards the processor; `WARM` of them at most.
-        fn warm<'k, T: Lookup<Q>, Q: 'k>(&self, table: &T, keys: impl IntoIterator<Item = &'k Q>) {
-            let hashes = keys
-                .into_iter()
-                .map_while(|key| table.hash(key, $crate::protected::Internal::new()));
-            let hashes: arrayvec::ArrayVec<_, { $crate::index::WARM }> = hashes.collect();
-            self.protected_for(|protected| table.core().warm(&hashes, protected));
-        }
-
-        /// Whether a key has a value.
-        ///
-        /// # Panics
-        /// If the table belongs to another database.
-        ///
-        /// ```
-        /// let db = mvcc::Database::new();
-        /// let table = db.ordered_table::<u64, &str>("t")?;
-        /// db.run(|tx| {
-        ///     tx.insert(&table, 1, "one");
-        ///     tx.insert(&table, 2, "two");
-        ///     Ok::<_, ()>(tx.insert(&table, 3, "three"))
-        /// }).unwrap();
-        /// assert!(db.view(|view| view.contains_key(&table, &1) && !view.contains_key(&table, &4)));
-        /// # Ok::<(), mvcc::TableError>(())
-        /// ```
-        pub fn contains_key<T: Lookup<Q>, Q: ?Sized>(&self, table: &T, key: &Q) -> bool {
-            self.get(table, key).is_some()
-        }
-
-        /// All keys with their values: in no particular order, or in the order of keys where the table has one.
-        ///
-        /// In a read-write transaction, what the iteration has reached is protected against changes until the commit, new keys included. It yields what the
-        /// transaction saw when the iterator was made: what the transaction writes or rolls back meanwhile neither adds rows, nor takes any away, nor changes their
-        /// values. So a loop may write to the table that it goes through.
-        ///
-        /// The rows of an ordered table can be taken from both ends, so `iter(&table).rev()` is the whole of it in descending order.
-        ///
-        /// # Panics
-        /// If the table belongs to another database.
-        ///
-        /// ```
-        /// let db = mvcc::Database::new();
-        /// let table = db.ordered_table::<u64, &str>("t")?;
-        /// db.run(|tx| {
-        ///     tx.insert(&table, 1, "one");
-        ///     tx.insert(&table, 2, "two");
-        ///     Ok::<_, ()>(tx.insert(&table, 3, "three"))
-        /// }).unwrap();
-        /// let keys = db.run(|tx| Ok::<_, ()>(tx.iter(&table).map(|(key, _)| *key).collect::<Vec<_>>()));
-        /// assert_eq!(keys, Ok(vec![1, 2, 3]));
-        /// # Ok::<(), mvcc::TableError>(())
-        /// ```
-        pub fn iter<'r, T: AnyTable>(&'r self, table: &'r T) -> T::Rows<'r, Self> {
-            self.check(table.core());
-            // It was checked just now.
-            table.rows(self, $crate::protected::Internal::new())
-        }
-
-        /// The rows whose keys are in a range, ascending; from both ends. A range whose end is below its start is empty.
-        ///
-        /// In a read-write transaction, the range is protected against changes until the commit, new keys included, as far as the iteration has
-        /// gone. It may read some rows ahead. As [`iter`](Self::iter) does, it yields what the transaction saw when the iterator was made.
-        ///
-        /// # Panics
-        /// If the table belongs to another database.
-        ///
-        /// ```
-        /// let db = mvcc::Database::new();
-        /// let table = db.ordered_table::<u64, &str>("t")?;
-        /// db.run(|tx| {
-        ///     tx.insert(&table, 1, "one");
-        ///     tx.insert(&table, 2, "two");
-        ///     Ok::<_, ()>(tx.insert(&table, 3, "three"))
-        /// }).unwrap();
-        /// let snapshot = db.snapshot();
-        /// let mut rows = snapshot.range(&table, 2..);
-        /// assert_eq!(rows.next_back(), Some((&3, &"three")));
-        /// assert_eq!(rows.next(), Some((&2, &"two")));
-        /// assert_eq!(rows.next(), None);
-        /// # Ok::<(), mvcc::TableError>(())
-        /// ```
-        pub fn range<'r, K, V, Q>(
-            &'r self,
-            table: &'r $crate::OrderedTable<K, V>,
-            range: impl std::ops::RangeBounds<Q>,
-        ) -> impl DoubleEndedIterator<Item = (&'r K, &'r V)>
-        where
-            K: std::borrow::Borrow<Q> + Ord + Clone + Send + Sync + 'static,
-            V: Send + Sync + 'static,
-            Q: ToOwned<Owned: Into<K>> + ?Sized,
-        {
-            self.check(table.core());
-            $crate::range::RangeRows::new(self, table, $crate::read::owned_bounds(range))
-        }
-
-        /// The row with the smallest key.
-        ///
-        /// # Panics
-        /// If the table belongs to another database.
-        ///
-        /// ```
-        /// let db = mvcc::Database::new();
-        /// let table = db.ordered_table::<u64, &str>("t")?;
-        /// db.run(|tx| {
-        ///     tx.insert(&table, 1, "one");
-        ///     tx.insert(&table, 2, "two");
-        ///     Ok::<_, ()>(tx.insert(&table, 3, "three"))
-        /// }).unwrap();
-        /// assert_eq!(db.snapshot().first(&table), Some((&1, &"one")));
-        /// # Ok::<(), mvcc::TableError>(())
-        /// ```
-        pub fn first<'r, K, V>(
-            &'r self,
-            table: &'r $crate::OrderedTable<K, V>,
-        ) -> Option<(&'r K, &'r V)>
-        where
-            K: Ord + Clone + Send + Sync + 'static,
-            V: Send + Sync + 'static,
-        {
-            self.range::<K, V, K>(table, ..).next()
-        }
-
-        /// The row with the largest key.
-        ///
-        /// # Panics
-        /// If the table belongs to another database.
-        ///
-        /// ```
-        /// let db = mvcc::Database::new();
-        /// let table = db.ordered_table::<u64, &str>("t")?;
-        /// db.run(|tx| {
-        ///     tx.insert(&table, 1, "one");
-        ///     tx.insert(&table, 2, "two");
-        ///     Ok::<_, ()>(tx.insert(&table, 3, "three"))
-        /// }).unwrap();
-        /// assert_eq!(db.snapshot().last(&table), Some((&3, &"three")));
-        /// # Ok::<(), mvcc::TableError>(())
-        /// ```
-        pub fn last<'r, K, V>(
-            &'r self,
-            table: &'r $crate::OrderedTable<K, V>,
-        ) -> Option<(&'r K, &'r V)>
-        where
-            K: Ord + Clone + Send + Sync + 'static,
-            V: Send + Sync + 'static,
-        {
-            self.range::<K, V, K>(table, ..).next_back()
-        }
-    };
-}
-pub(crate) use inherent_reads;
-
-/// The trait's methods through the inherent ones of the same names.
-macro_rules! impl_read {
-    ($reader:ty) => {
-        impl Read for $reader {
-            #[inline]
-            fn get<'r, T: Lookup<Q>, Q: ?Sized>(
-                &'r self,
-                table: &T,
-                key: &Q,
-            ) -> Option<&'r T::Value> {
-                self.get(table, key)
-            }
-
-            fn get_many<'r, T: Lookup<Q>, Q>(
-                &'r self,
-                table: &'r T,
-                keys: &'r [Q],
-            ) -> impl Iterator<Item = Option<&'r T::Value>> {
-                self.get_many(table, keys)
-            }
-
-            fn iter<'r, T: AnyTable>(&'r self, table: &'r T) -> T::Rows<'r, Self> {
-                self.iter(table)
-            }
-
-            fn range<'r, K, V, Q>(
-                &'r self,
-                table: &'r OrderedTable<K, V>,
-                range: impl RangeBounds<Q>,
-            ) -> impl DoubleEndedIterator<Item = (&'r K, &'r V)>
-            where
-                K: Borrow<Q> + Ord + Clone + Send + Sync + 'static,
-                V: Send + Sync + 'static,
-                Q: ToOwned<Owned: Into<K>> + ?Sized,
-            {
-                self.range(table, range)
-            }
-
-            fn sees_entries(
-                &self,
-                built: Timestamp,
-                table: &TableCore,
-                internal: Internal,
-            ) -> bool {
-                self.fix_timestamp() > built.ticks() && !self.has_unindexed_writes(table, internal)
-            }
-        }
-    };
-}
-
-impl_read!(Transaction<'_>);
-impl_read!(View<'_>);
-impl_read!(Snapshot);
-
-/// The value of a version, if it is one and not a tombstone.
+/// The kinds of table that the methods of a transaction take. Sealed: this crate implements it for its own tables.
 ///
-/// # Safety
-/// The version is null or of a table with values `V`, and stays allocated for `'r`.
-#[inline]
-pub(crate) unsafe fn value_of<'r, V>(version: *mut Version) -> Option<&'r V> {
-    NonNull::new(version).inspect(|&version| freed::check(version));
-    // SAFETY: the caller's promise.
-    let version = unsafe { version.cast::<ValueVersion<V>>().as_ref() };
-    version.and_then(|version| version.value.as_ref())
+/// ```
+/// use mvcc::{AnyTable, Read};
+///
+/// fn count(read: &impl Read, table: &impl AnyTable) -> usize {
+///     read.iter(table).count()
+/// }
+/// # let db = mvcc::Database::new();
+/// # let table = db.table::<String, u64>("t")?;
+/// assert_eq!(count(&db.snapshot(), &table), 0);
+/// # Ok::<(), mvcc::TableError>(())
+/// ```
+pub trait AnyTable: sealed::Table {
+    /// The type of the keys.
+    type Key: Send + Sync + 'static;
+    /// The type of the values.
+    type Value: Send + Sync + 'static;
+
+    /// What `iter` returns. For an [`OrderedTable`] it is also a [`DoubleEndedIterator`], so that it can be reversed with `rev`.
+    type Rows<'r, R: Read + 'r>: Iterator<Item = (&'r Self::Key, &'r Self::Value)>
+    where
+        Self: 'r;
+
+    #[doc(hidden)]
+    type Vacancy<'p>;
+
+    #[doc(hidden)]
+    fn core(&self) -> &TableCore;
+
+    /// The tuple of a key, or what is needed to add it.
+    #[doc(hidden)]
+    fn locate<'p>(
+        &'p self,
+        key: &Self::Key,
+        protected: Protected<'p>,
+    ) -> Result<NonNull<Tuple>, Self::Vacancy<'p>>;
+
+    /// Adds a tuple for a key, held once, unless the vacancy is out of date. `added` is told of the tuple, and with it has
+    /// the hold, before user code runs that may panic.
+    #[doc(hidden)]
+    fn add(
+        &self,
+        vacancy: Self::Vacancy<'_>,
+        key: Self::Key,
+        protected: Protected<'_>,
+        unlinked: impl FnMut(Unlinked),
+        added: impl FnOnce(NonNull<Tuple>),
+    ) -> Result<(), Self::Key>;
+
+    /// All rows as a reader sees them.
+    #[doc(hidden)]
+    fn rows<'r, R: Read>(&'r self, reader: &'r R, internal: Internal) -> Self::Rows<'r, R>;
+
+    /// What a reader sees of a key of the table's own type.
+    #[doc(hidden)]
+    fn current<'r>(
+        &self,
+        read: &'r impl Read,
+        key: &Self::Key,
+        internal: Internal,
+    ) -> Option<&'r Self::Value>;
 }
 
-/// The value of a version that is not a tombstone.
+/// The tables in which a `Q` can be looked up. Sealed, as [`AnyTable`] is.
 ///
-/// # Safety
-/// The version has a value, its table has values `V`, and it stays allocated for `'r`.
-#[inline]
-pub(crate) unsafe fn live_value<'r, V>(version: NonNull<Version>) -> &'r V {
-    freed::check(version);
-    // SAFETY: the caller's promise.
-    let value = &unsafe { version.cast::<ValueVersion<V>>().as_ref() }.value;
-    debug_assert!(value.is_some(), "the word says so");
-    // SAFETY: the caller's promise. Not looked at, so that nobody waits for the memory who does not need the value itself.
-    unsafe { value.as_ref().unwrap_unchecked() }
-}
+/// ```
+/// use mvcc::{Lookup, Read};
+///
+/// fn has(read: &impl Read, table: &impl Lookup<str>, key: &str) -> bool {
+///     read.contains_key(table, key)
+/// }
+/// # let db = mvcc::Database::new();
+/// # let table = db.table::<String, u64>("t")?;
+/// assert!(!has(&db.snapshot(), &table, "one"));
+/// # Ok::<(), mvcc::TableError>(())
+/// ```
+pub trait Lookup<Q: ?Sized>: AnyTable {
+    /// The key's hash, if the table finds its tuples by that.
+    #[doc(hidden)]
+    fn hash(&self, key: &Q, internal: Internal) -> Option<Hash>;
 
-/// The value of a key at a timestamp.
-///
-/// # Safety
-/// The caller's slot protects `timestamp` for `'r`.
-pub(crate) unsafe fn get_at<'r, T: Lookup<Q>, Q: ?Sized>(
-    table: &T,
-    key: &Q,
-    timestamp: u64,
-    protected: Protected<'_>,
-) -> Option<&'r T::Value> {
-    let mut removed = Removed::default();
-    loop {
-        let tuple = table.find(key, protected)?;
-        // SAFETY: we are protected; the caller's promise.
-        match unsafe { read_at(tuple, timestamp) } {
-            // SAFETY: visible at a timestamp that the slot protects.
-            Seen::Version(version, _) => return unsafe { value_of(version) },
-            Seen::Dead => removed.note(tuple),
-        }
+    /// The tuple of a key.
+    #[doc(hidden)]
+    fn find(&self, key: &Q, protected: Protected<'_>) -> Option<NonNull<Tuple>>;
+
+    /// The tuple of a key, if it is where it is as a rule.
+    #[doc(hidden)]
+    #[inline]
+    fn find_at_once(&self, key: &Q, protected: Protected<'_>) -> Option<NonNull<Tuple>> {
+        self.find(key, protected)
     }
+
+    /// What a commit needs to know to tell whether a key is still absent, or `None` if it has another tuple than `found`. Looks the key up again.
+    #[doc(hidden)]
+    fn absence(
+        &self,
+        key: &Q,
+        found: Option<NonNull<Tuple>>,
+        protected: Protected<'_>,
+    ) -> Option<Absence>;
 }
 
-/// The bounds of a range of borrowed keys.
-pub(crate) fn owned_bounds<K, Q: ToOwned<Owned: Into<K>> + ?Sized>(
-    range: impl RangeBounds<Q>,
-) -> (Bound<K>, Bound<K>) {
-    let owned = |bound: Bound<&Q>| bound.map(|key| key.to_owned().into());
-    (owned(range.start_bound()), owned(range.end_bound()))
+pub(crate) mod sealed {
+    pub trait Reader: super::RowReader {}
+
+    pub trait Table {}
+    impl<K, V> Table for crate::table::Table<K, V> {}
+    impl<K, V> Table for crate::table::OrderedTable<K, V> {}
 }
 
 /// What the kinds of table need of a reader to let it see all their rows. It has no name outside, but its methods do, for
@@ -597,82 +398,3 @@ pub trait RangeReader {
         let _ = (read, direction, last);
     }
 }
-
-/// The rows of one shard at a timestamp.
-///
-/// # Safety
-/// The caller's slot protects `timestamp` for `'r`, and the table has these types. The slot protects the keys as well: a tuple whose visible version has
-/// a value is not removed, for the tombstone that would allow it is not below the watermark.
-pub(crate) unsafe fn shard_at<'r, K, V>(
-    table: &TableCore,
-    shard: usize,
-    timestamp: u64,
-    protected: Protected<'_>,
-) -> Vec<(&'r K, &'r V)> {
-    let (_, tuples) = table.index.hash().walk(shard, protected);
-    let row = |tuple| {
-        // SAFETY: we are protected; the caller's promise.
-        let value = unsafe { tuple_at::<V>(tuple, timestamp) };
-        // SAFETY: see above.
-        value.map(|value| (unsafe { key_of(tuple) }, value))
-    };
-    tuples.filter_map(row).collect()
-}
-
-/// Rows of an ordered table at a timestamp.
-///
-/// # Safety
-/// As for [`shard_at`].
-pub(crate) unsafe fn range_at<K: TreeKey, V>(
-    table: &TableCore,
-    bounds: (&Bound<K>, &Bound<K>),
-    direction: Direction,
-    limit: usize,
-    room: Vec<Row>,
-    timestamp: u64,
-    protected: Protected<'_>,
-) -> Rows<K> {
-    // SAFETY: the caller's promise.
-    let tree = unsafe { table.index.tree::<K>() };
-    let walked = walk(tree, bounds, direction, limit, protected);
-    let last = last_key(&walked);
-    Rows::new(&walked, room, last, None, |tuple| {
-        // SAFETY: we are protected; the caller's promise.
-        unsafe { tuple_at::<V>(tuple, timestamp) }
-    })
-}
-
-/// The value of a tuple at a timestamp.
-///
-/// # Safety
-/// As for [`shard_at`].
-#[inline]
-pub(crate) unsafe fn tuple_at<'r, V>(tuple: NonNull<Tuple>, timestamp: u64) -> Option<&'r V> {
-    // SAFETY: the caller's promise.
-    if let Some(live) = unsafe { tuple.as_ref() }.word().at_rest()
-        // SAFETY: as above.
-        && (unsafe { Version::head(live) }.is_before(timestamp) || bug!("scan-reads-newest"))
-    {
-        // SAFETY: as above; the word says that it has a value.
-        return Some(unsafe { live_value(live) });
-    }
-    // SAFETY: as above.
-    unsafe { tuple_otherwise_at(tuple, timestamp) }
-}
-
-/// The same if somebody holds the tuple, or its newest version is none to be seen.
-///
-/// # Safety
-/// As for [`shard_at`].
-#[cold]
-unsafe fn tuple_otherwise_at<'r, V>(tuple: NonNull<Tuple>, timestamp: u64) -> Option<&'r V> {
-    // SAFETY: the caller's promise.
-    match unsafe { read_at(tuple, timestamp) } {
-        // SAFETY: as above.
-        Seen::Version(version, _) => unsafe { value_of(version) },
-        Seen::Dead => None,
-    }
-}
-
-#[cfg(test)]
-mod tests;

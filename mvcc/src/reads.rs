@@ -7,7 +7,7 @@
 use crate::clock::Clock;
 use crate::sync::bug;
 use crate::tuple::Tuple;
-use crate::version::Version;
+use crate::version::{Version, live_value, value_of};
 use arrayvec::ArrayVec;
 use std::num::NonZeroU64;
 use std::ptr::NonNull;
@@ -182,6 +182,39 @@ pub(crate) unsafe fn read_at(tuple: NonNull<Tuple>, timestamp: u64) -> Seen {
     // SAFETY: the caller's promise.
     let version = unsafe { Version::visible_at(newest, timestamp) };
     Seen::Version(version, version == newest)
+}
+
+/// The value of a tuple at a timestamp.
+///
+/// # Safety
+/// The caller's slot protects `timestamp` for `'r`, and the tuple is of a table with values `V`. The slot protects the tuple too: a tuple that has
+/// a value is not removed, for the tombstone that would allow it is not below the watermark.
+#[inline]
+pub(crate) unsafe fn tuple_at<'r, V>(tuple: NonNull<Tuple>, timestamp: u64) -> Option<&'r V> {
+    // SAFETY: the caller's promise.
+    if let Some(live) = unsafe { tuple.as_ref() }.word().at_rest()
+        // SAFETY: as above.
+        && (unsafe { Version::head(live) }.is_before(timestamp) || bug!("scan-reads-newest"))
+    {
+        // SAFETY: as above; the word says that it has a value.
+        return Some(unsafe { live_value(live) });
+    }
+    // SAFETY: as above.
+    unsafe { tuple_otherwise_at(tuple, timestamp) }
+}
+
+/// The same if somebody holds the tuple, or its newest version is none to be seen.
+///
+/// # Safety
+/// As for [`tuple_at`].
+#[cold]
+unsafe fn tuple_otherwise_at<'r, V>(tuple: NonNull<Tuple>, timestamp: u64) -> Option<&'r V> {
+    // SAFETY: the caller's promise.
+    match unsafe { read_at(tuple, timestamp) } {
+        // SAFETY: as above.
+        Seen::Version(version, _) => unsafe { value_of(version) },
+        Seen::Dead => None,
+    }
 }
 
 #[cfg(test)]

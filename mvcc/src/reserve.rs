@@ -6,9 +6,9 @@
 //! transaction that others' commits wait for; and whoever waits does so for a limited time, since the one who has the reservation
 //! may have been forgotten, or be waiting for something else.
 
+use crate::read::Lookup;
 use crate::slots::SlotRef;
 use crate::sync::{Condvar, Mutex, SCHEDULED, bug};
-use crate::table::Lookup;
 use crate::transaction::Transaction;
 use crossbeam_utils::CachePadded;
 use foldhash::fast::FixedState;

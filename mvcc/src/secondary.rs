@@ -15,8 +15,9 @@ use entry::{Bounds, Entry};
 pub use write::Duplicate;
 
 use crate::protected::Internal;
-use crate::read::{Read, owned_bounds};
-use crate::table::{AnyTable, Lookup, OrderedTable};
+use crate::read::{AnyTable, Lookup, Read};
+use crate::reader::owned_bounds;
+use crate::table::OrderedTable;
 use crate::timestamp::Timestamp;
 use std::borrow::Borrow;
 use std::fmt;

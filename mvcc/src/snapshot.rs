@@ -3,11 +3,11 @@
 use crate::core::TableCore;
 use crate::database::{Database, Inner};
 use crate::protected::{Internal, Protected};
-use crate::range::{Ranges, Row, Rows};
-use crate::read::{self, RangeReader, RowReader};
+use crate::ranges::{Ranges, Row, Rows};
+use crate::read::{AnyTable, Lookup, RangeReader, RowReader};
+use crate::reader;
 use crate::slots::{self, SlotRef};
 use crate::sync::{Ordering, bug, fence};
-use crate::table::{AnyTable, Lookup};
 use crate::timestamp::Timestamp;
 use crate::tree::{Direction, TreeKey};
 use std::fmt;
@@ -100,7 +100,7 @@ impl Snapshot {
         let local = self.inner().local();
         let guard = local.pin();
         // SAFETY: the slot protects the timestamp as long as `self` lives.
-        unsafe { read::get_at(table, key, self.timestamp, Protected::pinned(&guard)) }
+        unsafe { reader::get_at(table, key, self.timestamp, Protected::pinned(&guard)) }
     }
 
     pub(crate) fn fix_timestamp(&self) -> u64 {
@@ -116,8 +116,10 @@ impl Snapshot {
         self.inner().check(table);
     }
 
-    read::inherent_reads!();
+    reader::inherent_reads!();
 }
+
+reader::impl_read!(Snapshot);
 
 impl RowReader for Snapshot {
     unsafe fn read_shard<'r, K, V>(
@@ -129,7 +131,7 @@ impl RowReader for Snapshot {
         let local = self.inner().local();
         let guard = local.pin();
         // SAFETY: the slot protects the timestamp as long as `self` lives; the caller's promise.
-        unsafe { read::shard_at(table, shard, self.timestamp, Protected::pinned(&guard)) }
+        unsafe { reader::shard_at(table, shard, self.timestamp, Protected::pinned(&guard)) }
     }
 
     fn get_as_of<T: Lookup<Q>, Q: ?Sized>(
@@ -166,7 +168,7 @@ impl RangeReader for Snapshot {
         let protected = Protected::pinned(&guard);
         // SAFETY: as above.
         unsafe {
-            read::range_at::<K, V>(
+            reader::range_at::<K, V>(
                 table,
                 bounds,
                 direction,

@@ -7,26 +7,27 @@ use crate::core::TableCore;
 use crate::database::Inner;
 #[cfg(feature = "durable")]
 use crate::durable;
+use crate::evidence::RangeRead;
 use crate::feed::Announcement;
 use crate::garbage;
 use crate::index::WARM;
 use crate::local::Local;
 use crate::memory::Worker;
 use crate::protected::{Internal, Protected};
-use crate::range::{RangeRead, Ranges, Row, Rows, last_key, walk};
-use crate::read::{self, RangeReader, RowReader};
+use crate::ranges::{Ranges, Row, Rows};
+use crate::read::{AnyTable, Lookup, RangeReader, RowReader};
+use crate::reader;
 use crate::reads::{Seen, read_at};
 use crate::reserve;
 use crate::savepoint::Savepoint;
 use crate::secondary::Duplicate;
 use crate::slots::SlotRef;
 use crate::sync::{bug, counter};
-use crate::table::{AnyTable, Lookup};
 use crate::timestamp::Timestamp;
 use crate::trace;
-use crate::tree::{Direction, TreeKey};
+use crate::tree::{Direction, TreeKey, last_key, walk};
 use crate::tuple::{Removed, Tuple, key_of};
-use crate::version::{OwnedVersion, Version};
+use crate::version::{OwnedVersion, Version, value_of};
 use crate::writes::{Mark, Moment, NewVersion, Write, Writes};
 use std::cell::{Cell, RefCell, RefMut};
 use std::fmt;
@@ -191,7 +192,7 @@ impl<'db> Transaction<'db> {
         self.get_tuple(table, key).map(|(_, value)| value)
     }
 
-    read::inherent_reads!();
+    reader::inherent_reads!();
 
     /// Gives a key a value, whether or not it has one (an upsert).
     ///
@@ -669,7 +670,7 @@ impl<'db> Transaction<'db> {
                     continue;
                 };
                 // SAFETY: it is buffered by us or protected by our slot, as long as `self` lives.
-                if let Some(value) = unsafe { read::value_of(seen.version) } {
+                if let Some(value) = unsafe { value_of(seen.version) } {
                     if seen.at_timestamp {
                         footprint.record(core, tuple, seen.version);
                     }
@@ -833,6 +834,8 @@ impl Watch for Watched<'_> {
     }
 }
 
+reader::impl_read!(Transaction<'_>);
+
 impl RowReader for Transaction<'_> {
     fn has_unindexed_writes(&self, table: &TableCore, _: Internal) -> bool {
         let footprint = self.footprint.borrow();
@@ -882,7 +885,7 @@ impl RowReader for Transaction<'_> {
                 footprint.record(table, tuple, seen.version);
             }
             // SAFETY: the version as in `look_up`; the tuple stays allocated while we are protected.
-            unsafe { read::value_of(seen.version).map(|value| (key_of(tuple), value)) }
+            unsafe { value_of(seen.version).map(|value| (key_of(tuple), value)) }
         };
         tuples.filter_map(row).collect()
     }
@@ -931,7 +934,7 @@ impl RangeReader for Transaction<'_> {
             let footprint = self.footprint.borrow_mut();
             let seen = self.read(footprint, table, tuple, own).1?;
             // SAFETY: as in `look_up`.
-            unsafe { read::value_of::<V>(seen.version) }
+            unsafe { value_of::<V>(seen.version) }
         })
     }
 

@@ -17,7 +17,7 @@ mod merge;
 mod root;
 mod walk;
 
-pub(crate) use walk::{Direction, NodeRead, Walked};
+pub(crate) use walk::{Direction, NodeRead, Walked, last_key, walk};
 
 use crate::protected::Protected;
 use crate::sync::{AtomicBool, AtomicPtr, Ordering, SMALL, Wait, bug, held};

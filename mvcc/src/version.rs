@@ -210,6 +210,32 @@ impl Drop for OwnedVersion {
     }
 }
 
+/// The value of a version, if it is one and not a tombstone.
+///
+/// # Safety
+/// The version is null or of a table with values `V`, and stays allocated for `'r`.
+#[inline]
+pub(crate) unsafe fn value_of<'r, V>(version: *mut Version) -> Option<&'r V> {
+    NonNull::new(version).inspect(|&version| freed::check(version));
+    // SAFETY: the caller's promise.
+    let version = unsafe { version.cast::<ValueVersion<V>>().as_ref() };
+    version.and_then(|version| version.value.as_ref())
+}
+
+/// The value of a version that is not a tombstone.
+///
+/// # Safety
+/// The version has a value, its table has values `V`, and it stays allocated for `'r`.
+#[inline]
+pub(crate) unsafe fn live_value<'r, V>(version: NonNull<Version>) -> &'r V {
+    freed::check(version);
+    // SAFETY: the caller's promise.
+    let value = &unsafe { version.cast::<ValueVersion<V>>().as_ref() }.value;
+    debug_assert!(value.is_some(), "the word says so");
+    // SAFETY: the caller's promise. Not looked at, so that nobody waits for the memory who does not need the value itself.
+    unsafe { value.as_ref().unwrap_unchecked() }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

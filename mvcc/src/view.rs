@@ -3,15 +3,15 @@
 use crate::core::TableCore;
 use crate::local::Local;
 use crate::protected::{Internal, Protected};
-use crate::range::{Ranges, Row, Rows};
-use crate::read::{self, RangeReader, RowReader};
+use crate::ranges::{Ranges, Row, Rows};
+use crate::read::{AnyTable, Lookup, RangeReader, RowReader};
+use crate::reader;
 use crate::reads::{Read, Reads};
 use crate::slots::{self, SlotRef};
 use crate::sync::bug;
-use crate::table::{AnyTable, Lookup};
 use crate::tree::{Direction, TreeKey};
 use crate::tuple::{Tuple, Word};
-use crate::version::Version;
+use crate::version::{Version, live_value};
 use std::cell::{Cell, UnsafeCell};
 use std::mem::MaybeUninit;
 use std::ops::Bound;
@@ -119,7 +119,7 @@ impl<'db> View<'db> {
             && let Some(version) = self.get_first(table, key)
         {
             // SAFETY: it has a value, and the slot protects it as long as `self` lives.
-            return Some(unsafe { read::live_value(version) });
+            return Some(unsafe { live_value(version) });
         }
         self.get_another(table, key)
     }
@@ -154,7 +154,7 @@ impl<'db> View<'db> {
             && let Some(version) = self.get_untimed(table, key)
         {
             // SAFETY: it has a value, and the slot protects it as long as `self` lives.
-            return Some(unsafe { read::live_value(version) });
+            return Some(unsafe { live_value(version) });
         }
         self.get_timed(table, key)
     }
@@ -214,11 +214,13 @@ impl<'db> View<'db> {
         let guard = self.local.pin();
         let timestamp = self.fix_timestamp();
         // SAFETY: the slot protects the timestamp as long as `self` lives.
-        unsafe { read::get_at(table, key, timestamp, Protected::pinned(&guard)) }
+        unsafe { reader::get_at(table, key, timestamp, Protected::pinned(&guard)) }
     }
 
-    read::inherent_reads!();
+    reader::inherent_reads!();
 }
+
+reader::impl_read!(View<'_>);
 
 impl RowReader for View<'_> {
     unsafe fn read_shard<'r, K, V>(
@@ -230,7 +232,7 @@ impl RowReader for View<'_> {
         let guard = self.local.pin();
         let timestamp = self.fix_timestamp();
         // SAFETY: the slot protects the timestamp as long as `self` lives; the caller's promise.
-        unsafe { read::shard_at(table, shard, timestamp, Protected::pinned(&guard)) }
+        unsafe { reader::shard_at(table, shard, timestamp, Protected::pinned(&guard)) }
     }
 
     fn get_as_of<T: Lookup<Q>, Q: ?Sized>(
@@ -267,7 +269,7 @@ impl RangeReader for View<'_> {
         let protected = Protected::pinned(&guard);
         // SAFETY: as above.
         unsafe {
-            read::range_at::<K, V>(table, bounds, direction, limit, room, timestamp, protected)
+            reader::range_at::<K, V>(table, bounds, direction, limit, room, timestamp, protected)
         }
     }
 }

@@ -8,8 +8,8 @@ use crate::cause::ConflictCause;
 use crate::conflict::Lost;
 use crate::core::RowCodec;
 use crate::local::Local;
-use crate::read;
 use crate::tuple::key_of;
+use crate::version::value_of;
 use crate::writes::Writes;
 use journal::codec::Encode;
 use journal::{LogError, Reservation};
@@ -22,7 +22,7 @@ pub(super) fn codec_of<K: Encode, V: Encode>(table: u32) -> RowCodec {
         encode: |tuple, version, into| {
             // SAFETY: the caller's promise.
             let (key, value) = unsafe {
-                let value = read::value_of::<V>(version.as_ptr());
+                let value = value_of::<V>(version.as_ptr());
                 (key_of::<K>(tuple), value)
             };
             encode_row(key, value, into);

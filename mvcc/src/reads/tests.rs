@@ -3,7 +3,7 @@
 use super::*;
 use crate::core::TableCore;
 use crate::protected::Protected;
-use crate::table::{AnyTable, Lookup};
+use crate::read::{AnyTable, Lookup};
 use crate::{Database, Table};
 
 struct Subject {
@@ -44,7 +44,7 @@ impl Subject {
         // SAFETY: of this table, and the test's transaction has an open slot.
         let version = unsafe { reads.read_untimed(table, tuple) }?;
         // SAFETY: as above.
-        unsafe { crate::read::value_of(version.as_ptr()) }.copied()
+        unsafe { crate::version::value_of(version.as_ptr()) }.copied()
     }
 }
 
@@ -87,7 +87,7 @@ fn an_overwritten_read_fixes_the_timestamp_at_the_first_overwriter() {
             panic!("nothing was removed")
         };
         // SAFETY: as above.
-        assert_eq!(unsafe { crate::read::value_of(version) }, Some(&value));
+        assert_eq!(unsafe { crate::version::value_of(version) }, Some(&value));
     }
 }
 
@@ -105,6 +105,6 @@ fn a_removed_key_is_read_at_a_timestamp() {
     // SAFETY: as above.
     let seen = unsafe { read_at(subject.tuple(1), timestamp) };
     // SAFETY: as above.
-    let is_tombstone = |version| unsafe { crate::read::value_of::<u64>(version) }.is_none();
+    let is_tombstone = |version| unsafe { crate::version::value_of::<u64>(version) }.is_none();
     assert!(matches!(seen, Seen::Version(version, true) if is_tombstone(version)));
 }

@@ -5,8 +5,9 @@ use super::{Node, Tree, TreeKey};
 use crate::prefetch::{prefetch, prefetch_tuple};
 use crate::protected::Protected;
 use crate::sync::{AtomicPtr, AtomicUsize, Ordering, Wait, bug};
-use crate::tuple::Tuple;
+use crate::tuple::{Tuple, key_of};
 use std::cmp::Ordering as Order;
+use std::ops::Bound;
 use std::ptr::NonNull;
 
 /// From which end a range is read.
@@ -289,4 +290,35 @@ pub(super) fn side_of<K: Ord>(bound: &K) -> impl Fn(&K) -> Order {
 /// How many keys are to the left of a bound.
 fn bound<K>(content: &Content<K>, len: usize, side: impl Fn(&K) -> Order) -> usize {
     content.find(len, side).unwrap_or_else(|left| left)
+}
+
+/// The key of the last tuple of a walk, unless there is nothing beyond. For those who are still protected as they were during the walk.
+pub(crate) fn last_key<K: Clone>(walked: &Walked) -> Option<K> {
+    let last = walked.last().filter(|_| !walked.is_complete);
+    // SAFETY: found in a tree of such keys, and the caller is protected.
+    last.map(|tuple| unsafe { key_of::<K>(tuple) }.clone())
+}
+
+/// Walks through the keys between two bounds.
+pub(crate) fn walk<K: TreeKey>(
+    tree: &Tree<K>,
+    (start, end): (&Bound<K>, &Bound<K>),
+    direction: Direction,
+    limit: usize,
+    protected: Protected<'_>,
+) -> Walked {
+    let start = |key: &K| match start {
+        Bound::Included(start) if key < start => Order::Less,
+        Bound::Excluded(start) if key <= start => Order::Less,
+        _ => Order::Greater,
+    };
+    let end = |key: &K| match end {
+        Bound::Included(end) if key > end => Order::Greater,
+        Bound::Excluded(end) if key >= end => Order::Greater,
+        _ => Order::Less,
+    };
+    match direction {
+        Direction::Up => tree.walk_up(protected, start, end, limit),
+        Direction::Down => tree.walk_down(protected, start, end, limit),
+    }
 }

@@ -1,7 +1,8 @@
 //! Reading at a timestamp.
 
 use super::*;
-use crate::{Database, Table};
+use crate::version::ValueVersion;
+use crate::{Database, Read, Snapshot, Table};
 
 /// A key with a value, another one and a tombstone, and snapshots before, between and after.
 fn history() -> (Database, Table<u64, &'static str>, Vec<Snapshot>) {
@@ -32,10 +33,10 @@ fn each_timestamp_has_its_version() {
         // SAFETY: the snapshot's slot protects its timestamp.
         let value = unsafe { get_at(&table, &1, timestamp, protected) };
         assert_eq!(value, expected);
-        let rows: Vec<_> = (0..table.core().index.hash().shards())
+        let rows: Vec<_> = (0..table.core.index.hash().shards())
             // SAFETY: as above, and the table's types.
             .flat_map(|shard| unsafe {
-                shard_at::<u64, &str>(table.core(), shard, timestamp, protected)
+                shard_at::<u64, &str>(&table.core, shard, timestamp, protected)
             })
             .collect();
         assert_eq!(

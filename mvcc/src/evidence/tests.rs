@@ -2,7 +2,10 @@
 
 use super::*;
 use crate::protected::Protected;
+use crate::ranges::FIRST_BATCH;
 use crate::{Database, OrderedTable};
+use std::cell::Cell;
+use std::cmp::Ordering as Order;
 use std::collections::VecDeque;
 
 struct Subject {
@@ -134,36 +137,6 @@ fn rows_come_from_both_ends_whatever_was_read_ahead() {
         assert_eq!(rows.next(), Some((&key, &key)));
     }
     assert_eq!((rows.next(), rows.next_back()), (None, None));
-}
-
-/// So whoever reads a hundred rows at a time waits for memory once, and whoever reads one now and then does not wait for more.
-#[test]
-fn a_range_reads_at_once_what_the_last_two_of_its_table_handed_out() {
-    let subject = Subject::new();
-    let other = subject.db.ordered_table::<u64, u64>("other").expect("new");
-    let ranges = Ranges::default();
-    let core = &subject.table.core;
-    assert_eq!(ranges.begin(core).0, FIRST_BATCH);
-    ranges.end(core, LARGEST_BATCH - 1, Vec::new());
-    assert_eq!(ranges.begin(core).0, FIRST_BATCH);
-    ranges.end(core, 10 * LARGEST_BATCH, Vec::with_capacity(7));
-    let (rows, room) = ranges.begin(core);
-    assert_eq!((rows, room.capacity()), (LARGEST_BATCH - 1, 7));
-    assert_eq!(ranges.begin(&other.core).0, FIRST_BATCH);
-    ranges.end(core, 10 * LARGEST_BATCH, room);
-    assert_eq!(ranges.begin(core).0, LARGEST_BATCH);
-    ranges.end(core, 0, Vec::new());
-    assert_eq!(ranges.begin(core).0, FIRST_BATCH);
-
-    let read = |rows: usize| {
-        let tx = subject.db.begin();
-        assert_eq!(tx.range(&subject.table, ..).take(rows).count(), rows);
-        assert_eq!(tx.range(&subject.table, ..).rev().take(1).count(), 1);
-        tx.local.ranges.handed_out(core).get()
-    };
-    assert_eq!([read(3), read(2)], [[1, 3], [1, 2]]);
-    let room = subject.db.begin().local.ranges.begin(core).1;
-    assert!(room.capacity() > 0, "kept from either end");
 }
 
 /// What a range has read is not lost to it by a panic, and it can be dropped.
