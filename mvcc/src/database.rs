@@ -5,18 +5,13 @@ use crate::core::{Index, TableCore, TableError};
 use crate::expiry::LimitedSnapshots;
 use crate::garbage;
 use crate::index::HashIndex;
-use crate::limited::LimitedSnapshot;
 use crate::local::Local;
 use crate::read::AnyTable;
 use crate::retired::Retired;
-use crate::retry::{Exhausted, RetryPolicy, RunError};
 use crate::shared::Shared;
-use crate::snapshot::Snapshot;
 use crate::sync::{Arc, Mutex, Ordering, counter, freed};
 use crate::table::{OrderedTable, Table};
-use crate::transaction::Transaction;
 use crate::tree::Tree;
-use crate::view::View;
 use std::collections::HashMap;
 use std::fmt;
 use std::rc::Rc;
@@ -330,123 +325,6 @@ impl Database {
         Ok(core)
     }
 
-    /// Runs a read-write transaction until it commits, and returns what the closure returned.
-    ///
-    /// The closure may run several times: a transaction that loses against a concurrent one is run again after a short random
-    /// wait. What it reads is consistent each time. One that has lost 32 times is run once more while all other threads' commits
-    /// wait, so that it cannot lose: a closure must not wait for another thread's commit. [`run_with`](Self::run_with) takes other limits.
-    /// With several databases, that includes commits within closures: if one thread commits to `b` within a transaction of
-    /// `a`, and another one to `a` within a transaction of `b`, each can wait for the other for ever. Nest them in one order.
-    ///
-    /// # Errors
-    /// What the closure returns as `Err`. The transaction is aborted then and not run again.
-    ///
-    /// # Panics
-    /// If the closure panics. The transaction is aborted then. A key's comparison or clone, or a key's or value's drop, may also panic after
-    /// the commit, when the thread collects garbage; the transaction has committed then.
-    ///
-    /// ```
-    /// let db = mvcc::Database::new();
-    /// let counters = db.table::<&str, u64>("counters")?;
-    /// let count = db.run(|tx| {
-    ///     let count = tx.get(&counters, "visits").copied().unwrap_or(0) + 1;
-    ///     tx.insert(&counters, "visits", count);
-    ///     Ok::<_, std::convert::Infallible>(count)
-    /// });
-    /// assert_eq!(count, Ok(1));
-    /// let refused = db.run(|tx| {
-    ///     tx.insert(&counters, "visits", 7);
-    ///     Err::<(), _>("changed my mind")
-    /// });
-    /// assert_eq!(refused, Err("changed my mind"));
-    /// assert_eq!(db.view(|view| view.get(&counters, "visits").copied()), Some(1));
-    /// # Ok::<(), mvcc::TableError>(())
-    /// ```
-    #[cfg_attr(debug_assertions, track_caller)]
-    pub fn run<T, E>(
-        &self,
-        transaction: impl FnMut(&Transaction<'_>) -> Result<T, E>,
-    ) -> Result<T, E> {
-        match self.run_with(const { &RetryPolicy::new() }, transaction) {
-            Ok(value) => Ok(value),
-            Err(RunError::Aborted(error)) => Err(error),
-            // This policy has no limits; so it was the log of a `Store`.
-            Err(RunError::Exhausted(exhausted)) => refuse_unlogged(&exhausted),
-        }
-    }
-
-    /// Runs a short read-only transaction. It runs once and cannot fail.
-    ///
-    /// ```
-    /// let db = mvcc::Database::new();
-    /// let table = db.table::<u64, u64>("t")?;
-    /// assert_eq!(db.view(|view| view.get(&table, &1).copied()), None);
-    /// # Ok::<(), mvcc::TableError>(())
-    /// ```
-    #[inline]
-    #[cfg_attr(debug_assertions, track_caller)]
-    pub fn view<T>(&self, read: impl FnOnce(&View<'_>) -> T) -> T {
-        // One call for all, so that the compiler puts what it calls here.
-        let anew;
-        let local = if let Some(latest) = Local::latest(self.inner.id) {
-            // SAFETY: we borrow the database.
-            unsafe { latest.as_ref() }
-        } else {
-            anew = self.inner.local();
-            &anew
-        };
-        View::run(local, read)
-    }
-
-    /// Begins a read-write transaction to be committed by hand. [`Database::run`] is simpler, and retries.
-    ///
-    /// ```
-    /// let db = mvcc::Database::new();
-    /// let table = db.table::<u64, &str>("t")?;
-    /// let tx = db.begin();
-    /// tx.insert(&table, 1, "one");
-    /// assert_eq!(tx.get(&table, &1), Some(&"one"));
-    /// assert_eq!(db.view(|view| view.get(&table, &1).copied()), None);
-    /// tx.commit()?;
-    /// assert_eq!(db.view(|view| view.get(&table, &1).copied()), Some("one"));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    #[inline]
-    #[cfg_attr(debug_assertions, track_caller)]
-    pub fn begin(&self) -> Transaction<'_> {
-        Transaction::new(&self.inner, 1)
-    }
-
-    /// A read-only snapshot of everything that is committed now.
-    ///
-    /// ```
-    /// let db = mvcc::Database::new();
-    /// let table = db.table::<u64, &str>("t")?;
-    /// db.run(|tx| Ok::<_, ()>(tx.insert(&table, 1, "old"))).unwrap();
-    /// let snapshot = db.snapshot();
-    /// db.run(|tx| Ok::<_, ()>(tx.insert(&table, 1, "new"))).unwrap();
-    /// assert_eq!(snapshot.get(&table, &1), Some(&"old"));
-    /// # Ok::<(), mvcc::TableError>(())
-    /// ```
-    #[cfg_attr(debug_assertions, track_caller)]
-    pub fn snapshot(&self) -> Snapshot {
-        Snapshot::new(self)
-    }
-
-    /// A snapshot that is given up when it is older than [`Builder::snapshot_limit`]. Its reads may fail, and are made in closures.
-    ///
-    /// ```
-    /// let db = mvcc::Database::new();
-    /// let table = db.table::<u64, &str>("t")?;
-    /// let report = db.limited_snapshot();
-    /// assert_eq!(report.read(|snapshot| snapshot.contains_key(&table, &1))?, false);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    #[cfg_attr(debug_assertions, track_caller)]
-    pub fn limited_snapshot(&self) -> LimitedSnapshot {
-        LimitedSnapshot::new(self)
-    }
-
     /// Frees whatever is garbage now. It is done along with the commits anyway, a few transactions later; this is for
     /// those who want the memory back when no more commits follow.
     ///
@@ -486,20 +364,6 @@ impl Database {
     /// ```
     pub fn clock(&self) -> Clock {
         self.inner.shared.memory.clock.clone()
-    }
-}
-
-#[cold]
-fn refuse_unlogged(exhausted: &Exhausted) -> ! {
-    panic!("{exhausted} (`Store::run` and `Database::run_with` return this as an error)")
-}
-
-impl fmt::Debug for Database {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Database")
-            .field("clock", &self.inner.shared.memory.clock.kind())
-            .field("stats", &self.stats())
-            .finish_non_exhaustive()
     }
 }
 

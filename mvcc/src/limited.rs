@@ -79,6 +79,22 @@ impl fmt::Display for SnapshotExpired {
 
 impl std::error::Error for SnapshotExpired {}
 
+impl Database {
+    /// A snapshot that is given up when it is older than [`Builder::snapshot_limit`]. Its reads may fail, and are made in closures.
+    ///
+    /// ```
+    /// let db = mvcc::Database::new();
+    /// let table = db.table::<u64, &str>("t")?;
+    /// let report = db.limited_snapshot();
+    /// assert_eq!(report.read(|snapshot| snapshot.contains_key(&table, &1))?, false);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[cfg_attr(debug_assertions, track_caller)]
+    pub fn limited_snapshot(&self) -> LimitedSnapshot {
+        LimitedSnapshot::new(self)
+    }
+}
+
 impl LimitedSnapshot {
     #[cfg_attr(debug_assertions, track_caller)]
     pub(crate) fn new(database: &Database) -> Self {

@@ -5,7 +5,7 @@ use crate::commit::Footprint;
 use crate::memory::{Memory, Worker};
 use crate::ranges::Ranges;
 use crate::recycled::Recycled;
-use crate::reserve::{Place, Reserved};
+use crate::reservations::{Place, Reserved};
 use crate::retired::Lists;
 use crate::shared::{self, Shared};
 use crate::slots::{Bound, SlotRef};

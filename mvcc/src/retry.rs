@@ -217,6 +217,51 @@ impl<E: std::error::Error> std::error::Error for RunError<E> {
 }
 
 impl Database {
+    /// Runs a read-write transaction until it commits, and returns what the closure returned.
+    ///
+    /// The closure may run several times: a transaction that loses against a concurrent one is run again after a short random
+    /// wait. What it reads is consistent each time. One that has lost 32 times is run once more while all other threads' commits
+    /// wait, so that it cannot lose: a closure must not wait for another thread's commit. [`run_with`](Self::run_with) takes other limits.
+    /// With several databases, that includes commits within closures: if one thread commits to `b` within a transaction of
+    /// `a`, and another one to `a` within a transaction of `b`, each can wait for the other for ever. Nest them in one order.
+    ///
+    /// # Errors
+    /// What the closure returns as `Err`. The transaction is aborted then and not run again.
+    ///
+    /// # Panics
+    /// If the closure panics. The transaction is aborted then. A key's comparison or clone, or a key's or value's drop, may also panic after
+    /// the commit, when the thread collects garbage; the transaction has committed then.
+    ///
+    /// ```
+    /// let db = mvcc::Database::new();
+    /// let counters = db.table::<&str, u64>("counters")?;
+    /// let count = db.run(|tx| {
+    ///     let count = tx.get(&counters, "visits").copied().unwrap_or(0) + 1;
+    ///     tx.insert(&counters, "visits", count);
+    ///     Ok::<_, std::convert::Infallible>(count)
+    /// });
+    /// assert_eq!(count, Ok(1));
+    /// let refused = db.run(|tx| {
+    ///     tx.insert(&counters, "visits", 7);
+    ///     Err::<(), _>("changed my mind")
+    /// });
+    /// assert_eq!(refused, Err("changed my mind"));
+    /// assert_eq!(db.view(|view| view.get(&counters, "visits").copied()), Some(1));
+    /// # Ok::<(), mvcc::TableError>(())
+    /// ```
+    #[cfg_attr(debug_assertions, track_caller)]
+    pub fn run<T, E>(
+        &self,
+        transaction: impl FnMut(&Transaction<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        match self.run_with(const { &RetryPolicy::new() }, transaction) {
+            Ok(value) => Ok(value),
+            Err(RunError::Aborted(error)) => Err(error),
+            // This policy has no limits; so it was the log of a `Store`.
+            Err(RunError::Exhausted(exhausted)) => refuse_unlogged(&exhausted),
+        }
+    }
+
     /// Runs a read-write transaction until it commits, as [`run`](Self::run) does, but not for longer than a policy allows.
     ///
     /// # Errors
@@ -326,6 +371,11 @@ impl Database {
             attempt = attempt.saturating_add(1);
         }
     }
+}
+
+#[cold]
+fn refuse_unlogged(exhausted: &Exhausted) -> ! {
+    panic!("{exhausted} (`Store::run` and `Database::run_with` return this as an error)")
 }
 
 /// Why a transaction did not commit.

@@ -34,6 +34,13 @@ pub struct Savepoint<'t> {
     mark: Mark,
 }
 
+impl Transaction<'_> {
+    /// A point to go back to: [`Savepoint::roll_back`] undoes what is written from now on.
+    pub fn savepoint(&self) -> Savepoint<'_> {
+        Savepoint::new(self)
+    }
+}
+
 impl<'t> Savepoint<'t> {
     pub(crate) fn new(tx: &'t Transaction<'t>) -> Self {
         Self {

@@ -12,7 +12,6 @@ mod write;
 pub(crate) use build::Fill;
 pub use build::IndexError;
 use entry::{Bounds, Entry};
-pub use write::Duplicate;
 
 use crate::protected::Internal;
 use crate::read::{AnyTable, Lookup, Read};

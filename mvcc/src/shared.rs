@@ -5,7 +5,7 @@ use crate::clock::Clock;
 use crate::expiry::LimitedSnapshots;
 use crate::feed::Feeds;
 use crate::memory::Memory;
-use crate::reserve::Reservations;
+use crate::reservations::Reservations;
 use crate::sync::{
     Arc, AtomicBool, AtomicU64, Mutex, MutexGuard, Ordering, Wait, fence, held, ordering,
 };

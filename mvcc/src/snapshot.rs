@@ -35,6 +35,24 @@ pub struct Snapshot {
     timestamp: u64,
 }
 
+impl Database {
+    /// A read-only snapshot of everything that is committed now.
+    ///
+    /// ```
+    /// let db = mvcc::Database::new();
+    /// let table = db.table::<u64, &str>("t")?;
+    /// db.run(|tx| Ok::<_, ()>(tx.insert(&table, 1, "old"))).unwrap();
+    /// let snapshot = db.snapshot();
+    /// db.run(|tx| Ok::<_, ()>(tx.insert(&table, 1, "new"))).unwrap();
+    /// assert_eq!(snapshot.get(&table, &1), Some(&"old"));
+    /// # Ok::<(), mvcc::TableError>(())
+    /// ```
+    #[cfg_attr(debug_assertions, track_caller)]
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot::new(self)
+    }
+}
+
 impl Snapshot {
     #[cfg_attr(debug_assertions, track_caller)]
     pub(crate) fn new(database: &Database) -> Self {

@@ -6,7 +6,17 @@ use crate::database::Database;
 use crate::slots::Bound;
 use crate::sync::{Arc, Ordering};
 use crate::timestamp::{Age, Timestamp};
+use std::fmt;
 use std::panic::Location;
+
+impl fmt::Debug for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Database")
+            .field("clock", &self.inner().shared.memory.clock.kind())
+            .field("stats", &self.stats())
+            .finish_non_exhaustive()
+    }
+}
 
 impl Database {
     /// What the database is doing.

@@ -4,7 +4,8 @@ use crate::cause::ConflictCause;
 use crate::commit::{Announce, Footprint, RangeInUse, ScanRead};
 use crate::conflict::{Conflict, Lost};
 use crate::core::TableCore;
-use crate::database::Inner;
+use crate::database::{Database, Inner};
+use crate::duplicate::Duplicate;
 #[cfg(feature = "durable")]
 use crate::durable;
 use crate::evidence::RangeRead;
@@ -18,9 +19,7 @@ use crate::ranges::{Ranges, Row, Rows};
 use crate::read::{AnyTable, Lookup, RangeReader, RowReader};
 use crate::reader;
 use crate::reads::{Seen, read_at};
-use crate::reserve;
-use crate::savepoint::Savepoint;
-use crate::secondary::Duplicate;
+use crate::reservations;
 use crate::slots::SlotRef;
 use crate::sync::{bug, counter};
 use crate::timestamp::Timestamp;
@@ -114,6 +113,27 @@ pub struct Transaction<'db> {
     attempt: u32,
     slot: SlotRef,
     pub(crate) local: Rc<Local>,
+}
+
+impl Database {
+    /// Begins a read-write transaction to be committed by hand. [`Database::run`] is simpler, and retries.
+    ///
+    /// ```
+    /// let db = mvcc::Database::new();
+    /// let table = db.table::<u64, &str>("t")?;
+    /// let tx = db.begin();
+    /// tx.insert(&table, 1, "one");
+    /// assert_eq!(tx.get(&table, &1), Some(&"one"));
+    /// assert_eq!(db.view(|view| view.get(&table, &1).copied()), None);
+    /// tx.commit()?;
+    /// assert_eq!(db.view(|view| view.get(&table, &1).copied()), Some("one"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[inline]
+    #[cfg_attr(debug_assertions, track_caller)]
+    pub fn begin(&self) -> Transaction<'_> {
+        Transaction::new(self.inner(), 1)
+    }
 }
 
 /// Where a buffered write goes.
@@ -363,11 +383,6 @@ impl<'db> Transaction<'db> {
         self.write(core, tuple, version, place);
     }
 
-    /// A point to go back to: [`Savepoint::roll_back`] undoes what is written from now on.
-    pub fn savepoint(&self) -> Savepoint<'_> {
-        Savepoint::new(self)
-    }
-
     pub(crate) fn mark_writes(&self) -> Mark {
         self.footprint.borrow_mut().writes.mark()
     }
@@ -556,7 +571,7 @@ impl<'db> Transaction<'db> {
     }
 
     /// Reserves a place until the transaction ends. False: another thread's transaction has it.
-    pub(crate) fn reserve_place(&self, place: reserve::Place) -> bool {
+    pub(crate) fn reserve_place(&self, place: reservations::Place) -> bool {
         self.local.reserve(self.slot, place)
     }
 

@@ -1,6 +1,7 @@
 //! Short read-only transactions.
 
 use crate::core::TableCore;
+use crate::database::Database;
 use crate::local::Local;
 use crate::protected::{Internal, Protected};
 use crate::ranges::{Ranges, Row, Rows};
@@ -305,6 +306,31 @@ impl View<'_> {
             reads.entries.clear();
         }
         timestamp
+    }
+}
+
+impl Database {
+    /// Runs a short read-only transaction. It runs once and cannot fail.
+    ///
+    /// ```
+    /// let db = mvcc::Database::new();
+    /// let table = db.table::<u64, u64>("t")?;
+    /// assert_eq!(db.view(|view| view.get(&table, &1).copied()), None);
+    /// # Ok::<(), mvcc::TableError>(())
+    /// ```
+    #[inline]
+    #[cfg_attr(debug_assertions, track_caller)]
+    pub fn view<T>(&self, read: impl FnOnce(&View<'_>) -> T) -> T {
+        // One call for all, so that the compiler puts what it calls here.
+        let anew;
+        let local = if let Some(latest) = Local::latest(self.inner().id) {
+            // SAFETY: we borrow the database.
+            unsafe { latest.as_ref() }
+        } else {
+            anew = self.inner().local();
+            &anew
+        };
+        View::run(local, read)
     }
 }
 

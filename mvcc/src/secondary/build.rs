@@ -1,10 +1,11 @@
 //! Making an index.
 
 use super::entry::Entry;
-use super::write::{Duplicate, Maintain, Maintained};
+use super::write::{Maintain, Maintained};
 use super::{Index, IndexCore, IndexKey, UniqueIndex};
 use crate::core::TableError;
 use crate::database::{Database, Name};
+use crate::duplicate::Duplicate;
 use crate::read::AnyTable;
 use crate::sync::bug;
 use crate::table::OrderedTable;
