@@ -21,21 +21,14 @@
 //! A record points to tuples and versions. They stay because the feed has a slot that is open from the earliest commit on that it
 //! has not let go of.
 
-mod queue;
-
-pub use queue::Overflow;
-#[cfg(feature = "durable")]
-pub(crate) use queue::bound;
-pub(crate) use queue::{Announcement, FeedCore, Feeds};
-
 use crate::database::Database;
+use crate::feeds::{FeedCore, Overflow, Record};
 use crate::read::AnyTable;
 use crate::snapshot::Snapshot;
 use crate::sync::Arc;
 use crate::timestamp::Timestamp;
 use crate::tuple::key_of;
 use crate::version::value_of;
-use queue::Record;
 use std::fmt;
 use std::time::{Duration, Instant};
 
@@ -115,7 +108,7 @@ impl Database {
     pub fn on_commit(&self, capacity: usize, overflow: Overflow) -> (Snapshot, Feed) {
         assert!(capacity > 0, "a feed needs room for one commit at least");
         let shared = &self.inner().shared;
-        let core = FeedCore::start(shared, capacity, overflow);
+        let core = FeedCore::start(&shared.memory, capacity, overflow);
         {
             // For the changes of the catalog, one at a time.
             let local = self.inner().local();
@@ -156,7 +149,7 @@ impl Feed {
     pub fn recv(&mut self) -> Committed<'_> {
         loop {
             // Without a deadline, the first turn finds one.
-            if let Some((record, missed)) = self.core.receive(self.shared(), None) {
+            if let Some((record, missed)) = self.core.receive(&self.shared().memory, None) {
                 return self.deliver(record, missed);
             }
         }
@@ -190,7 +183,7 @@ impl Feed {
 
     /// `None`: without a limit.
     fn recv_until(&mut self, deadline: Option<Instant>) -> Option<Committed<'_>> {
-        let (record, missed) = self.core.receive(self.shared(), deadline)?;
+        let (record, missed) = self.core.receive(&self.shared().memory, deadline)?;
         Some(self.deliver(record, missed))
     }
 
@@ -214,7 +207,7 @@ impl Drop for Feed {
         let shared = self.shared();
         let is_last = shared.feeds.remove(&self.core);
         shared.set_feeds(!is_last);
-        self.core.close(shared);
+        self.core.close(&shared.memory);
     }
 }
 

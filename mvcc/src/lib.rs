@@ -86,6 +86,7 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod announcement;
 mod catalog;
 mod cause;
 mod clock;
@@ -99,6 +100,7 @@ pub mod durable;
 mod evidence;
 mod expiry;
 mod feed;
+mod feeds;
 mod garbage;
 mod horizon;
 mod index;
@@ -151,7 +153,8 @@ pub use database::{Builder, Database};
 pub use duplicate::Duplicate;
 #[cfg(feature = "durable")]
 pub use durable::{OpenError, Schema, Store, StoreError, StoreOptions, Ticket, WhenFull};
-pub use feed::{Change, Committed, Feed, Overflow};
+pub use feed::{Change, Committed, Feed};
+pub use feeds::Overflow;
 pub use limited::{LimitedSnapshot, SnapshotExpired};
 pub use read::{AnyTable, Lookup, Read};
 pub use retry::{Exhausted, RetryPolicy, RunError};

@@ -3,7 +3,7 @@
 use crate::catalog::Catalog;
 use crate::clock::Clock;
 use crate::expiry::LimitedSnapshots;
-use crate::feed::Feeds;
+use crate::feeds::Feeds;
 use crate::memory::Memory;
 use crate::reservations::Reservations;
 use crate::sync::{

@@ -1,5 +1,6 @@
 //! Read-write transactions.
 
+use crate::announcement::Announcement;
 use crate::cause::ConflictCause;
 use crate::commit::{Announce, Footprint, RangeInUse, ScanRead};
 use crate::conflict::{Conflict, Lost};
@@ -9,7 +10,6 @@ use crate::duplicate::Duplicate;
 #[cfg(feature = "durable")]
 use crate::durable;
 use crate::evidence::RangeRead;
-use crate::feed::Announcement;
 use crate::garbage;
 use crate::index::WARM;
 use crate::local::Local;

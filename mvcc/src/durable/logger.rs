@@ -3,7 +3,7 @@
 
 use super::buffer::Taken;
 use super::record;
-use crate::feed::bound;
+use crate::feeds::bound;
 use crate::shared::Shared;
 use crate::sync::{Arc, AtomicU32, AtomicU64, Condvar, Mutex, MutexGuard, Ordering, Wait};
 use journal::{Log, LogError, Reservation, Stopped, Writer};
@@ -181,7 +181,7 @@ impl Logger {
         if self.stopped().is_some() {
             return (Round::Done, Ready::default());
         }
-        let cut = bound(shared);
+        let cut = bound(&shared.memory);
         taken.clear();
         let mut is_held = false;
         for worker in shared.memory.workers() {

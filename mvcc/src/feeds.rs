@@ -1,9 +1,7 @@
 //! Commits that wait to be delivered; see [`crate::feed`].
 
-use crate::commit::Announce;
 use crate::core::TableCore;
-use crate::memory::Worker;
-use crate::shared::Shared;
+use crate::memory::{Memory, Worker};
 use crate::slots::{Bound, SlotRef};
 use crate::sync::{Arc, Condvar, Mutex, Ordering, ThreadId, bug, current, fence};
 use crate::tuple::{Tuple, Word};
@@ -33,16 +31,16 @@ pub enum Overflow {
 /// A commit.
 #[derive(Clone)]
 pub(crate) struct Record {
-    timestamp: u64,
-    rows: Arc<[Row]>,
+    pub(crate) timestamp: u64,
+    pub(crate) rows: Arc<[Row]>,
 }
 
 /// A row that it has changed. The versions are those of the row's table; `before` may be null.
 pub(crate) struct Row {
     table: NonNull<TableCore>,
-    pub(super) tuple: NonNull<Tuple>,
-    pub(super) before: *mut Version,
-    pub(super) after: NonNull<Version>,
+    pub(crate) tuple: NonNull<Tuple>,
+    pub(crate) before: *mut Version,
+    pub(crate) after: NonNull<Version>,
 }
 
 // SAFETY: for reading keys and values, which are `Send` and `Sync`.
@@ -52,7 +50,7 @@ unsafe impl Sync for Row {}
 
 impl Row {
     /// What a write has done.
-    fn of(write: &Write, timestamp: u64) -> Self {
+    pub(crate) fn of(write: &Write, timestamp: u64) -> Self {
         let before = write.locked.and_then(Word::live);
         // SAFETY: the transaction's slot is open since it found the tuple.
         let newest = unsafe { write.tuple.as_ref() }.word().newest();
@@ -67,18 +65,18 @@ impl Row {
     }
 
     /// The number of its table.
-    pub(super) fn table(&self) -> usize {
+    pub(crate) fn table(&self) -> usize {
         // SAFETY: the database keeps its tables, and the feed the database.
         unsafe { self.table.as_ref() }.id
     }
 }
 
 impl Record {
-    pub(super) fn timestamp(&self) -> u64 {
+    pub(crate) fn timestamp(&self) -> u64 {
         self.timestamp
     }
 
-    pub(super) fn rows(&self) -> impl Iterator<Item = &Row> {
+    pub(crate) fn rows(&self) -> impl Iterator<Item = &Row> {
         self.rows.iter()
     }
 }
@@ -101,85 +99,24 @@ impl Feeds {
         feeds.is_empty()
     }
 
-    fn all(&self) -> Arc<[Arc<FeedCore>]> {
+    pub(crate) fn all(&self) -> Arc<[Arc<FeedCore>]> {
         self.0.lock().clone()
     }
 }
 
-/// What a commit announces, if somebody is told of commits.
-///
-/// No user code runs between [`make`](Announce::make) and [`retract`](Announce::retract), and nobody waits there for a gate or for a place in a
-/// queue. So whoever waits for all that is announced does not wait long, and not for itself.
-pub(crate) struct Announcement<'s> {
-    shared: &'s Shared,
-    worker: &'s Worker,
-}
-
 /// Announces nothing.
-const NONE: u64 = 0;
-
-impl<'s> Announcement<'s> {
-    pub(crate) fn new(shared: &'s Shared, worker: &'s Worker) -> Self {
-        Self { shared, worker }
-    }
-
-    /// Adds the commit to all feeds. Before the transaction's slot is closed.
-    pub(crate) fn record(&self, timestamp: u64, writes: &[Write]) {
-        let feeds = self.shared.feeds.all();
-        if feeds.is_empty() {
-            return;
-        }
-        let rows = writes.iter().map(|write| Row::of(write, timestamp));
-        let rows: Arc<[Row]> = rows.collect();
-        for feed in &*feeds {
-            let rows = rows.clone();
-            feed.add(self.shared, Record { timestamp, rows });
-        }
-    }
-
-    /// Waits where a feed is full, after a commit at this timestamp. For those whom nobody waits for.
-    pub(crate) fn wait_for_room(&self, timestamp: u64) {
-        for feed in &*self.shared.feeds.all() {
-            feed.wait_for_room(timestamp);
-        }
-    }
-}
-
-impl Announce for Announcement<'_> {
-    /// Announces that a commit of this worker's thread is under way.
-    fn make(&self) {
-        if !bug!("commit-unannounced") {
-            // SeqCst: before the clock is read. Partner: `bound`.
-            self.worker
-                .announced
-                .store(self.shared.memory.recent().max(1), Ordering::SeqCst);
-        }
-    }
-
-    /// Takes that back: the commit is recorded, or has changed nothing.
-    fn retract(&self) {
-        // SeqCst: the commit is recorded, if it was one.
-        self.worker.announced.store(NONE, Ordering::SeqCst);
-        for feed in &*self.shared.feeds.all() {
-            feed.wake_receiver();
-        }
-        #[cfg(feature = "durable")]
-        if let Some(log) = self.shared.log.get() {
-            log.nudge();
-        }
-    }
-}
+pub(crate) const NONE: u64 = 0;
 
 /// All later records have timestamps that are not below this.
-pub(crate) fn bound(shared: &Shared) -> u64 {
-    let now = shared.memory.clock.now();
+pub(crate) fn bound(memory: &Memory) -> u64 {
+    let now = memory.clock.now();
     // The clock was read before. Partner: `Announcement::make`.
     fence(Ordering::SeqCst);
     let announced = |worker: &Worker| match worker.announced.load(Ordering::SeqCst) {
         NONE => None,
         lower => Some(lower),
     };
-    let workers = shared.memory.workers();
+    let workers = memory.workers();
     let lowest = workers.iter().filter_map(|worker| announced(worker)).min();
     lowest.map_or(now, |lowest| lowest.min(now))
 }
@@ -216,12 +153,9 @@ struct Queue {
 
 impl FeedCore {
     /// A feed whose slot is open from now on.
-    pub(crate) fn start(shared: &Shared, capacity: usize, overflow: Overflow) -> Arc<Self> {
-        let slot = shared.memory.slots.acquire();
-        shared
-            .memory
-            .slots
-            .set_before_fence(slot, shared.memory.recent());
+    pub(crate) fn start(memory: &Memory, capacity: usize, overflow: Overflow) -> Arc<Self> {
+        let slot = memory.slots.acquire();
+        memory.slots.set_before_fence(slot, memory.recent());
         // Partner: the fence in `Memory::horizon`.
         fence(Ordering::SeqCst);
         Arc::new(Self {
@@ -247,7 +181,7 @@ impl FeedCore {
         self.queue.lock().records.len()
     }
 
-    fn add(&self, shared: &Shared, record: Record) {
+    pub(crate) fn add(&self, memory: &Memory, record: Record) {
         let mut queue = self.queue.lock();
         let is_early = queue.start.is_some_and(|start| record.timestamp < start);
         if queue.closed || is_early {
@@ -260,28 +194,28 @@ impl FeedCore {
         if self.overflow == Overflow::DropOldest && is_full {
             queue.records.pop_first();
             queue.missed += 1;
-            self.move_slot(shared, &mut queue, bound(shared));
+            self.move_slot(memory, &mut queue, bound(memory));
         }
     }
 
     /// The next commit, and how many were dropped before it. Waits until the deadline, or without a limit.
     pub(crate) fn receive(
         &self,
-        shared: &Shared,
+        memory: &Memory,
         deadline: Option<Instant>,
     ) -> Option<(Record, u64)> {
         let mut queue = self.queue.lock();
         queue.receiver = Some(current().id());
         let mut in_time = true;
         loop {
-            let bound = bound(shared);
+            let bound = bound(memory);
             if let Some(record) = queue.next(bound) {
                 queue.in_hand = Some(record.timestamp);
-                self.move_slot(shared, &mut queue, bound);
+                self.move_slot(memory, &mut queue, bound);
                 self.taken.notify_all();
                 return Some((record, std::mem::take(&mut queue.missed)));
             }
-            self.move_slot(shared, &mut queue, bound);
+            self.move_slot(memory, &mut queue, bound);
             if !in_time {
                 return None;
             }
@@ -295,20 +229,20 @@ impl FeedCore {
     }
 
     /// Lets the slot begin where something is still needed. `bound`: all that is yet to come is later.
-    fn move_slot(&self, shared: &Shared, queue: &mut Queue, bound: u64) {
+    fn move_slot(&self, memory: &Memory, queue: &mut Queue, bound: u64) {
         let first = queue.records.first_key_value();
         let first = first.map(|((timestamp, _), _)| *timestamp);
         let needed = [first, queue.in_hand].into_iter().flatten();
         // Never back: an announcement may be lower than what we know already.
         queue.lower = needed.fold(bound, u64::min).max(queue.lower);
         if bug!("feed-unprotected") {
-            queue.lower = shared.memory.clock.now();
+            queue.lower = memory.clock.now();
         }
         let bound = Bound::Open(queue.lower);
-        shared.memory.slots.set_released(self.slot, bound);
+        memory.slots.set_released(self.slot, bound);
     }
 
-    fn wake_receiver(&self) {
+    pub(crate) fn wake_receiver(&self) {
         // Under the lock: the receiver has either not looked yet, or waits already.
         let _queue = self.queue.lock();
         self.arrived.notify_all();
@@ -316,7 +250,7 @@ impl FeedCore {
 
     /// Whoever has committed at this timestamp waits, but no longer than until that commit is delivered: what comes after it may
     /// fill the queue as well.
-    fn wait_for_room(&self, timestamp: u64) {
+    pub(crate) fn wait_for_room(&self, timestamp: u64) {
         if self.overflow == Overflow::DropOldest {
             return;
         }
@@ -330,13 +264,13 @@ impl FeedCore {
         }
     }
 
-    pub(crate) fn close(&self, shared: &Shared) {
+    pub(crate) fn close(&self, memory: &Memory) {
         let mut queue = self.queue.lock();
         queue.closed = true;
         queue.records.clear();
         self.taken.notify_all();
         drop(queue);
-        shared.memory.slots.release(self.slot);
+        memory.slots.release(self.slot);
     }
 }
 
