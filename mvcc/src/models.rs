@@ -206,7 +206,7 @@ pub fn slot_against_own_scan() {
     let committing = shared.clone();
     let writer = thread::spawn(move || {
         let superseded = commit(&committing, tuple);
-        superseded.collect(&Memory::horizon(&committing));
+        superseded.collect(&committing.memory.horizon());
     });
     shared.memory.advance(shared.memory.clock.now(), 0);
     join([reader, writer]);
@@ -221,7 +221,7 @@ pub fn slot_against_another_scan() {
     let writer = thread::spawn(move || {
         *list.lock() = Some(commit(&committing, tuple));
         let Superseded(_, timestamp) = commit(&committing, tuple);
-        committing.advance(timestamp, 0);
+        committing.memory.advance(timestamp, 0);
     });
     let horizon = shared.memory.horizon();
     let superseded: Option<Superseded> = retired.lock().take();
