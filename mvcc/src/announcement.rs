@@ -1,7 +1,9 @@
 //! What a commit tells feeds and the log.
 
-use crate::commit::Announce;
+use crate::commit::Watch;
 use crate::feeds::{NONE, Record, Row};
+#[cfg(feature = "durable")]
+use crate::logging::Logged;
 use crate::memory::Worker;
 use crate::shared::Shared;
 use crate::sync::{Arc, Ordering, bug};
@@ -9,20 +11,33 @@ use crate::writes::Write;
 
 /// What a commit announces, if somebody is told of commits.
 ///
-/// No user code runs between [`make`](Announce::make) and [`retract`](Announce::retract), and nobody waits there for a gate or for a place in a
+/// No user code runs between [`announce`](Watch::announce) and [`retract`](Watch::retract), and nobody waits there for a gate or for a place in a
 /// queue. So whoever waits for all that is announced does not wait long, and not for itself.
 pub(crate) struct Announcement<'s> {
     shared: &'s Shared,
     worker: &'s Worker,
+    /// What it has for the log.
+    #[cfg(feature = "durable")]
+    logged: Option<Logged<'s>>,
 }
 
 impl<'s> Announcement<'s> {
     pub(crate) fn new(shared: &'s Shared, worker: &'s Worker) -> Self {
-        Self { shared, worker }
+        Self {
+            shared,
+            worker,
+            #[cfg(feature = "durable")]
+            logged: None,
+        }
+    }
+
+    #[cfg(feature = "durable")]
+    pub(crate) fn logged(self, logged: Option<Logged<'s>>) -> Self {
+        Self { logged, ..self }
     }
 
     /// Adds the commit to all feeds. Before the transaction's slot is closed.
-    pub(crate) fn record(&self, timestamp: u64, writes: &[Write]) {
+    fn record(&self, timestamp: u64, writes: &[Write]) {
         let feeds = self.shared.feeds.all();
         if feeds.is_empty() {
             return;
@@ -34,18 +49,10 @@ impl<'s> Announcement<'s> {
             feed.add(&self.shared.memory, Record { timestamp, rows });
         }
     }
-
-    /// Waits where a feed is full, after a commit at this timestamp. For those whom nobody waits for.
-    pub(crate) fn wait_for_room(&self, timestamp: u64) {
-        for feed in &*self.shared.feeds.all() {
-            feed.wait_for_room(timestamp);
-        }
-    }
 }
 
-impl Announce for Announcement<'_> {
-    /// Announces that a commit of this worker's thread is under way.
-    fn make(&self) {
+impl Watch for Announcement<'_> {
+    fn announce(&self) {
         if !bug!("commit-unannounced") {
             // SeqCst: before the clock is read. Partner: `bound`.
             self.worker
@@ -54,7 +61,6 @@ impl Announce for Announcement<'_> {
         }
     }
 
-    /// Takes that back: the commit is recorded, or has changed nothing.
     fn retract(&self) {
         // SeqCst: the commit is recorded, if it was one.
         self.worker.announced.store(NONE, Ordering::SeqCst);
@@ -65,5 +71,15 @@ impl Announce for Announcement<'_> {
         if let Some(log) = self.shared.log.get() {
             log.nudge();
         }
+    }
+
+    fn tell(&mut self, timestamp: u64, writes: &[Write]) {
+        self.record(timestamp, writes);
+        // Before the announcement is taken back: then the log is complete up to what is announced.
+        #[cfg(feature = "durable")]
+        if let Some(logged) = self.logged.take() {
+            logged.publish(timestamp);
+        }
+        self.retract();
     }
 }

@@ -1,4 +1,4 @@
-//! The commit of a read-write transaction: lock, clock, validate, install.
+//! The commit of a read-write transaction: lock, clock, validate, install; then tell, retire, release.
 
 use crate::catalog::Catalog;
 use crate::cause::ConflictCause;
@@ -7,6 +7,7 @@ use crate::conflict::Lost;
 use crate::core::TableCore;
 use crate::evidence::{Absence, RangeRead, WalkAgain};
 use crate::index::{Hash, Inserts};
+use crate::memory::Worker;
 use crate::protected::Protected;
 use crate::reads::{Read, Reads};
 use crate::shared::Shared;
@@ -19,10 +20,32 @@ use std::cell::RefCell;
 use std::ptr::NonNull;
 use std::slice;
 
-/// Who is told that a commit is under way. No user code runs while one is announced.
-pub(crate) trait Announce {
-    fn make(&self);
+/// Who is told of a commit. No user code runs while one is announced.
+pub(crate) trait Watch {
+    /// Announces that it is under way.
+    fn announce(&self);
+
+    /// Takes that back: nothing has happened.
     fn retract(&self);
+
+    /// Says that it has happened, and takes its announcement back.
+    fn tell(&mut self, timestamp: u64, writes: &[Write]);
+}
+
+/// Nobody.
+pub(crate) struct Unwatched;
+
+impl Watch for Unwatched {
+    fn announce(&self) {}
+    fn retract(&self) {}
+    fn tell(&mut self, _timestamp: u64, _writes: &[Write]) {}
+}
+
+/// What a commit has left to do for whoever has called it.
+pub(crate) struct Committed {
+    pub(crate) timestamp: u64,
+    /// Whether a collection of the thread's garbage pays now.
+    pub(crate) is_due: bool,
 }
 
 /// A key of a hashed table that was absent.
@@ -110,15 +133,53 @@ impl Footprint {
         }
     }
 
-    /// Commits and returns the timestamp. Its announcement is then still made. `inside`: this is the transaction inside the gate, or one within it. On a conflict, no tuple is locked and nothing is installed.
+    /// Commits: locks, reads the clock, validates, installs; then tells who watches, retires what was superseded and releases what was
+    /// held. `inside`: this is the transaction inside the gate, or one within it. On a conflict, no tuple is locked and nothing is installed.
     ///
     /// No user code runs while tuples are locked, so locks are held for as long as this takes and no panic can leave one behind.
     #[inline]
     pub(crate) fn commit(
         &mut self,
         shared: &Shared,
+        worker: &Worker,
         inside: bool,
-        announce: &impl Announce,
+        watch: &mut impl Watch,
+        protected: Protected<'_>,
+    ) -> Result<Committed, Lost> {
+        let timestamp = self.take_effect(shared, inside, watch, protected)?;
+        Worker::count(&worker.commits);
+        let writes = self.writes.entries();
+        watch.tell(timestamp, writes);
+        let memory = &shared.memory;
+        memory.advance(timestamp, memory.clock.coarse_step());
+        let mut garbage = worker.garbage.lock();
+        for write in writes {
+            write.retire(timestamp, &mut garbage);
+        }
+        let is_due = garbage.is_due();
+        drop(garbage);
+        let mut bytes = 0;
+        for write in writes {
+            bytes += write.version_bytes();
+            if write.held {
+                // It has a value now; whoever removes that holds the tuple in turn. Our slot is older than that removal.
+                // SAFETY: held until now.
+                unsafe { write.tuple.as_ref() }.release();
+            }
+        }
+        let installed = i64::try_from(writes.len()).expect("fewer than 2^63");
+        worker.count_versions(installed, bytes);
+        self.writes.clear_installed();
+        Ok(Committed { timestamp, is_due })
+    }
+
+    /// Lets all writes take effect at the timestamp that it returns, in a few attempts. It is then still announced.
+    #[inline]
+    fn take_effect(
+        &mut self,
+        shared: &Shared,
+        inside: bool,
+        watch: &impl Watch,
         protected: Protected<'_>,
     ) -> Result<u64, Lost> {
         let mut attempt = 0;
@@ -127,10 +188,10 @@ impl Footprint {
             if !bug!("lock-kept-on-panic") {
                 self.walk_changed_ranges(protected);
             }
-            announce.make();
-            let committed = self.try_commit(shared, inside, announce, protected);
+            watch.announce();
+            let committed = self.try_commit(shared, inside, watch, protected);
             if committed.is_err() {
-                announce.retract();
+                watch.retract();
             }
             attempt += 1;
             if committed.is_ok()
@@ -157,14 +218,14 @@ impl Footprint {
         &mut self,
         shared: &Shared,
         inside: bool,
-        announce: &impl Announce,
+        watch: &impl Watch,
         protected: Protected<'_>,
     ) -> Result<u64, Lost> {
         let too_early = bug!("clock-before-locks").then(|| shared.memory.clock.now());
         let seen_open = bug!("gate-before-locks") && !shared.is_closed_to_commits();
         lock(self.writes.sort())?;
         if !inside && !bug!("gate-ignored") && !seen_open && shared.is_closed_to_commits() {
-            self.wait_for_gate(shared, announce)?;
+            self.wait_for_gate(shared, watch)?;
         }
         if bug!("lock-kept-on-panic") {
             self.walk_changed_ranges(protected);
@@ -197,13 +258,13 @@ impl Footprint {
 
     /// Waits until commits need not wait, without the locks, and takes them again.
     #[cold]
-    fn wait_for_gate(&mut self, shared: &Shared, announce: &impl Announce) -> Result<(), Lost> {
+    fn wait_for_gate(&mut self, shared: &Shared, watch: &impl Watch) -> Result<(), Lost> {
         while shared.is_closed_to_commits() {
             unlock(self.writes.sort());
             // Who is inside may wait for all that is announced.
-            announce.retract();
+            watch.retract();
             shared.wait_for_gate();
-            announce.make();
+            watch.announce();
             lock(self.writes.sort())?;
         }
         Ok(())

@@ -41,26 +41,17 @@
 //! snapshot that was taken after the checkpoint's place in the log was fixed, and is finished when the log is durable up to that
 //! snapshot. The frames behind its place may repeat some of what it holds; since the last write to a row wins, that changes nothing.
 
-mod buffer;
 mod checkpoint;
-mod commit;
 mod error;
-mod logger;
 mod open;
-mod record;
 mod recovery;
-mod room;
 mod schema;
 mod store;
 mod ticket;
 
-pub(crate) use buffer::Buffer;
-pub(crate) use commit::{Logged, Logging};
+pub use crate::room::WhenFull;
 pub use error::{OpenError, StoreError};
-pub(crate) use logger::Logger;
 pub use open::{OpenProgress, StoreOptions};
-pub use room::WhenFull;
-pub(crate) use room::wait_for_room;
 pub use schema::{Schema, Versioned};
 pub use store::{CheckpointStats, Store, StoreStats};
 pub use ticket::Ticket;

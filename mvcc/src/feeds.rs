@@ -102,6 +102,13 @@ impl Feeds {
     pub(crate) fn all(&self) -> Arc<[Arc<FeedCore>]> {
         self.0.lock().clone()
     }
+
+    /// Waits where a feed is full, after a commit at this timestamp. For those whom nobody waits for.
+    pub(crate) fn wait_for_room(&self, timestamp: u64) {
+        for feed in &*self.all() {
+            feed.wait_for_room(timestamp);
+        }
+    }
 }
 
 /// Announces nothing.
@@ -250,7 +257,7 @@ impl FeedCore {
 
     /// Whoever has committed at this timestamp waits, but no longer than until that commit is delivered: what comes after it may
     /// fill the queue as well.
-    pub(crate) fn wait_for_room(&self, timestamp: u64) {
+    fn wait_for_room(&self, timestamp: u64) {
         if self.overflow == Overflow::DropOldest {
             return;
         }

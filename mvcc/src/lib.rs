@@ -87,6 +87,8 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod announcement;
+#[cfg(feature = "durable")]
+mod buffer;
 mod catalog;
 mod cause;
 mod clock;
@@ -106,6 +108,10 @@ mod horizon;
 mod index;
 mod limited;
 mod local;
+#[cfg(feature = "durable")]
+mod logger;
+#[cfg(feature = "durable")]
+mod logging;
 mod lookup;
 mod memory;
 #[cfg(feature = "metrics")]
@@ -121,11 +127,15 @@ mod ranges;
 mod read;
 mod reader;
 mod reads;
+#[cfg(feature = "durable")]
+mod record;
 mod recycled;
 mod reservations;
 mod reserve;
 mod retired;
 mod retry;
+#[cfg(feature = "durable")]
+mod room;
 mod savepoint;
 mod scan;
 mod secondary;

@@ -31,7 +31,7 @@ pub(crate) struct Local {
     spare_footprint: Cell<Option<Box<RefCell<Footprint>>>>,
     /// What its commits have to do with the log.
     #[cfg(feature = "durable")]
-    pub(crate) logging: crate::durable::Logging,
+    pub(crate) logging: crate::logging::Logging,
     /// Emptied lists for the next collection.
     spare_lists: Cell<Lists>,
     /// The memory of some collected versions, for new ones.
@@ -230,7 +230,7 @@ impl Local {
             spare_slot: Cell::new(None),
             spare_footprint: Cell::default(),
             #[cfg(feature = "durable")]
-            logging: crate::durable::Logging::default(),
+            logging: crate::logging::Logging::default(),
             spare_lists: Cell::default(),
             at_hand: RefCell::default(),
             inside: Cell::new(false),

@@ -58,7 +58,7 @@ pub(crate) struct Worker {
     pub(crate) announced: AtomicU64,
     /// What its commits have for the log.
     #[cfg(feature = "durable")]
-    pub(crate) logged: Mutex<crate::durable::Buffer>,
+    pub(crate) logged: Mutex<crate::buffer::Buffer>,
 }
 
 impl Worker {

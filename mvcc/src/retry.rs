@@ -2,10 +2,10 @@
 
 use crate::conflict::{Conflict, Lost};
 use crate::database::Database;
-#[cfg(feature = "durable")]
-use crate::durable::{self, WhenFull};
 use crate::local::Local;
 use crate::memory::Worker;
+#[cfg(feature = "durable")]
+use crate::room::{self, WhenFull};
 use crate::sync::{SMALL, back_off, pause};
 use crate::trace;
 use crate::transaction::Transaction;
@@ -296,7 +296,7 @@ impl Database {
     ) -> Result<T, RunError<E>> {
         let commit = |tx: &Transaction<'_>| tx.commit_untimed();
         #[cfg(feature = "durable")]
-        let refused = |local: &Rc<Local>, lost| durable::wait_for_room(local, lost, WhenFull::Wait);
+        let refused = |local: &Rc<Local>, lost| room::wait_for_room(local, lost, WhenFull::Wait);
         #[cfg(not(feature = "durable"))]
         let refused = |_: &Rc<Local>, _| None::<Result<(), std::convert::Infallible>>;
         let ran = self.run_committing(policy, transaction, commit, refused);

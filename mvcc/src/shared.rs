@@ -27,7 +27,7 @@ pub(crate) struct Shared {
     pub(crate) feeds: Feeds,
     /// The log of a durable database.
     #[cfg(feature = "durable")]
-    pub(crate) log: OnceLock<Arc<crate::durable::Logger>>,
+    pub(crate) log: OnceLock<Arc<crate::logger::Logger>>,
     pub(crate) reservations: Reservations,
     /// The last field, as its collector is there.
     pub(crate) memory: Memory,

@@ -2,17 +2,17 @@
 
 use crate::announcement::Announcement;
 use crate::cause::ConflictCause;
-use crate::commit::{Announce, Footprint, RangeInUse, ScanRead};
+use crate::commit::{Footprint, RangeInUse, ScanRead, Unwatched, Watch};
 use crate::conflict::{Conflict, Lost};
 use crate::core::TableCore;
 use crate::database::{Database, Inner};
 use crate::duplicate::Duplicate;
-#[cfg(feature = "durable")]
-use crate::durable;
 use crate::evidence::RangeRead;
 use crate::garbage;
 use crate::index::WARM;
 use crate::local::Local;
+#[cfg(feature = "durable")]
+use crate::logging::Logged;
 use crate::memory::Worker;
 use crate::protected::{Internal, Protected};
 use crate::ranges::{Ranges, Row, Rows};
@@ -469,7 +469,7 @@ impl<'db> Transaction<'db> {
         if footprint.catalog.is_watched() {
             self.commit_watched(footprint, wakes)
         } else {
-            self.commit_for(footprint, Unwatched)
+            self.commit_for(footprint, Unwatched, |_| {})
         }
     }
 
@@ -480,15 +480,24 @@ impl<'db> Transaction<'db> {
         expect(unused_variables, reason = "there is no log")
     )]
     fn commit_watched(&self, footprint: RefMut<'_, Footprint>, wakes: bool) -> Result<u64, Lost> {
-        let shared = &self.database.shared;
-        let watched = Watched {
-            announcement: Announcement::new(shared, self.local.worker()),
-            // Encodes: user code, before anything is locked or announced (I8).
-            #[cfg(feature = "durable")]
-            logged: durable::Logged::of(&footprint.writes, footprint.catalog, &self.local)
-                .inspect_err(|lost| self.count_conflict(lost))?,
+        let (shared, worker) = (&self.database.shared, self.local.worker());
+        let announcement = Announcement::new(shared, worker);
+        // Encodes: user code, before anything is locked or announced (I8).
+        #[cfg(feature = "durable")]
+        let announcement = match shared.log.get().filter(|_| footprint.catalog.has_log()) {
+            Some(log) => announcement.logged(
+                Logged::of(&footprint.writes, log, worker, &self.local.logging)
+                    .inspect_err(|lost| self.count_conflict(lost))?,
+            ),
+            None => announcement,
         };
-        let committed = self.commit_for(footprint, watched);
+        let committed = self.commit_for(footprint, announcement, |timestamp| {
+            // It may wait for somebody who waits for these.
+            self.local.give_back_reserved(self.slot);
+            if !self.local.is_inside() {
+                shared.feeds.wait_for_room(timestamp);
+            }
+        });
         #[cfg(feature = "durable")]
         if let Some(log) = shared.log.get().filter(|_| wakes && committed.is_ok()) {
             log.wake();
@@ -496,48 +505,25 @@ impl<'db> Transaction<'db> {
         committed
     }
 
+    /// Commits, lets `wait` wait where there is too much to tell, and collects.
     #[inline]
     fn commit_for(
         &self,
         mut footprint: RefMut<'_, Footprint>,
         mut watch: impl Watch,
+        wait: impl FnOnce(u64),
     ) -> Result<u64, Lost> {
-        let shared = &self.database.shared;
-        let worker = self.local.worker();
+        let (shared, worker) = (&self.database.shared, self.local.worker());
         let inside = self.local.is_inside();
-        let committed = footprint.commit(shared, inside, &watch, self.protected());
-        let timestamp = committed.inspect_err(|lost| self.count_conflict(lost))?;
-        Worker::count(&worker.commits);
-        let writes = footprint.writes.entries();
-        watch.tell(timestamp, writes);
-        shared
-            .memory
-            .advance(timestamp, shared.memory.clock.coarse_step());
-        let mut garbage = worker.garbage.lock();
-        for write in writes {
-            write.retire(timestamp, &mut garbage);
-        }
-        let is_due = garbage.is_due();
-        drop(garbage);
-        let mut bytes = 0;
-        for write in writes {
-            bytes += write.version_bytes();
-            if write.held {
-                // It has a value now; whoever removes that holds the tuple in turn. Our slot is older than that removal.
-                // SAFETY: held until now.
-                unsafe { write.tuple.as_ref() }.release();
-            }
-        }
-        let installed = i64::try_from(writes.len()).expect("fewer than 2^63");
-        worker.count_versions(installed, bytes);
-        footprint.writes.clear_installed();
+        let committed = footprint.commit(shared, worker, inside, &mut watch, self.protected());
+        let committed = committed.inspect_err(|lost| self.count_conflict(lost))?;
         drop(footprint);
-        watch.wait(self, timestamp);
+        wait(committed.timestamp);
         // Last: it runs the drops of values, which may wait for who waits for any of that.
-        if is_due {
+        if committed.is_due {
             self.collect();
         }
-        Ok(timestamp)
+        Ok(committed.timestamp)
     }
 
     /// Collects garbage, unless others wait for this transaction: then the next one that nobody
@@ -786,65 +772,6 @@ impl<'db> Transaction<'db> {
             let extended = Footprint::extend(&self.footprint, clock, self.protected());
             self.doomed.set(!extended);
             footprint = self.footprint.borrow_mut();
-        }
-    }
-}
-
-/// Who is told of a commit.
-trait Watch: Announce {
-    /// Says that it has happened, and takes its announcement back.
-    fn tell(&mut self, timestamp: u64, writes: &[Write]);
-
-    /// Waits where there is too much to tell.
-    fn wait(&self, tx: &Transaction<'_>, timestamp: u64);
-}
-
-/// Nobody.
-struct Unwatched;
-
-impl Announce for Unwatched {
-    fn make(&self) {}
-    fn retract(&self) {}
-}
-
-impl Watch for Unwatched {
-    fn tell(&mut self, _timestamp: u64, _writes: &[Write]) {}
-    fn wait(&self, _tx: &Transaction<'_>, _timestamp: u64) {}
-}
-
-/// Feeds, and the log.
-struct Watched<'t> {
-    announcement: Announcement<'t>,
-    #[cfg(feature = "durable")]
-    logged: Option<durable::Logged<'t>>,
-}
-
-impl Announce for Watched<'_> {
-    fn make(&self) {
-        self.announcement.make();
-    }
-
-    fn retract(&self) {
-        self.announcement.retract();
-    }
-}
-
-impl Watch for Watched<'_> {
-    fn tell(&mut self, timestamp: u64, writes: &[Write]) {
-        self.announcement.record(timestamp, writes);
-        // Before the announcement is taken back: then the log is complete up to what is announced.
-        #[cfg(feature = "durable")]
-        if let Some(logged) = self.logged.take() {
-            logged.publish(timestamp);
-        }
-        self.announcement.retract();
-    }
-
-    fn wait(&self, tx: &Transaction<'_>, timestamp: u64) {
-        // It may wait for somebody who waits for these.
-        tx.local.give_back_reserved(tx.slot);
-        if !tx.local.is_inside() {
-            self.announcement.wait_for_room(timestamp);
         }
     }
 }

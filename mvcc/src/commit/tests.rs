@@ -28,13 +28,6 @@ fn locked(writes: &[Write]) -> Vec<bool> {
     writes.iter().map(is_locked).collect()
 }
 
-struct Unannounced;
-
-impl Announce for Unannounced {
-    fn make(&self) {}
-    fn retract(&self) {}
-}
-
 #[test]
 fn a_write_set_is_locked_whole_or_not_at_all() {
     let (db, table) = database();
@@ -92,7 +85,9 @@ fn a_conflict_leaves_nothing_locked_and_nothing_installed() {
     let shared = &db.inner().shared;
     let mut footprint = tx.footprint_mut();
     // SAFETY: the transaction's slot is open.
-    let committed = footprint.commit(shared, false, &Unannounced, unsafe { Protected::open() });
+    let committed = footprint.commit(shared, tx.local.worker(), false, &mut Unwatched, unsafe {
+        Protected::open()
+    });
     assert!(committed.is_err_and(|lost| lost.cause == ConflictCause::ReadOverwritten));
     assert_eq!(locked(footprint.writes.entries()), [false; 2]);
     drop(footprint);
@@ -103,14 +98,15 @@ fn a_conflict_leaves_nothing_locked_and_nothing_installed() {
 fn a_commit_is_later_than_the_clock_before_and_earlier_than_the_clock_after() {
     let (db, table) = database();
     let shared = &db.inner().shared;
-    // A new key: nothing is superseded, which this way nobody would collect.
-    let tx = writer(&db, &table, &[9]);
+    let tx = writer(&db, &table, &[1]);
     let before = shared.memory.clock.now();
     // SAFETY: the transaction's slot is open.
+    let protected = unsafe { Protected::open() };
+    let worker = tx.local.worker();
     let committed = tx
         .footprint_mut()
-        .commit(shared, false, &Unannounced, unsafe { Protected::open() });
-    let Ok(timestamp) = committed else {
+        .commit(shared, worker, false, &mut Unwatched, protected);
+    let Ok(Committed { timestamp, .. }) = committed else {
         panic!("nobody else is there")
     };
     assert!(before < timestamp && timestamp < shared.memory.clock.now());

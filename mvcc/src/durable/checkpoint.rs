@@ -1,10 +1,10 @@
 //! Writing checkpoints.
 
-use super::logger::Logger;
-use super::record;
 use super::recovery::Carried;
 use super::schema::{Declared, Shape};
 use crate::database::Database;
+use crate::logger::Logger;
+use crate::record;
 use crate::sync::{Arc, Mutex};
 use journal::{Checkpoint, LogError};
 use std::collections::BTreeMap;
@@ -166,7 +166,7 @@ impl Checkpointer {
         blocks.block = block;
         blocks.write()?;
         // It may hold nothing that is not durable: the log has to be as far as the snapshot.
-        logger.wait(shared, snapshot.timestamp().ticks())?;
+        logger.wait(&shared.memory, snapshot.timestamp().ticks())?;
         drop(snapshot);
         blocks.checkpoint.finish(logged)?;
         *self.last.lock() = Some(Last {

@@ -175,19 +175,3 @@ impl<E: Error + 'static> Error for StoreError<E> {
         }
     }
 }
-
-/// A record is not what it should be: it says what was expected.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Corrupt(pub(super) &'static str);
-
-impl fmt::Display for Corrupt {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "expected {}, in a record whose checksum is right",
-            self.0
-        )
-    }
-}
-
-impl Error for Corrupt {}

@@ -2,12 +2,12 @@
 
 use super::checkpoint::Checkpointer;
 use super::error::{OpenError, open_error};
-use super::logger::Logger;
 use super::recovery::{Carried, Recovered, Recovery};
-use super::room::WhenFull;
 use super::schema::{Declared, Schema, Shape};
 use super::store::Store;
 use crate::database::{Builder, Database};
+use crate::logger::Logger;
+use crate::room::WhenFull;
 use crate::sync::Arc;
 use journal::{Directory, Disk, Event, Options, Progress, ReadError};
 use std::collections::BTreeMap;

@@ -3,10 +3,11 @@
 //! A row's writes are all applied by the same loader, in the order of the log; which one that is, its key says. So the last write to a
 //! row wins, and rows of different loaders need no order.
 
-use super::error::{Corrupt, OpenError};
-use super::record;
+use super::error::OpenError;
 use super::schema::{Declared, Reading, Shape};
 use crate::database::Database;
+use crate::record;
+use crate::record::Corrupt;
 use journal::Event;
 use journal::codec::DecodeError;
 use std::collections::{BTreeMap, HashMap};

@@ -1,11 +1,12 @@
 //! Which tables are durable, and how their rows become bytes and come from them.
 
-use super::commit::{codec_of, encode_row};
-use super::error::{Corrupt, OpenError};
-use super::record;
+use super::error::OpenError;
 use crate::core::TableError;
 use crate::database::{Database, Name};
+use crate::logging::{codec_of, encode_row};
 use crate::read::{AnyTable, Lookup};
+use crate::record;
+use crate::record::Corrupt;
 use crate::secondary::{Fill, Index, IndexError, IndexKey, UniqueIndex};
 use crate::snapshot::Snapshot;
 use crate::table::{OrderedTable, Table};

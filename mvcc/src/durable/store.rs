@@ -2,11 +2,11 @@
 
 use super::checkpoint::{Checkpointer, Pace};
 use super::error::{OpenError, StoreError, open_error};
-use super::logger::Logger;
-use super::room::{WhenFull, wait_for_room};
 use super::ticket::Ticket;
 use crate::database::Database;
+use crate::logger::Logger;
 use crate::retry::{Failed, RetryPolicy};
+use crate::room::{WhenFull, wait_for_room};
 use crate::snapshot::Snapshot;
 use crate::sync::{Arc, Mutex};
 use crate::timestamp::Age;
@@ -124,7 +124,7 @@ impl Store {
                 .map_err(OpenError::Thread)
         };
         let (shared, log) = (database.inner().shared.clone(), logger.clone());
-        spawn("mvcc-log", Box::new(move || log.run(&shared)))?;
+        spawn("mvcc-log", Box::new(move || log.run(&shared.memory)))?;
         if writes_checkpoint {
             let written = checkpointer.write(database, logger, Pace::Fast);
             written.map_err(open_error)?;
@@ -215,7 +215,7 @@ impl Store {
     fn wait(&self, timestamp: u64) -> Result<(), Stopped> {
         self.inner
             .logger
-            .wait(&self.database().inner().shared, timestamp)
+            .wait(&self.database().inner().shared.memory, timestamp)
     }
 
     /// Waits until all that is visible now is durable.
@@ -320,7 +320,7 @@ impl Store {
             ..
         } = &*self.inner;
         let shared = &self.database().inner().shared;
-        let pending_commits = Logger::pending(shared);
+        let pending_commits = Logger::pending(&shared.memory);
         let last = checkpointer.last();
         StoreStats {
             pending_commits,
@@ -348,7 +348,7 @@ fn log_error<E>(error: &LogError) -> StoreError<E> {
 
 impl Inner {
     fn close(&self) -> Result<(), Stopped> {
-        let closed = self.logger.close(&self.database.inner().shared);
+        let closed = self.logger.close(&self.database.inner().shared.memory);
         for thread in self.threads.lock().drain(..) {
             // They run no user code that they do not catch.
             let _ = thread.join();

@@ -1,7 +1,7 @@
 //! Waiting until a commit is durable.
 
 use super::error::StoreError;
-use super::logger::Logger;
+use crate::logger::Logger;
 use crate::shared::Shared;
 use crate::sync::Arc;
 use crate::timestamp::Timestamp;
@@ -46,7 +46,7 @@ impl Ticket {
     /// # Errors
     /// [`StoreError::Unknown`] if the log stops before.
     pub fn wait(self) -> Result<(), StoreError> {
-        let waited = self.logger.wait(&self.shared, self.timestamp);
+        let waited = self.logger.wait(&self.shared.memory, self.timestamp);
         waited.map_err(|_| StoreError::Unknown)
     }
 }

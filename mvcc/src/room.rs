@@ -11,7 +11,7 @@ use std::time::Duration;
 /// What a transaction does that has no room in the log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum WhenFull {
-    /// It is refused, with [`StoreError::Full`].
+    /// It is refused, with [`StoreError::Full`](crate::StoreError::Full).
     #[default]
     Refuse,
     /// It waits until there is room.

@@ -4,21 +4,22 @@
 //! then its kind in one:
 //! - a *transaction*: its writes one after the other. A write is the table's number, 4 bytes; the key's length, 4 bytes, and the key; then 0
 //!   if the row was removed, or 1, the value's length, 4 bytes, and the value.
-//! - a *table*: see [`super::schema`].
+//! - a *table*: see [`crate::durable::Schema`].
 //! - *rows* of a checkpoint: the same as a transaction, but that it counts for none.
 
-use super::error::Corrupt;
 use journal::codec::{Decode, take};
+use std::error::Error;
+use std::fmt;
 
-pub(super) const TRANSACTION: u8 = 0;
-pub(super) const TABLE: u8 = 1;
-pub(super) const ROWS: u8 = 2;
+pub(crate) const TRANSACTION: u8 = 0;
+pub(crate) const TABLE: u8 = 1;
+pub(crate) const ROWS: u8 = 2;
 
 /// The bytes before all records.
-pub(super) const START: usize = 8;
+pub(crate) const START: usize = 8;
 
 /// Begins a payload.
-pub(super) fn begin(logged: u64, payload: &mut Vec<u8>) {
+pub(crate) fn begin(logged: u64, payload: &mut Vec<u8>) {
     payload.extend_from_slice(&logged.to_le_bytes());
 }
 
@@ -26,7 +27,7 @@ pub(super) fn begin(logged: u64, payload: &mut Vec<u8>) {
 ///
 /// # Panics
 /// If it is 4 GiB or more: no segment holds as much.
-pub(super) fn with_length<R>(into: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>) -> R) -> R {
+pub(crate) fn with_length<R>(into: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>) -> R) -> R {
     let at = into.len();
     into.extend_from_slice(&[0; 4]);
     let written = write(into);
@@ -37,14 +38,14 @@ pub(super) fn with_length<R>(into: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>
 }
 
 /// A write.
-pub(super) struct RowChange<'p> {
-    pub(super) table: u32,
-    pub(super) key: &'p [u8],
-    pub(super) value: Option<&'p [u8]>,
+pub(crate) struct RowChange<'p> {
+    pub(crate) table: u32,
+    pub(crate) key: &'p [u8],
+    pub(crate) value: Option<&'p [u8]>,
 }
 
 /// Adds a write.
-pub(super) fn write(change: &RowChange<'_>, into: &mut Vec<u8>) {
+pub(crate) fn write(change: &RowChange<'_>, into: &mut Vec<u8>) {
     into.extend_from_slice(&change.table.to_le_bytes());
     with_length(into, |into| into.extend_from_slice(change.key));
     into.push(u8::from(change.value.is_some()));
@@ -54,12 +55,12 @@ pub(super) fn write(change: &RowChange<'_>, into: &mut Vec<u8>) {
 }
 
 /// Takes the number of transactions before a payload off it.
-pub(super) fn take_start(payload: &mut &[u8]) -> Result<u64, Corrupt> {
+pub(crate) fn take_start(payload: &mut &[u8]) -> Result<u64, Corrupt> {
     u64::decode(payload).map_err(|_| Corrupt("the number of its first transaction"))
 }
 
 /// Takes the next record off the payload: its kind, and what it holds.
-pub(super) fn take_record<'p>(payload: &mut &'p [u8]) -> Result<Option<(u8, &'p [u8])>, Corrupt> {
+pub(crate) fn take_record<'p>(payload: &mut &'p [u8]) -> Result<Option<(u8, &'p [u8])>, Corrupt> {
     if payload.is_empty() {
         return Ok(None);
     }
@@ -71,7 +72,7 @@ pub(super) fn take_record<'p>(payload: &mut &'p [u8]) -> Result<Option<(u8, &'p 
 }
 
 /// Takes the next write off a transaction.
-pub(super) fn take_change<'p>(from: &mut &'p [u8]) -> Result<Option<RowChange<'p>>, Corrupt> {
+pub(crate) fn take_change<'p>(from: &mut &'p [u8]) -> Result<Option<RowChange<'p>>, Corrupt> {
     if from.is_empty() {
         return Ok(None);
     }
@@ -89,3 +90,19 @@ fn take_with_length<'p>(from: &mut &'p [u8], what: Corrupt) -> Result<&'p [u8], 
     let length = u32::decode(from).map_err(|_| what)?;
     take(from, length as usize, what.0).map_err(|_| what)
 }
+
+/// A record is not what it should be: it says what was expected.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Corrupt(pub(crate) &'static str);
+
+impl fmt::Display for Corrupt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "expected {}, in a record whose checksum is right",
+            self.0
+        )
+    }
+}
+
+impl Error for Corrupt {}

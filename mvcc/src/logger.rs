@@ -1,10 +1,10 @@
 //! The logger: takes what commits have recorded below a cut, writes it as one frame, and says what is
 //! durable. See [`crate::durable`].
 
-use super::buffer::Taken;
-use super::record;
+use crate::buffer::Taken;
 use crate::feeds::bound;
-use crate::shared::Shared;
+use crate::memory::Memory;
+use crate::record;
 use crate::sync::{Arc, AtomicU32, AtomicU64, Condvar, Mutex, MutexGuard, Ordering, Wait};
 use journal::{Log, LogError, Reservation, Stopped, Writer};
 use std::collections::BTreeMap;
@@ -13,7 +13,7 @@ use std::task::{Poll, Wake, Waker};
 
 /// What threads that commit, wait or write share of a log.
 pub(crate) struct Logger {
-    pub(super) log: Log,
+    pub(crate) log: Log,
     /// Whoever holds it writes.
     turn: Mutex<Turn>,
     /// All commits with a timestamp below this are durable. Written with `turn` held.
@@ -77,7 +77,7 @@ enum Round {
 }
 
 impl Logger {
-    pub(super) fn new(log: Log, writer: Writer, logged: u64, due: u64, limit: u64) -> Self {
+    pub(crate) fn new(log: Log, writer: Writer, logged: u64, due: u64, limit: u64) -> Self {
         Self {
             log,
             turn: Mutex::new(Turn {
@@ -101,7 +101,7 @@ impl Logger {
     }
 
     /// Reserves room, which may wait for others' records to be written.
-    pub(super) fn reserve(&self, bytes: usize) -> Result<Reservation, LogError> {
+    pub(crate) fn reserve(&self, bytes: usize) -> Result<Reservation, LogError> {
         // A checkpoint makes room where the log is at its limit.
         self.wake();
         self.log.reserve(bytes).inspect_err(|error| {
@@ -118,7 +118,7 @@ impl Logger {
     }
 
     /// The same, also if it was not the logger that has met the fault.
-    pub(super) fn check(&self) -> Option<&Stopped> {
+    pub(crate) fn check(&self) -> Option<&Stopped> {
         if self.stopped().is_none()
             && let Err(stopped) = self.log.check()
         {
@@ -127,12 +127,12 @@ impl Logger {
         self.stopped()
     }
 
-    pub(super) fn is_durable(&self, timestamp: u64) -> bool {
+    pub(crate) fn is_durable(&self, timestamp: u64) -> bool {
         // Acquire, with the release in `publish`.
         timestamp < self.durable.load(Ordering::Acquire)
     }
 
-    pub(super) fn durable(&self) -> u64 {
+    pub(crate) fn durable(&self) -> u64 {
         self.durable.load(Ordering::Acquire)
     }
 
@@ -161,14 +161,14 @@ impl Logger {
     }
 
     /// Writes what is recorded below the cut.
-    fn round(&self, shared: &Shared, mut turn: MutexGuard<'_, Turn>) -> Round {
-        let (round, ready) = self.write_below_cut(shared, &mut turn);
+    fn round(&self, memory: &Memory, mut turn: MutexGuard<'_, Turn>) -> Round {
+        let (round, ready) = self.write_below_cut(memory, &mut turn);
         drop(turn);
         ready.wake();
         round
     }
 
-    fn write_below_cut(&self, shared: &Shared, turn: &mut Turn) -> (Round, Ready) {
+    fn write_below_cut(&self, memory: &Memory, turn: &mut Turn) -> (Round, Ready) {
         let Turn {
             writer: Some(writer),
             logged,
@@ -181,10 +181,10 @@ impl Logger {
         if self.stopped().is_some() {
             return (Round::Done, Ready::default());
         }
-        let cut = bound(&shared.memory);
+        let cut = bound(memory);
         taken.clear();
         let mut is_held = false;
-        for worker in shared.memory.workers() {
+        for worker in memory.workers() {
             is_held |= worker.logged.lock().take_below(cut, taken);
         }
         if let Some(room) = taken.room() {
@@ -203,7 +203,7 @@ impl Logger {
     }
 
     /// Appends records that are no transaction's. Before anybody commits.
-    pub(super) fn append(&self, records: &[u8]) -> Result<(), LogError> {
+    pub(crate) fn append(&self, records: &[u8]) -> Result<(), LogError> {
         let mut payload = Vec::new();
         let mut turn = self.turn.lock();
         record::begin(turn.logged, &mut payload);
@@ -214,8 +214,8 @@ impl Logger {
         Ok(writer.append(&payload, logged, room)?)
     }
 
-    fn has_records(shared: &Shared) -> bool {
-        let workers = shared.memory.workers();
+    fn has_records(memory: &Memory) -> bool {
+        let workers = memory.workers();
         workers
             .iter()
             .any(|worker| worker.logged.lock().has_records())
@@ -223,13 +223,13 @@ impl Logger {
 
     /// Whether there is something that a round would write, or somebody whom it would wake: who waits for what had nothing to write waits
     /// for the cut alone.
-    fn has_work(&self, shared: &Shared) -> bool {
-        Self::has_records(shared) || !self.waiting.lock().is_empty()
+    fn has_work(&self, memory: &Memory) -> bool {
+        Self::has_records(memory) || !self.waiting.lock().is_empty()
     }
 
     /// The commits that are recorded and not durable yet.
-    pub(super) fn pending(shared: &Shared) -> u64 {
-        let workers = shared.memory.workers();
+    pub(crate) fn pending(memory: &Memory) -> u64 {
+        let workers = memory.workers();
         workers
             .iter()
             .map(|worker| worker.logged.lock().len())
@@ -261,14 +261,14 @@ impl Logger {
     ///
     /// No wake-up is lost: it says what it wants before it looks once more, and who records, waits or takes an announcement back looks at what
     /// it wants after that. So one of the two sees the other.
-    pub(super) fn run(&self, shared: &Shared) {
+    pub(crate) fn run(&self, memory: &Memory) {
         loop {
-            let mut round = self.round(shared, self.turn.lock());
+            let mut round = self.round(memory, self.turn.lock());
             let wants = if round == Round::Held { HELD } else { IDLE };
             self.wants.store(wants, Ordering::SeqCst);
             if wants == HELD {
-                round = self.round(shared, self.turn.lock());
-            } else if self.has_work(shared) && self.stopped().is_none() {
+                round = self.round(memory, self.turn.lock());
+            } else if self.has_work(memory) && self.stopped().is_none() {
                 self.wants.store(BUSY, Ordering::SeqCst);
                 continue;
             }
@@ -292,7 +292,7 @@ impl Logger {
     ///
     /// # Errors
     /// If the log stops before that.
-    pub(super) fn wait(&self, shared: &Shared, timestamp: u64) -> Result<(), Stopped> {
+    pub(crate) fn wait(&self, memory: &Memory, timestamp: u64) -> Result<(), Stopped> {
         let mut wait = Wait::new();
         loop {
             if let Poll::Ready(ended) = self.outcome(timestamp) {
@@ -302,9 +302,9 @@ impl Logger {
             let Some(turn) = self.turn.try_lock() else {
                 break;
             };
-            self.round(shared, turn);
+            self.round(memory, turn);
             // Some may have found the turn taken. Their records were there before that, so they are seen here.
-            if Self::has_records(shared) {
+            if Self::has_records(memory) {
                 self.wake();
             }
             if let Poll::Ready(ended) = self.outcome(timestamp) {
@@ -326,12 +326,12 @@ impl Logger {
     }
 
     /// A number for someone who waits.
-    pub(super) fn ticket(&self) -> u64 {
+    pub(crate) fn ticket(&self) -> u64 {
         self.tickets.fetch_add(1, Ordering::Relaxed)
     }
 
     /// Whether all commits up to this timestamp are durable. If not, the waker is woken once that may be so.
-    pub(super) fn poll(
+    pub(crate) fn poll(
         &self,
         timestamp: u64,
         ticket: u64,
@@ -351,7 +351,7 @@ impl Logger {
     }
 
     /// Forgets somebody who waits.
-    pub(super) fn forget(&self, place: (u64, u64)) {
+    pub(crate) fn forget(&self, place: (u64, u64)) {
         let waker = self.waiting.lock().remove(&place);
         drop(waker);
     }
@@ -372,12 +372,12 @@ impl Logger {
     ///
     /// # Errors
     /// If it had stopped or stopped now.
-    pub(super) fn close(&self, shared: &Shared) -> Result<(), Stopped> {
-        let now = shared.memory.clock.now();
-        let drained = self.wait(shared, now);
+    pub(crate) fn close(&self, memory: &Memory) -> Result<(), Stopped> {
+        let now = memory.clock.now();
+        let drained = self.wait(memory, now);
         let mut turn = self.turn.lock();
         // Commits that came after that are written as well, but for those still under way: these are told that the log has stopped.
-        let (_, durable) = self.write_below_cut(shared, &mut turn);
+        let (_, durable) = self.write_below_cut(memory, &mut turn);
         let Some(writer) = turn.writer.take() else {
             return Ok(());
         };
@@ -399,7 +399,7 @@ impl Logger {
     }
 
     /// Waits until a checkpoint is due. False: the log is closed.
-    pub(super) fn wait_for_checkpoint(&self) -> bool {
+    pub(crate) fn wait_for_checkpoint(&self) -> bool {
         let mut signal = self.checkpoints.lock();
         while !signal.is_due && !signal.is_closing {
             (signal, _) = self.checkpoint_due.wait(&self.checkpoints, signal, None);
@@ -409,17 +409,17 @@ impl Logger {
     }
 
     /// When the next checkpoint is due, in bytes of the log.
-    pub(super) fn set_due(&self, bytes: u64) {
+    pub(crate) fn set_due(&self, bytes: u64) {
         self.due.store(bytes, Ordering::Relaxed);
     }
 
     /// Lets the next checkpoint wait until the log has grown once more: the last one came to nothing.
-    pub(super) fn postpone_checkpoint(&self) {
+    pub(crate) fn postpone_checkpoint(&self) {
         self.set_due(self.log.bytes().max(self.due.load(Ordering::Relaxed)));
     }
 
     /// Whether the log is close to its limit.
-    pub(super) fn is_urgent(&self) -> bool {
+    pub(crate) fn is_urgent(&self) -> bool {
         self.log.bytes() > self.limit / 4 * 3 || self.stopped().is_some()
     }
 }

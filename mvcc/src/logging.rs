@@ -1,13 +1,12 @@
 //! How commits get into the log: they encode, take room, and leave a record in their thread's buffer.
 
-use super::buffer::space;
-use super::logger::Logger;
-use super::record::{self, START};
-use crate::catalog::Catalog;
+use crate::buffer::space;
 use crate::cause::ConflictCause;
 use crate::conflict::Lost;
 use crate::core::RowCodec;
-use crate::local::Local;
+use crate::logger::Logger;
+use crate::memory::Worker;
+use crate::record::{self, START};
 use crate::tuple::key_of;
 use crate::version::value_of;
 use crate::writes::Writes;
@@ -16,7 +15,7 @@ use journal::{LogError, Reservation};
 use std::cell::Cell;
 
 /// How rows of a table with these types get into the log, where this is its number.
-pub(super) fn codec_of<K: Encode, V: Encode>(table: u32) -> RowCodec {
+pub(crate) fn codec_of<K: Encode, V: Encode>(table: u32) -> RowCodec {
     RowCodec {
         table,
         encode: |tuple, version, into| {
@@ -31,7 +30,7 @@ pub(super) fn codec_of<K: Encode, V: Encode>(table: u32) -> RowCodec {
 }
 
 /// Adds a key, and its value if it has one.
-pub(super) fn encode_row<K: Encode, V: Encode>(key: &K, value: Option<&V>, into: &mut Vec<u8>) {
+pub(crate) fn encode_row<K: Encode, V: Encode>(key: &K, value: Option<&V>, into: &mut Vec<u8>) {
     record::with_length(into, |into| key.encode(into));
     into.push(u8::from(value.is_some()));
     if let Some(value) = value {
@@ -48,7 +47,7 @@ pub(crate) struct Logging {
     /// An empty list to encode into.
     scratch: Cell<Vec<u8>>,
     /// The bytes of payload that the last commit had no room for.
-    pub(super) wanted: Cell<usize>,
+    pub(crate) wanted: Cell<usize>,
     /// Room that was reserved for the next commit.
     room: Cell<Option<Reservation>>,
 }
@@ -69,7 +68,7 @@ impl Logging {
     }
 
     /// Keeps room for the next commit, or gives up what was kept.
-    pub(super) fn keep_room(&self, room: Option<Reservation>) {
+    pub(crate) fn keep_room(&self, room: Option<Reservation>) {
         drop(self.room.replace(room));
     }
 
@@ -80,7 +79,8 @@ impl Logging {
 
 /// A commit under way whose writes to durable tables are encoded and have room in the log. Dropping it gives the room back.
 pub(crate) struct Logged<'l> {
-    local: &'l Local,
+    worker: &'l Worker,
+    logging: &'l Logging,
     record: Vec<u8>,
     is_published: bool,
 }
@@ -89,14 +89,11 @@ impl<'l> Logged<'l> {
     /// Encodes the writes to durable tables, which runs user code, and takes room for them. `None`: there are no such writes.
     pub(crate) fn of(
         writes: &Writes,
-        catalog: Catalog,
-        local: &'l Local,
+        logger: &Logger,
+        worker: &'l Worker,
+        logging: &'l Logging,
     ) -> Result<Option<Self>, Lost> {
-        if !catalog.has_log() {
-            return Ok(None);
-        }
-        let logger = local.shared().log.get().expect("there is a log");
-        let mut record = local.logging.take_scratch();
+        let mut record = logging.take_scratch();
         let table = record::with_length(&mut record, |record| {
             record.push(record::TRANSACTION);
             let mut first = None;
@@ -113,12 +110,13 @@ impl<'l> Logged<'l> {
             first
         });
         let Some(table) = table else {
-            local.logging.return_scratch(record);
+            logging.return_scratch(record);
             return Ok(None);
         };
-        match take_room(logger, local, record.len()) {
+        match take_room(logger, worker, logging, record.len()) {
             Ok(()) => Ok(Some(Self {
-                local,
+                worker,
+                logging,
                 record,
                 is_published: false,
             })),
@@ -128,7 +126,7 @@ impl<'l> Logged<'l> {
 
     /// Hands the record to the logger. The commit at this timestamp has happened, and is still announced.
     pub(crate) fn publish(mut self, timestamp: u64) {
-        let mut buffer = self.local.worker().logged.lock();
+        let mut buffer = self.worker.logged.lock();
         buffer.push(timestamp, &self.record);
         self.is_published = true;
         drop(buffer);
@@ -139,26 +137,31 @@ impl Drop for Logged<'_> {
     fn drop(&mut self) {
         if !self.is_published {
             let space = space(self.record.len());
-            let room = self.local.worker().logged.lock().give_up(space);
+            let room = self.worker.logged.lock().give_up(space);
             // Without the lock: it tells those who wait for room.
             drop(room);
         }
         let record = std::mem::take(&mut self.record);
-        self.local.logging.return_scratch(record);
+        self.logging.return_scratch(record);
     }
 }
 
 /// Takes room for a record in this thread's buffer, without waiting.
-fn take_room(logger: &Logger, local: &Local, length: usize) -> Result<(), ConflictCause> {
+fn take_room(
+    logger: &Logger,
+    worker: &Worker,
+    logging: &Logging,
+    length: usize,
+) -> Result<(), ConflictCause> {
     let space = space(length);
     if logger.stopped().is_some() {
         return Err(ConflictCause::LogStopped);
     }
-    let mut buffer = local.worker().logged.lock();
+    let mut buffer = worker.logged.lock();
     if buffer.begin(space) {
         return Ok(());
     }
-    let in_hand = local.logging.take_room();
+    let in_hand = logging.take_room();
     let wanted = length + START;
     let room = match in_hand.filter(|room| room.space() >= space) {
         Some(room) => Ok(Some(room)),
@@ -175,7 +178,7 @@ fn take_room(logger: &Logger, local: &Local, length: usize) -> Result<(), Confli
             Ok(())
         }
         Ok(None) | Err(LogError::TooLarge { .. }) => {
-            local.logging.wanted.set(wanted);
+            logging.wanted.set(wanted);
             Err(ConflictCause::NoRoom)
         }
         Err(_) => Err(ConflictCause::LogStopped),

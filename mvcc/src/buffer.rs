@@ -1,6 +1,6 @@
 //! What a thread's commits have recorded and the logger has not taken yet, and the room for that.
 
-use super::record::START;
+use crate::record::START;
 use journal::Reservation;
 use std::collections::VecDeque;
 
@@ -31,21 +31,21 @@ impl Record {
 }
 
 /// The room for a record of so many bytes.
-pub(super) fn space(length: usize) -> u64 {
+pub(crate) fn space(length: usize) -> u64 {
     journal::space(length + START)
 }
 
 impl Buffer {
-    pub(super) fn has_records(&self) -> bool {
+    pub(crate) fn has_records(&self) -> bool {
         !self.records.is_empty()
     }
 
-    pub(super) fn len(&self) -> u64 {
+    pub(crate) fn len(&self) -> u64 {
         self.records.len() as u64
     }
 
     /// Takes room for a commit that is going to be under way.
-    pub(super) fn begin(&mut self, space: u64) -> bool {
+    pub(crate) fn begin(&mut self, space: u64) -> bool {
         let fits = self.free >= space;
         if fits {
             self.free -= space;
@@ -54,7 +54,7 @@ impl Buffer {
         fits
     }
 
-    pub(super) fn add_room(&mut self, room: Reservation) {
+    pub(crate) fn add_room(&mut self, room: Reservation) {
         self.free += room.space();
         match &mut self.room {
             Some(all) => all.merge(room),
@@ -63,13 +63,13 @@ impl Buffer {
     }
 
     /// A commit is not under way any more, and does not need its room.
-    pub(super) fn give_up(&mut self, space: u64) -> Option<Reservation> {
+    pub(crate) fn give_up(&mut self, space: u64) -> Option<Reservation> {
         self.under_way -= 1;
         self.free += space;
         self.unused_room()
     }
 
-    pub(super) fn push(&mut self, timestamp: u64, record: &[u8]) {
+    pub(crate) fn push(&mut self, timestamp: u64, record: &[u8]) {
         self.under_way -= 1;
         self.bytes.extend_from_slice(record);
         self.records.push_back(Record {
@@ -91,7 +91,7 @@ impl Buffer {
     ///
     /// They are in the order of timestamps: of two commits of a thread, or of threads that have had this buffer one after the other, the
     /// later one has read the clock later.
-    pub(super) fn take_below(&mut self, cut: u64, taken: &mut Taken) -> bool {
+    pub(crate) fn take_below(&mut self, cut: u64, taken: &mut Taken) -> bool {
         let is_below = |record: &&Record| record.timestamp < cut;
         let count = self.records.iter().take_while(is_below).count();
         let (mut length, mut space) = (0, 0);
@@ -115,7 +115,7 @@ impl Buffer {
 
 /// What the logger has taken for one frame.
 #[derive(Default)]
-pub(super) struct Taken {
+pub(crate) struct Taken {
     bytes: Vec<u8>,
     /// Timestamp, start and length of each record.
     records: Vec<(u64, usize, usize)>,
@@ -123,7 +123,7 @@ pub(super) struct Taken {
 }
 
 impl Taken {
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.bytes.clear();
         self.records.clear();
         self.room = None;
@@ -137,7 +137,7 @@ impl Taken {
     }
 
     /// The room for all of it, if there are records.
-    pub(super) fn room(&mut self) -> Option<Reservation> {
+    pub(crate) fn room(&mut self) -> Option<Reservation> {
         if self.records.is_empty() {
             self.room = None;
         }
@@ -145,7 +145,7 @@ impl Taken {
     }
 
     /// Adds the records to a payload, by timestamp, and returns how many there are.
-    pub(super) fn append_to(&mut self, payload: &mut Vec<u8>) -> u64 {
+    pub(crate) fn append_to(&mut self, payload: &mut Vec<u8>) -> u64 {
         // Stable, though it need not be: commits of the same timestamp have nothing to do with each other.
         self.records.sort_by_key(|&(timestamp, ..)| timestamp);
         for &(_, start, length) in &self.records {
