@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 
 /// What a thread's commits have recorded, by timestamp, and the room in the log that they have.
 ///
+/// It is shared between its thread and the logger, which keeps it until it is empty, also if the thread has ended.
 /// It has room only while it has records or its thread is in a commit. So nobody waits for room that an idle thread has.
 #[derive(Default)]
 pub(crate) struct Buffer {
@@ -89,8 +90,7 @@ impl Buffer {
 
     /// Moves the records with timestamps below the cut to `taken`, with their room. Whether there are more.
     ///
-    /// They are in the order of timestamps: of two commits of a thread, or of threads that have had this buffer one after the other, the
-    /// later one has read the clock later.
+    /// They are in the order of timestamps: of two commits of a thread, the later one has read the clock later.
     pub(crate) fn take_below(&mut self, cut: u64, taken: &mut Taken) -> bool {
         let is_below = |record: &&Record| record.timestamp < cut;
         let count = self.records.iter().take_while(is_below).count();

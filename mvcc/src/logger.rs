@@ -1,19 +1,25 @@
 //! The logger: takes what commits have recorded below a cut, writes it as one frame, and says what is
 //! durable. See [`crate::durable`].
 
-use crate::buffer::Taken;
+use crate::buffer::{Buffer, Taken};
 use crate::feeds::bound;
 use crate::memory::Memory;
 use crate::record;
 use crate::sync::{Arc, AtomicU32, AtomicU64, Condvar, Mutex, MutexGuard, Ordering, Wait};
+use crossbeam_utils::CachePadded;
 use journal::{Log, LogError, Reservation, Stopped, Writer};
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 use std::task::{Poll, Wake, Waker};
 
+/// A thread's buffer.
+pub(crate) type SharedBuffer = Arc<CachePadded<Mutex<Buffer>>>;
+
 /// What threads that commit, wait or write share of a log.
 pub(crate) struct Logger {
     pub(crate) log: Log,
+    /// Those of all threads that have committed, and of ended ones with something left in them.
+    buffers: Mutex<Vec<SharedBuffer>>,
     /// Whoever holds it writes.
     turn: Mutex<Turn>,
     /// All commits with a timestamp below this are durable. Written with `turn` held.
@@ -80,6 +86,7 @@ impl Logger {
     pub(crate) fn new(log: Log, writer: Writer, logged: u64, due: u64, limit: u64) -> Self {
         Self {
             log,
+            buffers: Mutex::default(),
             turn: Mutex::new(Turn {
                 writer: Some(writer),
                 logged,
@@ -181,12 +188,17 @@ impl Logger {
         if self.stopped().is_some() {
             return (Round::Done, Ready::default());
         }
+        // Before the buffers: whoever has taken back its announcement by now has its record in one of these.
         let cut = bound(memory);
         taken.clear();
         let mut is_held = false;
-        for worker in memory.workers() {
-            is_held |= worker.logged.lock().take_below(cut, taken);
-        }
+        self.buffers.lock().retain(|buffer| {
+            // Before it is looked into: a thread that has ended leaves nothing there after that.
+            let has_ended = Arc::strong_count(buffer) == 1;
+            let has_more = buffer.lock().take_below(cut, taken);
+            is_held |= has_more;
+            has_more || !has_ended
+        });
         if let Some(room) = taken.room() {
             payload.clear();
             record::begin(*logged, payload);
@@ -214,26 +226,28 @@ impl Logger {
         Ok(writer.append(&payload, logged, room)?)
     }
 
-    fn has_records(memory: &Memory) -> bool {
-        let workers = memory.workers();
-        workers
-            .iter()
-            .any(|worker| worker.logged.lock().has_records())
+    /// A buffer for a thread.
+    pub(crate) fn new_buffer(&self) -> SharedBuffer {
+        let buffer = SharedBuffer::default();
+        self.buffers.lock().push(buffer.clone());
+        buffer
+    }
+
+    fn has_records(&self) -> bool {
+        let buffers = self.buffers.lock();
+        buffers.iter().any(|buffer| buffer.lock().has_records())
     }
 
     /// Whether there is something that a round would write, or somebody whom it would wake: who waits for what had nothing to write waits
     /// for the cut alone.
-    fn has_work(&self, memory: &Memory) -> bool {
-        Self::has_records(memory) || !self.waiting.lock().is_empty()
+    fn has_work(&self) -> bool {
+        self.has_records() || !self.waiting.lock().is_empty()
     }
 
     /// The commits that are recorded and not durable yet.
-    pub(crate) fn pending(memory: &Memory) -> u64 {
-        let workers = memory.workers();
-        workers
-            .iter()
-            .map(|worker| worker.logged.lock().len())
-            .sum()
+    pub(crate) fn pending(&self) -> u64 {
+        let buffers = self.buffers.lock();
+        buffers.iter().map(|buffer| buffer.lock().len()).sum()
     }
 
     /// Sees to it that what was recorded gets written, without waiting for that.
@@ -268,7 +282,7 @@ impl Logger {
             self.wants.store(wants, Ordering::SeqCst);
             if wants == HELD {
                 round = self.round(memory, self.turn.lock());
-            } else if self.has_work(memory) && self.stopped().is_none() {
+            } else if self.has_work() && self.stopped().is_none() {
                 self.wants.store(BUSY, Ordering::SeqCst);
                 continue;
             }
@@ -304,7 +318,7 @@ impl Logger {
             };
             self.round(memory, turn);
             // Some may have found the turn taken. Their records were there before that, so they are seen here.
-            if Self::has_records(memory) {
+            if self.has_records() {
                 self.wake();
             }
             if let Poll::Ready(ended) = self.outcome(timestamp) {

@@ -4,15 +4,14 @@ use crate::buffer::space;
 use crate::cause::ConflictCause;
 use crate::conflict::Lost;
 use crate::core::RowCodec;
-use crate::logger::Logger;
-use crate::memory::Worker;
+use crate::logger::{Logger, SharedBuffer};
 use crate::record::{self, START};
 use crate::tuple::key_of;
 use crate::version::value_of;
 use crate::writes::Writes;
 use journal::codec::Encode;
 use journal::{LogError, Reservation};
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 
 /// How rows of a table with these types get into the log, where this is its number.
 pub(crate) fn codec_of<K: Encode, V: Encode>(table: u32) -> RowCodec {
@@ -44,6 +43,8 @@ const CHUNK: usize = 64 << 10;
 /// What a thread keeps for logging from one commit to the next.
 #[derive(Default)]
 pub(crate) struct Logging {
+    /// The thread's buffer, once it has committed something.
+    buffer: OnceCell<SharedBuffer>,
     /// An empty list to encode into.
     scratch: Cell<Vec<u8>>,
     /// The bytes of payload that the last commit had no room for.
@@ -79,8 +80,8 @@ impl Logging {
 
 /// A commit under way whose writes to durable tables are encoded and have room in the log. Dropping it gives the room back.
 pub(crate) struct Logged<'l> {
-    worker: &'l Worker,
     logging: &'l Logging,
+    buffer: &'l SharedBuffer,
     record: Vec<u8>,
     is_published: bool,
 }
@@ -90,9 +91,9 @@ impl<'l> Logged<'l> {
     pub(crate) fn of(
         writes: &Writes,
         logger: &Logger,
-        worker: &'l Worker,
         logging: &'l Logging,
     ) -> Result<Option<Self>, Lost> {
+        let buffer = logging.buffer.get_or_init(|| logger.new_buffer());
         let mut record = logging.take_scratch();
         let table = record::with_length(&mut record, |record| {
             record.push(record::TRANSACTION);
@@ -113,10 +114,10 @@ impl<'l> Logged<'l> {
             logging.return_scratch(record);
             return Ok(None);
         };
-        match take_room(logger, worker, logging, record.len()) {
+        match take_room(logger, logging, buffer, record.len()) {
             Ok(()) => Ok(Some(Self {
-                worker,
                 logging,
+                buffer,
                 record,
                 is_published: false,
             })),
@@ -126,7 +127,7 @@ impl<'l> Logged<'l> {
 
     /// Hands the record to the logger. The commit at this timestamp has happened, and is still announced.
     pub(crate) fn publish(mut self, timestamp: u64) {
-        let mut buffer = self.worker.logged.lock();
+        let mut buffer = self.buffer.lock();
         buffer.push(timestamp, &self.record);
         self.is_published = true;
         drop(buffer);
@@ -137,7 +138,7 @@ impl Drop for Logged<'_> {
     fn drop(&mut self) {
         if !self.is_published {
             let space = space(self.record.len());
-            let room = self.worker.logged.lock().give_up(space);
+            let room = self.buffer.lock().give_up(space);
             // Without the lock: it tells those who wait for room.
             drop(room);
         }
@@ -149,15 +150,15 @@ impl Drop for Logged<'_> {
 /// Takes room for a record in this thread's buffer, without waiting.
 fn take_room(
     logger: &Logger,
-    worker: &Worker,
     logging: &Logging,
+    buffer: &SharedBuffer,
     length: usize,
 ) -> Result<(), ConflictCause> {
     let space = space(length);
     if logger.stopped().is_some() {
         return Err(ConflictCause::LogStopped);
     }
-    let mut buffer = worker.logged.lock();
+    let mut buffer = buffer.lock();
     if buffer.begin(space) {
         return Ok(());
     }

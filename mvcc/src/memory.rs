@@ -56,9 +56,6 @@ pub(crate) struct Worker {
     pub(crate) pool: Pool,
     /// A lower bound of the timestamp of a commit that is under way, if there are feeds; see [`crate::feed`].
     pub(crate) announced: AtomicU64,
-    /// What its commits have for the log.
-    #[cfg(feature = "durable")]
-    pub(crate) logged: Mutex<crate::buffer::Buffer>,
 }
 
 impl Worker {
@@ -75,8 +72,6 @@ impl Worker {
             garbage: Mutex::default(),
             pool: Pool::new(spare),
             announced: AtomicU64::default(),
-            #[cfg(feature = "durable")]
-            logged: Mutex::default(),
         }
     }
 

@@ -486,7 +486,7 @@ impl<'db> Transaction<'db> {
         #[cfg(feature = "durable")]
         let announcement = match shared.log.get().filter(|_| footprint.catalog.has_log()) {
             Some(log) => announcement.logged(
-                Logged::of(&footprint.writes, log, worker, &self.local.logging)
+                Logged::of(&footprint.writes, log, &self.local.logging)
                     .inspect_err(|lost| self.count_conflict(lost))?,
             ),
             None => announcement,

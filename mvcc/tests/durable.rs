@@ -467,6 +467,28 @@ fn many_threads_wait_and_each_has_its_own() {
 }
 
 #[test]
+fn what_ended_threads_have_committed_is_written() {
+    const THREADS: u64 = 64;
+    let disk = Arc::new(SimDisk::new());
+    let (store, accounts) = on(&disk);
+    let commit = |number: u64| {
+        let put = |tx: &mvcc::Transaction<'_>| tx.insert(&accounts, number.to_string(), 1);
+        let (_, ticket) = store
+            .submit(|tx| Ok::<_, Infallible>(put(tx)))
+            .expect("it is visible");
+        drop(ticket);
+    };
+    for number in 0..THREADS {
+        thread::scope(|scope| scope.spawn(|| commit(number)).join()).expect("it commits");
+    }
+    store.sync().expect("nothing failed");
+    assert_eq!(store.stats().pending_commits, 0);
+    store.close().expect("nothing failed");
+    let (store, accounts) = on(&disk);
+    assert_eq!(all(&store, &accounts).len() as u64, THREADS);
+}
+
+#[test]
 fn a_backup_is_a_store() {
     let (directory, copies) = (directory(), directory());
     let copy = copies.path().join("copy");

@@ -320,7 +320,7 @@ impl Store {
             ..
         } = &*self.inner;
         let shared = &self.database().inner().shared;
-        let pending_commits = Logger::pending(&shared.memory);
+        let pending_commits = logger.pending();
         let last = checkpointer.last();
         StoreStats {
             pending_commits,
