@@ -9,6 +9,7 @@
 
 mod audit;
 mod source;
+pub(crate) mod timestamp;
 
 pub use audit::{Audit, AuditError};
 

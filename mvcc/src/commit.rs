@@ -1,21 +1,32 @@
 //! The commit of a read-write transaction: lock, clock, validate, install; then tell, retire, release.
 
-use crate::catalog::Catalog;
-use crate::cause::ConflictCause;
+pub(crate) mod announcement;
+pub(crate) mod conflict;
+pub(crate) mod evidence;
+pub(crate) mod feeds;
+#[cfg(feature = "durable")]
+pub(crate) mod log;
+pub(crate) mod reads;
+pub(crate) mod reservations;
+pub(crate) mod shared;
+pub(crate) mod writes;
+
 use crate::clock::Clock;
-use crate::conflict::Lost;
-use crate::core::TableCore;
-use crate::evidence::{Absence, RangeRead, WalkAgain};
-use crate::index::{Hash, Inserts};
+use crate::commit::conflict::Lost;
+use crate::commit::evidence::{Absence, RangeRead, WalkAgain};
+use crate::commit::reads::{Read, Reads};
+use crate::commit::shared::Shared;
+use crate::commit::writes::{Write, Writes};
 use crate::memory::Worker;
-use crate::protected::Protected;
-use crate::reads::{Read, Reads};
-use crate::shared::Shared;
+use crate::rows::catalog::Catalog;
+use crate::rows::cause::ConflictCause;
+use crate::rows::core::TableCore;
+use crate::rows::hash::{Hash, Inserts};
+use crate::rows::protected::Protected;
+use crate::rows::tree::Direction;
+use crate::rows::tuple::{LockError, Tuple, Word};
+use crate::rows::version::Version;
 use crate::sync::{back_off, bug, threshold};
-use crate::tree::Direction;
-use crate::tuple::{LockError, Tuple, Word};
-use crate::version::Version;
-use crate::writes::{Write, Writes};
 use std::cell::RefCell;
 use std::ptr::NonNull;
 use std::slice;

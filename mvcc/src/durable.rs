@@ -49,7 +49,7 @@ mod schema;
 mod store;
 mod ticket;
 
-pub use crate::room::WhenFull;
+pub use crate::api::room::WhenFull;
 pub use error::{OpenError, StoreError};
 pub use open::{OpenProgress, StoreOptions};
 pub use schema::{Schema, Versioned};

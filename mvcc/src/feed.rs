@@ -21,14 +21,14 @@
 //! A record points to tuples and versions. They stay because the feed has a slot that is open from the earliest commit on that it
 //! has not let go of.
 
-use crate::database::Database;
-use crate::feeds::{FeedCore, Overflow, Record};
-use crate::read::AnyTable;
-use crate::snapshot::Snapshot;
+use crate::api::database::Database;
+use crate::api::read::AnyTable;
+use crate::api::snapshot::Snapshot;
+use crate::clock::timestamp::Timestamp;
+use crate::commit::feeds::{FeedCore, Overflow, Record};
+use crate::rows::tuple::key_of;
+use crate::rows::version::value_of;
 use crate::sync::Arc;
-use crate::timestamp::Timestamp;
-use crate::tuple::key_of;
-use crate::version::value_of;
 use std::fmt;
 use std::time::{Duration, Instant};
 
@@ -195,7 +195,7 @@ impl Feed {
         }
     }
 
-    fn shared(&self) -> &crate::shared::Shared {
+    fn shared(&self) -> &crate::commit::shared::Shared {
         &self.database.inner().shared
     }
 }

@@ -50,7 +50,7 @@
 //! current, and *installs*: one release store publishes and unlocks a tuple. The code says it in the same order, in `commit.rs`.
 //!
 //! A read waits while a tuple is locked. A transaction takes a timestamp only when it must: until then it reads newest versions and checks
-//! after each read that the earlier ones are still the newest (`reads.rs`).
+//! after each read that the earlier ones are still the newest (`commit/reads.rs`).
 //!
 //! # Invariants
 //!
@@ -86,96 +86,43 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-mod announcement;
-#[cfg(feature = "durable")]
-mod buffer;
-mod catalog;
-mod cause;
+mod api;
 mod clock;
+mod collect;
 mod commit;
-mod conflict;
-mod core;
-mod database;
-mod duplicate;
 #[cfg(feature = "durable")]
 pub mod durable;
-mod evidence;
-mod expiry;
 mod feed;
-mod feeds;
-mod garbage;
-mod horizon;
-mod index;
-mod limited;
-mod local;
-#[cfg(feature = "durable")]
-mod logger;
-#[cfg(feature = "durable")]
-mod logging;
-mod lookup;
 mod memory;
-#[cfg(feature = "metrics")]
-mod metrics;
 #[cfg(mvcc_loom)]
 #[doc(hidden)]
 pub mod models;
-mod panicked;
-mod peek;
-mod prefetch;
-mod protected;
-mod ranges;
-mod read;
-mod reader;
-mod reads;
-#[cfg(feature = "durable")]
-mod record;
-mod recycled;
-mod reservations;
-mod reserve;
-mod retired;
-mod retry;
-#[cfg(feature = "durable")]
-mod room;
-mod savepoint;
-mod scan;
+mod rows;
 mod secondary;
-mod shared;
-mod slots;
-mod snapshot;
-mod stats;
 mod sync;
-mod table;
-mod timestamp;
 mod trace;
-mod transaction;
-mod tree;
-mod tuple;
-mod unlinked;
-mod version;
-mod view;
-mod writes;
 
-pub use cause::ConflictCause;
+pub use api::database::{Builder, Database};
+pub use api::duplicate::Duplicate;
+pub use api::limited::{LimitedSnapshot, SnapshotExpired};
+pub use api::read::{AnyTable, Lookup, Read};
+pub use api::retry::{Exhausted, RetryPolicy, RunError};
+pub use api::savepoint::Savepoint;
+pub use api::snapshot::Snapshot;
+pub use api::stats::{ConflictCount, OldestSnapshot, Stats};
+pub use api::table::{OrderedTable, Table};
+pub use api::transaction::Transaction;
+pub use api::view::View;
+pub use clock::timestamp::{Age, Timestamp};
 pub use clock::{Audit, AuditError, Clock, ClockChoice, ClockError, ClockKind};
-pub use conflict::Conflict;
-pub use core::TableError;
-pub use database::{Builder, Database};
-pub use duplicate::Duplicate;
+pub use commit::conflict::Conflict;
+pub use commit::feeds::Overflow;
 #[cfg(feature = "durable")]
 pub use durable::{OpenError, Schema, Store, StoreError, StoreOptions, Ticket, WhenFull};
 pub use feed::{Change, Committed, Feed};
-pub use feeds::Overflow;
-pub use limited::{LimitedSnapshot, SnapshotExpired};
-pub use read::{AnyTable, Lookup, Read};
-pub use retry::{Exhausted, RetryPolicy, RunError};
-pub use savepoint::Savepoint;
+pub use rows::cause::ConflictCause;
+pub use rows::core::TableError;
 pub use secondary::{Index, IndexError, UniqueIndex};
-pub use snapshot::Snapshot;
-pub use stats::{ConflictCount, OldestSnapshot, Stats};
-pub use table::{OrderedTable, Table};
-pub use timestamp::{Age, Timestamp};
-pub use transaction::Transaction;
-pub use view::View;
 
 /// How keys and values of durable tables become bytes: the traits, for types of one's own, and what stands for the standard types.
 #[cfg(feature = "durable")]

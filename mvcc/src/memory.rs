@@ -1,14 +1,21 @@
 //! Which versions may still be read, and what becomes of those that nobody can: what all threads share for that.
 
+pub(crate) mod expiry;
+pub(crate) mod horizon;
+pub(crate) mod panicked;
+pub(crate) mod recycled;
+pub(crate) mod retired;
+pub(crate) mod slots;
+
 use crate::clock::Clock;
-use crate::expiry::LimitedSnapshots;
-use crate::horizon::Horizon;
-use crate::panicked::Panicked;
-use crate::recycled::{Pool, Stock};
-use crate::retired::Garbage;
-use crate::slots::{Bound, Slots};
+use crate::clock::timestamp::Age;
+use crate::memory::expiry::LimitedSnapshots;
+use crate::memory::horizon::Horizon;
+use crate::memory::panicked::Panicked;
+use crate::memory::recycled::{Pool, Stock};
+use crate::memory::retired::Garbage;
+use crate::memory::slots::{Bound, Slots};
 use crate::sync::{Arc, AtomicU64, Mutex, MutexGuard, Ordering, bug, counter, fence};
-use crate::timestamp::Age;
 use crossbeam_epoch::Collector;
 use crossbeam_utils::CachePadded;
 use std::time::{Duration, Instant};

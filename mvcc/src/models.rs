@@ -4,15 +4,15 @@
 //! What a model makes is not freed: some hundred bytes for each run.
 
 use crate::clock::{Clock, ClockChoice};
-use crate::expiry::LimitedSnapshots;
-use crate::horizon::Horizon;
-use crate::index::{Hash, HashIndex};
-use crate::local::Local;
-use crate::protected::Protected;
-use crate::shared::Shared;
+use crate::collect::local::Local;
+use crate::commit::shared::Shared;
+use crate::memory::expiry::LimitedSnapshots;
+use crate::memory::horizon::Horizon;
+use crate::rows::hash::{Hash, HashIndex};
+use crate::rows::protected::Protected;
+use crate::rows::tuple::{KeyedTuple, Tuple, Word};
+use crate::rows::version::{ValueVersion, Version};
 use crate::sync::{self, Arc, Mutex, freed};
-use crate::tuple::{KeyedTuple, Tuple, Word};
-use crate::version::{ValueVersion, Version};
 use loom::thread::{self, JoinHandle};
 use std::ptr::NonNull;
 

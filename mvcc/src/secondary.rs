@@ -2,7 +2,7 @@
 //!
 //! An index is an ordered table of *entries*, each an index key with the key of a row. Whoever writes a row writes its entries along with it, in the same
 //! transaction; whoever reads entries is protected against phantoms as with any range. So the protocol knows nothing of indexes, but for the
-//! [catalog](crate::shared::Shared::catalog): a transaction that has written rows before their table got an index does not commit after that.
+//! [catalog](crate::commit::shared::Shared::catalog): a transaction that has written rows before their table got an index does not commit after that.
 
 mod build;
 mod entry;
@@ -13,11 +13,11 @@ pub(crate) use build::Fill;
 pub use build::IndexError;
 use entry::{Bounds, Entry};
 
-use crate::protected::Internal;
-use crate::read::{AnyTable, Lookup, Read};
-use crate::reader::owned_bounds;
-use crate::table::OrderedTable;
-use crate::timestamp::Timestamp;
+use crate::api::read::{AnyTable, Lookup, Read};
+use crate::api::reader::owned_bounds;
+use crate::api::table::OrderedTable;
+use crate::clock::timestamp::Timestamp;
+use crate::rows::protected::Internal;
 use std::borrow::Borrow;
 use std::fmt;
 use std::ops::{Bound, Deref, RangeBounds};

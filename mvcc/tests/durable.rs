@@ -473,7 +473,7 @@ fn what_ended_threads_have_committed_is_written() {
     let (store, accounts) = on(&disk);
     let commit = |number: u64| {
         let put = |tx: &mvcc::Transaction<'_>| tx.insert(&accounts, number.to_string(), 1);
-        let (_, ticket) = store
+        let ((), ticket) = store
             .submit(|tx| Ok::<_, Infallible>(put(tx)))
             .expect("it is visible");
         drop(ticket);

@@ -2,9 +2,9 @@
 
 use super::recovery::Carried;
 use super::schema::{Declared, Shape};
-use crate::database::Database;
-use crate::logger::Logger;
-use crate::record;
+use crate::api::database::Database;
+use crate::commit::log::logger::Logger;
+use crate::commit::log::record;
 use crate::sync::{Arc, Mutex};
 use journal::{Checkpoint, LogError};
 use std::collections::BTreeMap;

@@ -1,7 +1,7 @@
 //! What can go wrong.
 
 use crate::clock::ClockError;
-use crate::core::TableError;
+use crate::rows::core::TableError;
 use crate::secondary::IndexError;
 use journal::LogError;
 use std::convert::Infallible;

@@ -5,9 +5,9 @@
 
 use super::error::OpenError;
 use super::schema::{Declared, Reading, Shape};
-use crate::database::Database;
-use crate::record;
-use crate::record::Corrupt;
+use crate::api::database::Database;
+use crate::commit::log::record;
+use crate::commit::log::record::Corrupt;
 use journal::Event;
 use journal::codec::DecodeError;
 use std::collections::{BTreeMap, HashMap};

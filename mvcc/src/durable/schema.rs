@@ -1,16 +1,16 @@
 //! Which tables are durable, and how their rows become bytes and come from them.
 
 use super::error::OpenError;
-use crate::core::TableError;
-use crate::database::{Database, Name};
-use crate::logging::{codec_of, encode_row};
-use crate::read::{AnyTable, Lookup};
-use crate::record;
-use crate::record::Corrupt;
+use crate::api::database::{Database, Name};
+use crate::api::read::{AnyTable, Lookup};
+use crate::api::snapshot::Snapshot;
+use crate::api::table::{OrderedTable, Table};
+use crate::api::transaction::Transaction;
+use crate::commit::log::logging::{codec_of, encode_row};
+use crate::commit::log::record;
+use crate::commit::log::record::Corrupt;
+use crate::rows::core::TableError;
 use crate::secondary::{Fill, Index, IndexError, IndexKey, UniqueIndex};
-use crate::snapshot::Snapshot;
-use crate::table::{OrderedTable, Table};
-use crate::transaction::Transaction;
 use journal::codec::{Decode, DecodeError, Encode, from_bytes};
 use std::any::type_name;
 use std::fmt;

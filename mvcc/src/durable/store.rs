@@ -3,15 +3,15 @@
 use super::checkpoint::{Checkpointer, Pace};
 use super::error::{OpenError, StoreError, open_error};
 use super::ticket::Ticket;
-use crate::database::Database;
-use crate::logger::Logger;
-use crate::retry::{Failed, RetryPolicy};
-use crate::room::{WhenFull, wait_for_room};
-use crate::snapshot::Snapshot;
+use crate::api::database::Database;
+use crate::api::retry::{Failed, RetryPolicy};
+use crate::api::room::{WhenFull, wait_for_room};
+use crate::api::snapshot::Snapshot;
+use crate::api::transaction::Transaction;
+use crate::api::view::View;
+use crate::clock::timestamp::Age;
+use crate::commit::log::logger::Logger;
 use crate::sync::{Arc, Mutex};
-use crate::timestamp::Age;
-use crate::transaction::Transaction;
-use crate::view::View;
 use journal::{CopyError, Directory, LogError, Stopped};
 use std::fmt;
 use std::path::Path;
@@ -258,7 +258,7 @@ impl Store {
     }
 
     /// Writes a checkpoint: all rows, in one file. Then the log before it is removed, and opening need not read it. It is also done without
-    /// being asked for, see [`StoreOptions::checkpoint_bytes`].
+    /// being asked for, see [`StoreOptions::checkpoint_bytes`](crate::StoreOptions::checkpoint_bytes).
     ///
     /// # Errors
     /// [`StoreError::Full`] if the disk has no room for it, which changes nothing; [`StoreError::Stopped`].

@@ -1,10 +1,10 @@
 //! Waiting until a commit is durable.
 
 use super::error::StoreError;
-use crate::logger::Logger;
-use crate::shared::Shared;
+use crate::clock::timestamp::Timestamp;
+use crate::commit::log::logger::Logger;
+use crate::commit::shared::Shared;
 use crate::sync::Arc;
-use crate::timestamp::Timestamp;
 use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};

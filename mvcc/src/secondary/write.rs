@@ -2,14 +2,14 @@
 
 use super::entry::{Entry, bounds_of};
 use super::{IndexCore, IndexKey};
-use crate::core::TableCore;
-use crate::duplicate::Duplicate;
-use crate::protected::Internal;
-use crate::read::{AnyTable, Lookup, Read};
-use crate::shared::Shared;
+use crate::api::duplicate::Duplicate;
+use crate::api::read::{AnyTable, Lookup, Read};
+use crate::api::transaction::Transaction;
+use crate::commit::shared::Shared;
+use crate::commit::writes::Mark;
+use crate::rows::core::TableCore;
+use crate::rows::protected::Internal;
 use crate::sync::bug;
-use crate::transaction::Transaction;
-use crate::writes::Mark;
 use std::any::Any;
 use std::ops::Bound;
 use std::sync::{Arc, OnceLock};
@@ -228,7 +228,7 @@ impl Transaction<'_> {
             return Ok(true);
         }
         // SAFETY: a tuple of the table whose value we have read: it stays as long as we live.
-        let key = unsafe { crate::tuple::key_of::<T::Key>(tuple) };
+        let key = unsafe { crate::rows::tuple::key_of::<T::Key>(tuple) };
         self.all_or_nothing(|| {
             self.maintain(
                 table,
@@ -255,7 +255,7 @@ impl Transaction<'_> {
             return;
         };
         // SAFETY: as above.
-        let key = unsafe { crate::tuple::key_of::<T::Key>(tuple) };
+        let key = unsafe { crate::rows::tuple::key_of::<T::Key>(tuple) };
         let removed: Result<(), Duplicate> = self.all_or_nothing(|| {
             self.maintain(table, key, Some(value), None)?;
             Ok(self.overwrite(table, tuple, None))

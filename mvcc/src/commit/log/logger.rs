@@ -1,0 +1,478 @@
+//! The logger: takes what commits have recorded below a cut, writes it as one frame, and says what is
+//! durable. See [`crate::durable`].
+
+use crate::commit::feeds::bound;
+use crate::commit::log::buffer::{Buffer, Taken};
+use crate::commit::log::record;
+use crate::memory::Memory;
+use crate::sync::{Arc, AtomicU32, AtomicU64, Condvar, Mutex, MutexGuard, Ordering, Wait};
+use crossbeam_utils::CachePadded;
+use journal::{Log, LogError, Reservation, Stopped, Writer};
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+use std::task::{Poll, Wake, Waker};
+
+/// A thread's buffer.
+pub(crate) type SharedBuffer = Arc<CachePadded<Mutex<Buffer>>>;
+
+/// What threads that commit, wait or write share of a log.
+pub(crate) struct Logger {
+    pub(crate) log: Log,
+    /// Those of all threads that have committed, and of ended ones with something left in them.
+    buffers: Mutex<Vec<SharedBuffer>>,
+    /// Whoever holds it writes.
+    turn: Mutex<Turn>,
+    /// All commits with a timestamp below this are durable. Written with `turn` held.
+    durable: AtomicU64,
+    /// Why there is nothing more to come.
+    stopped: OnceLock<Stopped>,
+    /// What the thread of the logger waits for: one of `BUSY`, `IDLE`, `HELD`.
+    wants: AtomicU32,
+    signal: Mutex<Signal>,
+    signalled: Condvar,
+    /// Who waits for a timestamp to be durable; the number tells apart who waits for the same.
+    waiting: Mutex<BTreeMap<(u64, u64), Waker>>,
+    tickets: AtomicU64,
+    /// How large the log may grow before a checkpoint is due, in bytes.
+    due: AtomicU64,
+    /// The most bytes that the log may take.
+    limit: u64,
+    checkpoints: Mutex<CheckpointSignal>,
+    checkpoint_due: Condvar,
+}
+
+/// The thread of the logger is at work, or will look again before it waits.
+const BUSY: u32 = 0;
+/// It waits for a commit that nobody else writes.
+const IDLE: u32 = 1;
+/// It waits for a commit under way that holds the cut back.
+const HELD: u32 = 2;
+
+/// Times that who waits for its own commit looks for the end of one that holds it back.
+const TURNS: u32 = 64;
+
+struct Turn {
+    /// Gone once the log is closed.
+    writer: Option<Writer>,
+    /// The number of transactions in the log.
+    logged: u64,
+    /// Room to sort and to write in.
+    taken: Taken,
+    payload: Vec<u8>,
+}
+
+#[derive(Default)]
+struct Signal {
+    is_set: bool,
+    is_closing: bool,
+}
+
+#[derive(Default)]
+struct CheckpointSignal {
+    is_due: bool,
+    is_closing: bool,
+}
+
+/// What a round has found.
+#[derive(PartialEq, Eq, Clone, Copy)]
+enum Round {
+    /// All that was recorded is durable.
+    Done,
+    /// There is more, above the cut.
+    Held,
+}
+
+impl Logger {
+    pub(crate) fn new(log: Log, writer: Writer, logged: u64, due: u64, limit: u64) -> Self {
+        Self {
+            log,
+            buffers: Mutex::default(),
+            turn: Mutex::new(Turn {
+                writer: Some(writer),
+                logged,
+                taken: Taken::default(),
+                payload: Vec::new(),
+            }),
+            durable: AtomicU64::default(),
+            stopped: OnceLock::new(),
+            wants: AtomicU32::new(BUSY),
+            signal: Mutex::default(),
+            signalled: Condvar::default(),
+            waiting: Mutex::default(),
+            tickets: AtomicU64::default(),
+            due: AtomicU64::new(due),
+            limit,
+            checkpoints: Mutex::default(),
+            checkpoint_due: Condvar::default(),
+        }
+    }
+
+    /// Reserves room, which may wait for others' records to be written.
+    pub(crate) fn reserve(&self, bytes: usize) -> Result<Reservation, LogError> {
+        // A checkpoint makes room where the log is at its limit.
+        self.wake();
+        self.log.reserve(bytes).inspect_err(|error| {
+            if matches!(error, LogError::Full(_)) {
+                self.request_checkpoint();
+            }
+        })
+    }
+
+    /// Why durable tables can no longer be written to, if it is so.
+    #[inline]
+    pub(crate) fn stopped(&self) -> Option<&Stopped> {
+        self.stopped.get()
+    }
+
+    /// The same, also if it was not the logger that has met the fault.
+    pub(crate) fn check(&self) -> Option<&Stopped> {
+        if self.stopped().is_none()
+            && let Err(stopped) = self.log.check()
+        {
+            self.stop(stopped).wake();
+        }
+        self.stopped()
+    }
+
+    pub(crate) fn is_durable(&self, timestamp: u64) -> bool {
+        // Acquire, with the release in `publish`.
+        timestamp < self.durable.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn durable(&self) -> u64 {
+        self.durable.load(Ordering::Acquire)
+    }
+
+    /// Stops for good. What is recorded and not written is lost, and whoever waits for it is told so.
+    fn stop(&self, stopped: Stopped) -> Ready {
+        let _ = self.stopped.set(stopped);
+        // After that: who waits looks after it has said so.
+        self.ready(u64::MAX)
+    }
+
+    /// All commits below the cut are durable. With the turn.
+    fn publish(&self, cut: u64) -> Ready {
+        // It never goes back: a bound may be lower than one before it.
+        if cut <= self.durable.load(Ordering::Relaxed) {
+            return Ready::default();
+        }
+        self.durable.store(cut, Ordering::Release);
+        self.ready(cut)
+    }
+
+    /// Takes out who waits for timestamps below this.
+    fn ready(&self, below: u64) -> Ready {
+        let mut waiting = self.waiting.lock();
+        let later = waiting.split_off(&(below, 0));
+        Ready(std::mem::replace(&mut *waiting, later))
+    }
+
+    /// Writes what is recorded below the cut.
+    fn round(&self, memory: &Memory, mut turn: MutexGuard<'_, Turn>) -> Round {
+        let (round, ready) = self.write_below_cut(memory, &mut turn);
+        drop(turn);
+        ready.wake();
+        round
+    }
+
+    fn write_below_cut(&self, memory: &Memory, turn: &mut Turn) -> (Round, Ready) {
+        let Turn {
+            writer: Some(writer),
+            logged,
+            taken,
+            payload,
+        } = turn
+        else {
+            return (Round::Done, Ready::default());
+        };
+        if self.stopped().is_some() {
+            return (Round::Done, Ready::default());
+        }
+        // Before the buffers: whoever has taken back its announcement by now has its record in one of these.
+        let cut = bound(memory);
+        taken.clear();
+        let mut is_held = false;
+        self.buffers.lock().retain(|buffer| {
+            // Before it is looked into: a thread that has ended leaves nothing there after that.
+            let has_ended = Arc::strong_count(buffer) == 1;
+            let has_more = buffer.lock().take_below(cut, taken);
+            is_held |= has_more;
+            has_more || !has_ended
+        });
+        if let Some(room) = taken.room() {
+            payload.clear();
+            record::begin(*logged, payload);
+            *logged += taken.append_to(payload);
+            if let Err(stopped) = writer.append(payload, *logged, room) {
+                return (Round::Done, self.stop(stopped));
+            }
+            if self.log.bytes() > self.due.load(Ordering::Relaxed) {
+                self.request_checkpoint();
+            }
+        }
+        let round = if is_held { Round::Held } else { Round::Done };
+        (round, self.publish(cut))
+    }
+
+    /// Appends records that are no transaction's. Before anybody commits.
+    pub(crate) fn append(&self, records: &[u8]) -> Result<(), LogError> {
+        let mut payload = Vec::new();
+        let mut turn = self.turn.lock();
+        record::begin(turn.logged, &mut payload);
+        payload.extend_from_slice(records);
+        let room = self.log.reserve(payload.len())?;
+        let logged = turn.logged;
+        let writer = turn.writer.as_mut().expect("it was not closed yet");
+        Ok(writer.append(&payload, logged, room)?)
+    }
+
+    /// A buffer for a thread.
+    pub(crate) fn new_buffer(&self) -> SharedBuffer {
+        let buffer = SharedBuffer::default();
+        self.buffers.lock().push(buffer.clone());
+        buffer
+    }
+
+    fn has_records(&self) -> bool {
+        let buffers = self.buffers.lock();
+        buffers.iter().any(|buffer| buffer.lock().has_records())
+    }
+
+    /// Whether there is something that a round would write, or somebody whom it would wake: who waits for what had nothing to write waits
+    /// for the cut alone.
+    fn has_work(&self) -> bool {
+        self.has_records() || !self.waiting.lock().is_empty()
+    }
+
+    /// The commits that are recorded and not durable yet.
+    pub(crate) fn pending(&self) -> u64 {
+        let buffers = self.buffers.lock();
+        buffers.iter().map(|buffer| buffer.lock().len()).sum()
+    }
+
+    /// Sees to it that what was recorded gets written, without waiting for that.
+    pub(crate) fn wake(&self) {
+        // SeqCst: after what was recorded, or an announcement that was taken back. Partner: `run`.
+        if self.wants.load(Ordering::SeqCst) != BUSY {
+            self.set_signal();
+        }
+    }
+
+    /// Says that an announcement was taken back.
+    pub(crate) fn nudge(&self) {
+        // As in `wake`.
+        if self.wants.load(Ordering::SeqCst) == HELD {
+            self.set_signal();
+        }
+    }
+
+    fn set_signal(&self) {
+        self.signal.lock().is_set = true;
+        self.signalled.notify_all();
+    }
+
+    /// What the thread of the logger does until the log is closed.
+    ///
+    /// No wake-up is lost: it says what it wants before it looks once more, and who records, waits or takes an announcement back looks at what
+    /// it wants after that. So one of the two sees the other.
+    pub(crate) fn run(&self, memory: &Memory) {
+        loop {
+            let mut round = self.round(memory, self.turn.lock());
+            let wants = if round == Round::Held { HELD } else { IDLE };
+            self.wants.store(wants, Ordering::SeqCst);
+            if wants == HELD {
+                round = self.round(memory, self.turn.lock());
+            } else if self.has_work() && self.stopped().is_none() {
+                self.wants.store(BUSY, Ordering::SeqCst);
+                continue;
+            }
+            if round == Round::Done && wants == HELD {
+                continue;
+            }
+            let mut signal = self.signal.lock();
+            while !signal.is_set && !signal.is_closing {
+                (signal, _) = self.signalled.wait(&self.signal, signal, None);
+            }
+            if signal.is_closing {
+                return;
+            }
+            signal.is_set = false;
+            self.wants.store(BUSY, Ordering::SeqCst);
+        }
+    }
+
+    /// Waits until all commits up to this timestamp are durable. For those who hold no lock, have no slot
+    /// open that others wait for, and have not announced a commit.
+    ///
+    /// # Errors
+    /// If the log stops before that.
+    pub(crate) fn wait(&self, memory: &Memory, timestamp: u64) -> Result<(), Stopped> {
+        let mut wait = Wait::new();
+        loop {
+            if let Poll::Ready(ended) = self.outcome(timestamp) {
+                return ended;
+            }
+            // Whoever waits writes, if nobody else does: then no other thread has to wake up for it.
+            let Some(turn) = self.turn.try_lock() else {
+                break;
+            };
+            self.round(memory, turn);
+            // Some may have found the turn taken. Their records were there before that, so they are seen here.
+            if self.has_records() {
+                self.wake();
+            }
+            if let Poll::Ready(ended) = self.outcome(timestamp) {
+                return ended;
+            }
+            if wait.turn() > TURNS {
+                break;
+            }
+        }
+        let parker = Arc::new(Parker::default());
+        let waker = Waker::from(parker.clone());
+        let ticket = self.ticket();
+        loop {
+            match self.poll(timestamp, ticket, &waker) {
+                Poll::Ready(ended) => return ended,
+                Poll::Pending => parker.park(),
+            }
+        }
+    }
+
+    /// A number for someone who waits.
+    pub(crate) fn ticket(&self) -> u64 {
+        self.tickets.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Whether all commits up to this timestamp are durable. If not, the waker is woken once that may be so.
+    pub(crate) fn poll(
+        &self,
+        timestamp: u64,
+        ticket: u64,
+        waker: &Waker,
+    ) -> Poll<Result<(), Stopped>> {
+        let place = (timestamp, ticket);
+        let earlier = self.waiting.lock().insert(place, waker.clone());
+        drop(earlier);
+        // After that: whoever publishes looks at who waits after it has stored the cut.
+        let outcome = self.outcome(timestamp);
+        if outcome.is_ready() {
+            self.forget(place);
+        } else {
+            self.wake();
+        }
+        outcome
+    }
+
+    /// Forgets somebody who waits.
+    pub(crate) fn forget(&self, place: (u64, u64)) {
+        let waker = self.waiting.lock().remove(&place);
+        drop(waker);
+    }
+
+    fn outcome(&self, timestamp: u64) -> Poll<Result<(), Stopped>> {
+        // In this order: what is durable is, whatever came after that.
+        let stopped = self.stopped().cloned();
+        if self.is_durable(timestamp) {
+            Poll::Ready(Ok(()))
+        } else if let Some(stopped) = stopped {
+            Poll::Ready(Err(stopped))
+        } else {
+            Poll::Pending
+        }
+    }
+
+    /// Writes all that was committed before, and closes the log.
+    ///
+    /// # Errors
+    /// If it had stopped or stopped now.
+    pub(crate) fn close(&self, memory: &Memory) -> Result<(), Stopped> {
+        let now = memory.clock.now();
+        let drained = self.wait(memory, now);
+        let mut turn = self.turn.lock();
+        // Commits that came after that are written as well, but for those still under way: these are told that the log has stopped.
+        let (_, durable) = self.write_below_cut(memory, &mut turn);
+        let Some(writer) = turn.writer.take() else {
+            return Ok(());
+        };
+        let closed = drained.and_then(|()| writer.close());
+        let stopped = self.stop(Stopped { fault: None });
+        drop(turn);
+        durable.wake();
+        stopped.wake();
+        self.signal.lock().is_closing = true;
+        self.signalled.notify_all();
+        self.checkpoints.lock().is_closing = true;
+        self.checkpoint_due.notify_all();
+        closed
+    }
+
+    fn request_checkpoint(&self) {
+        self.checkpoints.lock().is_due = true;
+        self.checkpoint_due.notify_all();
+    }
+
+    /// Waits until a checkpoint is due. False: the log is closed.
+    pub(crate) fn wait_for_checkpoint(&self) -> bool {
+        let mut signal = self.checkpoints.lock();
+        while !signal.is_due && !signal.is_closing {
+            (signal, _) = self.checkpoint_due.wait(&self.checkpoints, signal, None);
+        }
+        signal.is_due = false;
+        !signal.is_closing
+    }
+
+    /// When the next checkpoint is due, in bytes of the log.
+    pub(crate) fn set_due(&self, bytes: u64) {
+        self.due.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Lets the next checkpoint wait until the log has grown once more: the last one came to nothing.
+    pub(crate) fn postpone_checkpoint(&self) {
+        self.set_due(self.log.bytes().max(self.due.load(Ordering::Relaxed)));
+    }
+
+    /// Whether the log is close to its limit.
+    pub(crate) fn is_urgent(&self) -> bool {
+        self.log.bytes() > self.limit / 4 * 3 || self.stopped().is_some()
+    }
+}
+
+/// Those who have waited long enough.
+#[derive(Default)]
+struct Ready(BTreeMap<(u64, u64), Waker>);
+
+impl Ready {
+    /// Wakes them. Without any lock: a waker is anybody's code.
+    fn wake(self) {
+        for waker in self.0.into_values() {
+            // One that panics must not keep the others from being woken; its message has been printed.
+            let wake = std::panic::AssertUnwindSafe(|| waker.wake());
+            let _ = std::panic::catch_unwind(wake);
+        }
+    }
+}
+
+/// A thread that waits.
+#[derive(Default)]
+struct Parker {
+    is_woken: Mutex<bool>,
+    woken: Condvar,
+}
+
+impl Parker {
+    fn park(&self) {
+        let mut is_woken = self.is_woken.lock();
+        while !*is_woken {
+            (is_woken, _) = self.woken.wait(&self.is_woken, is_woken, None);
+        }
+        *is_woken = false;
+    }
+}
+
+impl Wake for Parker {
+    fn wake(self: Arc<Self>) {
+        *self.is_woken.lock() = true;
+        self.woken.notify_all();
+    }
+}
