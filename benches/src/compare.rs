@@ -69,7 +69,8 @@ fn saved(paths: &[PathBuf]) -> Result<Report, String> {
     Report::merged(&files?)
 }
 
-/// Takes all samples, or those that it can until a signal comes. The engines take turns within a repeat; they stay loaded for all rows that begin in the same way.
+/// Takes all samples, or those that it can until a signal comes. The engines take turns within a
+/// repeat; they stay loaded for all rows that begin in the same way.
 fn measure(options: &Options, engines: &[Entry], rows: &[&'static Row]) -> Samples {
     let keys = Keys::new(options.keys);
     let mut samples = Samples::new();

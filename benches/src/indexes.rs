@@ -1,4 +1,5 @@
-//! Concurrent ordered indexes, each behind [`OrderedIndex`], under the same operations; and our own with all that a transaction is.
+//! Concurrent ordered indexes, each behind [`OrderedIndex`], under the same operations; and our own
+//! with all that a transaction is.
 
 mod bplustree;
 mod btreemap;
@@ -22,7 +23,8 @@ use std::path::PathBuf;
 use workloads::interruption::interrupted;
 use workloads::output;
 
-/// What is asked of a candidate. Every call enters and leaves the candidate's own reclamation scheme, if it has one.
+/// What is asked of a candidate. Every call enters and leaves the candidate's own reclamation
+/// scheme, if it has one.
 trait OrderedIndex: Sync {
     /// The crate, and the variant where there is more than one.
     const NAME: &'static str;

@@ -25,8 +25,8 @@ pub struct Options {
     /// must fit into one.
     pub segment_bytes: u64,
     /// The most bytes that all segments may take. Where they do, reserving fails with [`Full`]
-    /// until a checkpoint has made old ones superfluous. At least four segments are allowed, whatever they
-    /// take.
+    /// until a checkpoint has made old ones superfluous. At least four segments are allowed,
+    /// whatever they take.
     pub log_bytes: u64,
     /// Whether a thread makes segments ahead. Without, or where none can be started, who reserves
     /// does.
@@ -455,8 +455,8 @@ impl Log {
         }
     }
 
-    /// As [`reserve`](Self::reserve), but where that would wait or make a segment, `None`. A helper,
-    /// if there is one, is asked for a segment then.
+    /// As [`reserve`](Self::reserve), but where that would wait or make a segment, `None`. A
+    /// helper, if there is one, is asked for a segment then.
     ///
     /// # Errors
     /// [`LogError::TooLarge`], [`LogError::Stopped`].

@@ -1,4 +1,5 @@
-//! Transfers between accounts from several threads, while snapshots check all the time that no money is made or lost.
+//! Transfers between accounts from several threads, while snapshots check all the time that no
+//! money is made or lost.
 
 use mvcc::{Database, Table};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};

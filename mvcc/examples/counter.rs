@@ -1,4 +1,5 @@
-//! One hot key that every thread increments: each increment counts exactly once, whatever conflicts there are.
+//! One hot key that every thread increments: each increment counts exactly once, whatever conflicts
+//! there are.
 
 use mvcc::Database;
 use std::convert::Infallible;

@@ -1,4 +1,5 @@
-//! Several tables kept consistent with each other: what is in stock and what is ordered always add up to what there was.
+//! Several tables kept consistent with each other: what is in stock and what is ordered always add
+//! up to what there was.
 
 use mvcc::{Database, Read, Table};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};

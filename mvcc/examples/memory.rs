@@ -1,11 +1,12 @@
-//! What a snapshot that is held for long costs: YCSB's workload A (half reads, half updates, zipfian 0.99) without one and with one.
+//! What a snapshot that is held for long costs: YCSB's workload A (half reads, half updates,
+//! zipfian 0.99) without one and with one.
 //!
 //! ```sh
 //! cargo run --release -p tsc-mvcc --example memory [-- SECONDS]
 //! ```
 //!
-//! Two databases take turns, a second each, so that whatever else the machine does slows both down alike. One has a snapshot that was taken
-//! after loading and is held to the end.
+//! Two databases take turns, a second each, so that whatever else the machine does slows both down
+//! alike. One has a snapshot that was taken after loading and is held to the end.
 
 #[path = "../tests/counting/mod.rs"]
 mod counting;

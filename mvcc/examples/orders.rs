@@ -1,4 +1,5 @@
-//! Orders that are found by customer, by state and by a reference that nobody may use twice; and totals that follow every change.
+//! Orders that are found by customer, by state and by a reference that nobody may use twice; and
+//! totals that follow every change.
 
 use mvcc::{Database, Feed, Index, IndexError, OrderedTable, Overflow, Read, UniqueIndex};
 use std::convert::Infallible;

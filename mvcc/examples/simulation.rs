@@ -1,4 +1,5 @@
-//! A world that never stands still, and observers that look at it for a long time: each sees one instant of it.
+//! A world that never stands still, and observers that look at it for a long time: each sees one
+//! instant of it.
 
 use mvcc::{Database, OrderedTable, Snapshot};
 use std::convert::Infallible;
@@ -52,7 +53,8 @@ fn gather(db: &Database, heat: &Heat, row: u16, column: u16) {
     gathered.unwrap_or_else(|never| match never {});
 }
 
-/// Takes a snapshot and looks at it row by row, with time between the looks, until the world is over; and then once more.
+/// Takes a snapshot and looks at it row by row, with time between the looks, until the world is
+/// over; and then once more.
 fn observe(db: &Database, heat: &Heat, is_over: &AtomicBool) -> (Snapshot, u64) {
     let snapshot = db.snapshot();
     let row = |row| -> Vec<u64> {
@@ -119,7 +121,8 @@ fn main() {
             .collect()
     });
 
-    // However many times a cell was overwritten, there is at most one version for each snapshot, and the newest.
+    // However many times a cell was overwritten, there is at most one version for each snapshot,
+    // and the newest.
     db.collect();
     let kept = db.stats().live_versions;
     assert!(kept <= (OBSERVERS + 1) * CELLS, "versions pile up");

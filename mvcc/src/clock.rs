@@ -1,11 +1,13 @@
 //! The clock: readings that are strictly monotone along coherence.
 //!
-//! If one reading precedes another through any chain of program order and cache-coherence order (a store seen
-//! by a load, a load that precedes an invalidating store), it is strictly smaller. The protocol needs exactly this (I1).
+//! If one reading precedes another through any chain of program order and cache-coherence order (a
+//! store seen by a load, a load that precedes an invalidating store), it is strictly smaller. The
+//! protocol needs exactly this (I1).
 //!
-//! A processor's time-stamp counter gives it, although the counters of two cores may be a little apart: handing a cache
-//! line from one core to another takes longer than the offset. [`Clock::audit`] measures that. Where the offset is
-//! larger, `now` waits it out after each reading.
+//! A processor's time-stamp counter gives it, although the counters of two cores may be a little
+//! apart: handing a cache line from one core to another takes longer than the offset.
+//! [`Clock::audit`] measures that. Where the offset is larger, `now` waits it out after each
+//! reading.
 
 mod audit;
 mod source;
@@ -39,7 +41,8 @@ pub enum ClockChoice {
     GenericTimer,
     /// A shared counter: strict on every machine, one contended cache line.
     Counter,
-    /// A shared counter that is advanced under a mutex. To compare with: [`Counter`](Self::Counter) is faster everywhere.
+    /// A shared counter that is advanced under a mutex. To compare with: [`Counter`](Self::Counter)
+    /// is faster everywhere.
     LockedCounter,
 }
 
@@ -84,7 +87,8 @@ impl fmt::Display for ClockKind {
     }
 }
 
-/// The clock that was asked for cannot be used: this machine does not have it, or its allowance for skew is too large.
+/// The clock that was asked for cannot be used: this machine does not have it, or its allowance for
+/// skew is too large.
 ///
 /// ```
 /// use mvcc::{ClockChoice, Database};
@@ -100,7 +104,8 @@ pub struct ClockError {
     advice: &'static str,
 }
 
-/// The largest allowance for skew. Each reading waits for as many ticks: a third of a second of a processor's counter.
+/// The largest allowance for skew. Each reading waits for as many ticks: a third of a second of a
+/// processor's counter.
 const MOST_SKEW: u64 = 1 << 30;
 const ANOTHER_CLOCK: &str = "choose ClockChoice::Auto or ClockChoice::Counter";
 const LESS_SKEW: &str = "Audit::skew says what this machine needs";
@@ -127,7 +132,8 @@ impl std::error::Error for ClockError {}
 pub struct Clock {
     kind: ClockKind,
     reason: Arc<str>,
-    /// How far another core's counter may lag behind this one's, in ticks, beyond what a hand-over of a cache line takes.
+    /// How far another core's counter may lag behind this one's, in ticks, beyond what a hand-over
+    /// of a cache line takes.
     skew: u64,
     counter: Arc<CachePadded<AtomicU64>>,
     /// Held while a locked counter is advanced.
@@ -182,13 +188,13 @@ impl Clock {
         })
     }
 
-    /// A reading that is strictly monotone along coherence (I1). It is ordered after every earlier load and locked
-    /// instruction of this thread, and before every later load.
+    /// A reading that is strictly monotone along coherence (I1). It is ordered after every earlier
+    /// load and locked instruction of this thread, and before every later load.
     #[inline]
     pub(crate) fn now(&self) -> u64 {
         let reading = self.read();
-        // A clock that is already strict needs no more. Otherwise: once ours is more than `skew` past the reading,
-        // every other core's is past it too.
+        // A clock that is already strict needs no more. Otherwise: once ours is more than `skew`
+        // past the reading, every other core's is past it too.
         if (self.skew > 0 || self.kind == ClockKind::GenericTimer) && !bug!("no-settling") {
             let skew = if bug!("settling-too-short") {
                 0
@@ -209,7 +215,8 @@ impl Clock {
     #[inline]
     fn read(&self) -> u64 {
         match self.kind {
-            // SeqCst: a read-modify-write is strict by itself; the ordering puts it after earlier and before later accesses.
+            // SeqCst: a read-modify-write is strict by itself; the ordering puts it after earlier
+            // and before later accesses.
             ClockKind::Counter => self.counter.fetch_add(1, Ordering::SeqCst),
             #[cfg(not(shuttle))]
             ClockKind::Tsc | ClockKind::GenericTimer => source::read(),
@@ -219,16 +226,18 @@ impl Clock {
         }
     }
 
-    /// Advances the counter under the mutex. Apart, so that the other clocks' readings stay as short as they are.
+    /// Advances the counter under the mutex. Apart, so that the other clocks' readings stay as
+    /// short as they are.
     #[cold]
     fn count_locked(&self) -> u64 {
         let _lock = self.lock.lock();
-        // SeqCst: as in `read`. The counter would be strict without the mutex; with it, it costs what a guarded one costs.
+        // SeqCst: as in `read`. The counter would be strict without the mutex; with it, it costs
+        // what a guarded one costs.
         self.counter.fetch_add(1, Ordering::SeqCst)
     }
 
-    /// How many ticks to let pass between two advances of the database's shared coarse clock: a few microseconds, or a
-    /// few dozen commits of a counter.
+    /// How many ticks to let pass between two advances of the database's shared coarse clock: a few
+    /// microseconds, or a few dozen commits of a counter.
     pub(crate) fn coarse_step(&self) -> u64 {
         match self.kind {
             ClockKind::Tsc => threshold(8192, 1),
@@ -260,7 +269,8 @@ impl Clock {
         &self.reason
     }
 
-    /// The allowance for skew between cores, in ticks; see [`Builder::clock_skew`](crate::Builder::clock_skew).
+    /// The allowance for skew between cores, in ticks; see
+    /// [`Builder::clock_skew`](crate::Builder::clock_skew).
     ///
     /// ```
     /// assert_eq!(mvcc::Database::new().clock().skew(), 0);
@@ -269,7 +279,8 @@ impl Clock {
         self.skew
     }
 
-    /// Ticks per second, measured against the system's clock over 20 ms; `None` for a counter, which counts readings.
+    /// Ticks per second, measured against the system's clock over 20 ms; `None` for a counter,
+    /// which counts readings.
     ///
     /// ```
     /// use mvcc::{ClockChoice, Database};
@@ -289,7 +300,8 @@ impl Clock {
         u64::try_from(hz).ok()
     }
 
-    /// The mean time of a reading on this thread in nanoseconds, measured over 100,000 back-to-back readings.
+    /// The mean time of a reading on this thread in nanoseconds, measured over 100,000 back-to-back
+    /// readings.
     ///
     /// ```
     /// assert!(mvcc::Database::new().clock().cost_ns() > 0.0);
@@ -303,11 +315,12 @@ impl Clock {
         start.elapsed().as_nanos() as f64 / f64::from(READINGS)
     }
 
-    /// Measures, for each ordered pair of cores that this process may use, the smallest difference between a reading on
-    /// the first and a reading on the second that was told of the first through one cache line.
+    /// Measures, for each ordered pair of cores that this process may use, the smallest difference
+    /// between a reading on the first and a reading on the second that was told of the first
+    /// through one cache line.
     ///
-    /// Where every entry is positive, the clock is strictly monotone along coherence on this machine. Takes about a
-    /// millisecond for each pair.
+    /// Where every entry is positive, the clock is strictly monotone along coherence on this
+    /// machine. Takes about a millisecond for each pair.
     ///
     /// # Errors
     /// [`AuditError`] where threads cannot be bound to cores, which is everywhere but on Linux.

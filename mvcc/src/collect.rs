@@ -1,16 +1,21 @@
-//! Garbage: superseded versions on their way to being freed, and tuples on their way out of their index.
+//! Garbage: superseded versions on their way to being freed, and tuples on their way out of their
+//! index.
 //!
-//! Every superseded version belongs to exactly one [`Retired`](crate::memory::retired::Retired) entry, that of the commit which superseded it; the newest
-//! version belongs to its tuple. Three fates:
+//! Every superseded version belongs to exactly one [`Retired`](crate::memory::retired::Retired)
+//! entry, that of the commit which superseded it; the newest version belongs to its tuple. Three
+//! fates:
 //!
-//! - The successor is below the watermark: every walk along the chain ends at the successor or above it, now and later, so nobody reaches
-//!   the version. It is freed or recycled at once, without touching its tuple, whose chain keeps a pointer that nobody follows (I4).
-//! - No live snapshot lies between the version and its successor, though older ones live: it is unlinked, by one collector at a time, and
-//!   freed through the epoch, since an older snapshot's walk may be passing (I5).
+//! - The successor is below the watermark: every walk along the chain ends at the successor or
+//!   above it, now and later, so nobody reaches the version. It is freed or recycled at once,
+//!   without touching its tuple, whose chain keeps a pointer that nobody follows (I4).
+//! - No live snapshot lies between the version and its successor, though older ones live: it is
+//!   unlinked, by one collector at a time, and freed through the epoch, since an older snapshot's
+//!   walk may be passing (I5).
 //! - A snapshot sees it: it is put by until that snapshot has gone.
 //!
-//! What is unlinked from an index (dead tuples, replaced arrays) may still be in use by whoever found it there. It waits until no slot is open from
-//! before it was unlinked, and then for the epoch, since those whose slot is fixed pin instead.
+//! What is unlinked from an index (dead tuples, replaced arrays) may still be in use by whoever
+//! found it there. It waits until no slot is open from before it was unlinked, and then for the
+//! epoch, since those whose slot is fixed pin instead.
 
 pub(crate) mod local;
 
@@ -32,7 +37,8 @@ use work::Work;
 
 /// Things that left an index and are freed in one step.
 const TOGETHER: usize = if SMALL { 2 } else { 64 };
-/// How long a commit pauses at most for so many bytes that have piled up. Until it wakes up again, its processor is another thread's.
+/// How long a commit pauses at most for so many bytes that have piled up. Until it wakes up again,
+/// its processor is another thread's.
 const PAUSE: Duration = Duration::from_micros(500);
 /// And for however many.
 const LONGEST: Duration = Duration::from_millis(5);
@@ -40,14 +46,16 @@ const LONGEST: Duration = Duration::from_millis(5);
 const SETTLING: u32 = if SCHEDULED { 1 } else { 3 };
 /// Pins that make the epoch collect three times: it does so every 128 pins.
 const COLLECTING_PINS: u32 = if SCHEDULED { 1 } else { 3 * 128 };
-/// Turns that [`flush`] waits for threads that are pinned: some 64 µs of spinning, then some 0.1 s of pauses.
+/// Turns that [`flush`] waits for threads that are pinned: some 64 µs of spinning, then some 0.1 s
+/// of pauses.
 const FLUSH_TURNS: u32 = if SCHEDULED { 2 } else { 1024 };
 /// Those that are no pauses.
 const SPINS: u32 = 64;
 /// How long each of the others is at most.
 const NAP: Duration = Duration::from_micros(200);
 
-/// Collects a worker's garbage as far as the live transactions allow. Runs the `Drop` of keys and values; no lock is held then.
+/// Collects a worker's garbage as far as the live transactions allow. Runs the `Drop` of keys and
+/// values; no lock is held then.
 pub(crate) fn collect(local: &Local, worker: &Worker, horizon: &Horizon, effort: Effort) {
     let mut work = Work::new(local, worker, horizon);
     loop {
@@ -73,7 +81,8 @@ pub(crate) fn collect(local: &Local, worker: &Worker, horizon: &Horizon, effort:
     }
     drop(work);
     let mut unlinked = worker.garbage.lock().take_unlinked(horizon);
-    // Many at a time: the epoch runs so many functions at a time, whatever they free, and a transaction may have left more things.
+    // Many at a time: the epoch runs so many functions at a time, whatever they free, and a
+    // transaction may have left more things.
     while !unlinked.is_empty() {
         let some = unlinked.split_off(unlinked.len().saturating_sub(TOGETHER));
         let panicked = local.memory().panicked.clone();
@@ -92,8 +101,9 @@ fn free_all(unlinked: Vec<Unlinked>, panicked: &Panicked) {
 
 /// Retires what has just left an index.
 ///
-/// A transaction whose slot is open at a bound above the time that is noted here cannot have found it. For let the transaction have loaded
-/// that bound before its fence, and we unlinked before ours. If its fence came first, our load below would have seen its bound or a later one; so ours
+/// A transaction whose slot is open at a bound above the time that is noted here cannot have found
+/// it. For let the transaction have loaded that bound before its fence, and we unlinked before
+/// ours. If its fence came first, our load below would have seen its bound or a later one; so ours
 /// came first, and its search of the index, after its fence, saw the index without this.
 pub(crate) fn unlinked(local: &Local, unlinked: Unlinked) {
     fence(Ordering::SeqCst);
@@ -103,8 +113,8 @@ pub(crate) fn unlinked(local: &Local, unlinked: Unlinked) {
     local.set_due(garbage.is_due());
 }
 
-/// Collects what transactions have left that did not commit. At the beginning of a transaction, where nothing
-/// unwinds as a rule, and which anybody comes by who produces such garbage again.
+/// Collects what transactions have left that did not commit. At the beginning of a transaction,
+/// where nothing unwinds as a rule, and which anybody comes by who produces such garbage again.
 #[cold]
 pub(crate) fn collect_left(local: &Local) {
     let memory = local.memory();
@@ -113,8 +123,8 @@ pub(crate) fn collect_left(local: &Local) {
     collect_some(local);
 }
 
-/// Collects this thread's own garbage, and a neighbour's: so what a thread leaves behind that runs no
-/// more transactions is collected by those that do.
+/// Collects this thread's own garbage, and a neighbour's: so what a thread leaves behind that runs
+/// no more transactions is collected by those that do.
 pub(crate) fn collect_some(local: &Local) {
     // First: it may run code that begins transactions.
     local.set_due(false);
@@ -129,9 +139,10 @@ pub(crate) fn collect_some(local: &Local) {
         local.pin().flush();
         local.memory().panicked.go_on();
     }
-    // A few milliseconds of commits wait for a transaction that is open, or for a thread that is pinned: as a rule, that has been preempted. A processor that
-    // has nothing to do fetches it. Should it be a long transaction on purpose, the pauses take a small part of the time in which so much was written, for there is
-    // none before that has doubled.
+    // A few milliseconds of commits wait for a transaction that is open, or for a thread that is
+    // pinned: as a rule, that has been preempted. A processor that has nothing to do fetches it.
+    // Should it be a long transaction on purpose, the pauses take a small part of the time in which
+    // so much was written, for there is none before that has doubled.
     let piled_up = local.worker().garbage.lock().piles_up(deferred);
     if let Some(times) = piled_up {
         pause((PAUSE * times).min(LONGEST));
@@ -141,7 +152,8 @@ pub(crate) fn collect_some(local: &Local) {
 /// Collects everybody's garbage, all that is garbage now.
 pub(crate) fn collect_all(local: &Local) {
     let memory = local.memory();
-    // The first round unlinks versions; the second one tuples that another worker had them of; those can go when the coarse clock has moved on.
+    // The first round unlinks versions; the second one tuples that another worker had them of;
+    // those can go when the coarse clock has moved on.
     for _ in 0..3 {
         memory.advance(memory.clock.now(), 0);
         let horizon = memory.horizon();
@@ -163,8 +175,9 @@ pub(crate) fn collect_all(local: &Local) {
 /// Frees what waits for the epoch, as far as nobody is pinned.
 pub(crate) fn flush(local: &Local) {
     let memory = local.memory();
-    // Each flush moves the epoch on by one and runs a few bags; nothing moves while some other guard stays pinned. Guards are held for a way through an
-    // index only, but a thread may have been preempted there, or at its end: give it the time to go on.
+    // Each flush moves the epoch on by one and runs a few bags; nothing moves while some other
+    // guard stays pinned. Guards are held for a way through an index only, but a thread may have
+    // been preempted there, or at its end: give it the time to go on.
     let mut wait = Wait::new();
     loop {
         let before = memory.deferred.load(Ordering::Relaxed);
@@ -185,8 +198,9 @@ pub(crate) fn flush(local: &Local) {
     }
 }
 
-/// Frees what the epoch keeps for itself: a queue of bags of 2 KiB each. What it has run of them comes back to it as garbage, in a new bag with each
-/// flush. Pinning makes it collect and adds no bag.
+/// Frees what the epoch keeps for itself: a queue of bags of 2 KiB each. What it has run of them
+/// comes back to it as garbage, in a new bag with each flush. Pinning makes it collect and adds no
+/// bag.
 fn settle(local: &Local) {
     for _ in 0..SETTLING {
         local.pin().flush();
@@ -200,8 +214,9 @@ fn settle(local: &Local) {
 fn defer(memory: &Memory, guard: &Guard, count: usize, free: impl FnOnce() + 'static) {
     let deferred = NonNull::from(&memory.deferred);
     memory.deferred.fetch_add(count, Ordering::Relaxed);
-    // SAFETY: `free` frees what nobody who pins later can reach, and may run on any thread since keys and values are
-    // `Send`. The counter is there as long as the collector, which is in the same `Shared`, runs anything.
+    // SAFETY: `free` frees what nobody who pins later can reach, and may run on any thread since
+    // keys and values are `Send`. The counter is there as long as the collector, which is in the
+    // same `Shared`, runs anything.
     unsafe {
         guard.defer_unchecked(move || {
             deferred.as_ref().fetch_sub(count, Ordering::Relaxed);

@@ -1,4 +1,5 @@
-//! The commit of a read-write transaction: lock, clock, validate, install; then tell, retire, release.
+//! The commit of a read-write transaction: lock, clock, validate, install; then tell, retire,
+//! release.
 
 pub(crate) mod announcement;
 pub(crate) mod conflict;
@@ -87,17 +88,19 @@ pub(crate) struct Footprint {
     pub(crate) catalog: Catalog,
 }
 
-/// How long to wait for another commit's lock, in turns of a [`Wait`](crate::sync::Wait), before all locks are given back;
-/// and how often to begin again. Long enough for a commit whose thread was preempted on a machine with few cores.
+/// How long to wait for another commit's lock, in turns of a [`Wait`](crate::sync::Wait), before
+/// all locks are given back; and how often to begin again. Long enough for a commit whose thread
+/// was preempted on a machine with few cores.
 const TURNS: u32 = 256;
 const ATTEMPTS: u32 = 4;
 
-/// Entries that the lists of a footprint that is kept for a thread's next transaction may have room for, all in all: some 10 KiB at most. Larger ones cost
-/// more to fill than to allocate.
+/// Entries that the lists of a footprint that is kept for a thread's next transaction may have room
+/// for, all in all: some 10 KiB at most. Larger ones cost more to fill than to allocate.
 const SPARE: usize = 128;
 
 impl Footprint {
-    /// Empties it, which drops versions that were not installed: user code. Whether it is small enough to be kept.
+    /// Empties it, which drops versions that were not installed: user code. Whether it is small
+    /// enough to be kept.
     #[inline]
     pub(crate) fn clear(&mut self) -> bool {
         self.reads.clear();
@@ -144,10 +147,12 @@ impl Footprint {
         }
     }
 
-    /// Commits: locks, reads the clock, validates, installs; then tells who watches, retires what was superseded and releases what was
-    /// held. `inside`: this is the transaction inside the gate, or one within it. On a conflict, no tuple is locked and nothing is installed.
+    /// Commits: locks, reads the clock, validates, installs; then tells who watches, retires what
+    /// was superseded and releases what was held. `inside`: this is the transaction inside the
+    /// gate, or one within it. On a conflict, no tuple is locked and nothing is installed.
     ///
-    /// No user code runs while tuples are locked, so locks are held for as long as this takes and no panic can leave one behind.
+    /// No user code runs while tuples are locked, so locks are held for as long as this takes and
+    /// no panic can leave one behind.
     #[inline]
     pub(crate) fn commit(
         &mut self,
@@ -173,7 +178,8 @@ impl Footprint {
         for write in writes {
             bytes += write.version_bytes();
             if write.held {
-                // It has a value now; whoever removes that holds the tuple in turn. Our slot is older than that removal.
+                // It has a value now; whoever removes that holds the tuple in turn. Our slot is
+                // older than that removal.
                 // SAFETY: held until now.
                 unsafe { write.tuple.as_ref() }.release();
             }
@@ -184,7 +190,8 @@ impl Footprint {
         Ok(Committed { timestamp, is_due })
     }
 
-    /// Lets all writes take effect at the timestamp that it returns, in a few attempts. It is then still announced.
+    /// Lets all writes take effect at the timestamp that it returns, in a few attempts. It is then
+    /// still announced.
     #[inline]
     fn take_effect(
         &mut self,
@@ -214,7 +221,8 @@ impl Footprint {
         }
     }
 
-    /// Walks once more through ranges in which nodes have changed since, so that it is known which tuples are there now.
+    /// Walks once more through ranges in which nodes have changed since, so that it is known which
+    /// tuples are there now.
     #[inline]
     fn walk_changed_ranges(&mut self, protected: Protected<'_>) {
         for range in &mut self.ranges {
@@ -241,8 +249,8 @@ impl Footprint {
         if bug!("lock-kept-on-panic") {
             self.walk_changed_ranges(protected);
         }
-        // The clock is read when all locks are held: whoever reads one of these tuples unlocked and at an earlier timestamp has
-        // read it before, and is right not to see this commit.
+        // The clock is read when all locks are held: whoever reads one of these tuples unlocked and
+        // at an earlier timestamp has read it before, and is right not to see this commit.
         let checked_early = bug!("validation-before-clock")
             && self.validate(u64::MAX, Locks::Ours, protected).is_ok();
         let timestamp = too_early.unwrap_or_else(|| shared.memory.clock.now());
@@ -281,10 +289,12 @@ impl Footprint {
         Ok(())
     }
 
-    /// Checks that the catalog has not changed in a way that matters to this commit. After the gate was found open, and after the clock was read.
+    /// Checks that the catalog has not changed in a way that matters to this commit. After the gate
+    /// was found open, and after the clock was read.
     ///
-    /// An index is filled inside the gate, and the catalog changes before that opens. So either this commit's rows are in the index, since its locks
-    /// were there before the gate was closed; or it finds the changed catalog here. For a feed that has started, see [`crate::feed`].
+    /// An index is filled inside the gate, and the catalog changes before that opens. So either
+    /// this commit's rows are in the index, since its locks were there before the gate was closed;
+    /// or it finds the changed catalog here. For a feed that has started, see [`crate::feed`].
     #[inline]
     fn check_catalog(&self, shared: &Shared) -> Result<(), Lost> {
         let catalog = shared.catalog();
@@ -310,7 +320,8 @@ impl Footprint {
             .map_or(Ok(()), Err)
     }
 
-    /// Moves the transaction's timestamp on, if all that it has read is still current after a clock reading.
+    /// Moves the transaction's timestamp on, if all that it has read is still current after a clock
+    /// reading.
     pub(crate) fn extend(
         footprint: &RefCell<Self>,
         clock: &Clock,
@@ -353,7 +364,8 @@ impl Footprint {
             && self.ranges.is_empty()
     }
 
-    /// Checks that all that was read is still current; `timestamp` is a clock reading taken before this.
+    /// Checks that all that was read is still current; `timestamp` is a clock reading taken before
+    /// this.
     fn validate(&self, timestamp: u64, locks: Locks, protected: Protected<'_>) -> Result<(), Lost> {
         let mut reads = self.reads.entries.iter().chain(&self.timed);
         if let Some(read) = reads.find(|read| !self.is_current(read, locks)) {
@@ -381,7 +393,8 @@ impl Footprint {
         }
     }
 
-    /// Whether a tuple that a scan came by has no newer version than the scan saw, and nobody else is about to change that.
+    /// Whether a tuple that a scan came by has no newer version than the scan saw, and nobody else
+    /// is about to change that.
     fn is_old(&self, tuple: NonNull<Tuple>, locks: Locks) -> bool {
         let since = self.reads.timestamp().unwrap_or(0);
         self.newest_is(tuple, locks, |_, newest| newest.timestamp < since)
@@ -389,8 +402,9 @@ impl Footprint {
 
     /// Whether the version that was read is the newest, and nobody else is about to replace it.
     ///
-    /// A tuple that is dead now was read by a scan and had no value then: one with a value that we have read is not removed while
-    /// our slot is open. If its key has come back since, then as a new tuple, which the scan's own check finds.
+    /// A tuple that is dead now was read by a scan and had no value then: one with a value that we
+    /// have read is not removed while our slot is open. If its key has come back since, then as a
+    /// new tuple, which the scan's own check finds.
     fn is_current<T>(&self, read: &Read<T>, locks: Locks) -> bool {
         match locks {
             Locks::None => read.is_current(),
@@ -406,7 +420,8 @@ impl Footprint {
         }
     }
 
-    /// Looks an absent key up again: whatever has the same hash now must have been there then, or still be without a value.
+    /// Looks an absent key up again: whatever has the same hash now must have been there then, or
+    /// still be without a value.
     fn is_absent_at(
         &self,
         read: &AbsentRead,
@@ -427,8 +442,8 @@ impl Footprint {
         index.all_match(read.hash, protected, is_absent)
     }
 
-    /// Whether a shard that was walked through has had no new tuples, or only such as still have no value. The tuples that were
-    /// there are among the reads.
+    /// Whether a shard that was walked through has had no new tuples, or only such as still have no
+    /// value. The tuples that were there are among the reads.
     fn is_unchanged(&self, scan: &ScanRead, locks: Locks, protected: Protected<'_>) -> bool {
         // SAFETY: the database keeps the table.
         let table = unsafe { scan.table.as_ref() };
@@ -436,7 +451,8 @@ impl Footprint {
         inserts == scan.inserts || tuples.all(|tuple| self.is_old(tuple, locks))
     }
 
-    /// Whether a tuple that nobody else is about to change has no version, or a newest one like this.
+    /// Whether a tuple that nobody else is about to change has no version, or a newest one like
+    /// this.
     fn newest_is(
         &self,
         tuple: NonNull<Tuple>,
@@ -526,7 +542,8 @@ enum Locks {
     Ours,
 }
 
-/// Locks all, in address order, so that no two commits wait for each other; waits for each a bounded time only.
+/// Locks all, in address order, so that no two commits wait for each other; waits for each a
+/// bounded time only.
 #[inline(always)]
 #[expect(
     clippy::inline_always,

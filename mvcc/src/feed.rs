@@ -1,25 +1,28 @@
-//! Commits as a stream: whole transactions, in serialization order, with the rows that they have changed.
+//! Commits as a stream: whole transactions, in serialization order, with the rows that they have
+//! changed.
 //!
-//! Commits are recorded after they have happened, and not in the order of their timestamps. A feed hands one out only when
-//! nothing earlier can follow. For that, a thread *announces* a commit before it reads the clock for it, with a lower bound of
-//! the timestamp to come, and takes the announcement back after the commit is recorded. Whoever receives reads the clock, then
-//! looks at all announcements, and takes what is below all of these. That is right:
+//! Commits are recorded after they have happened, and not in the order of their timestamps. A feed
+//! hands one out only when nothing earlier can follow. For that, a thread *announces* a commit
+//! before it reads the clock for it, with a lower bound of the timestamp to come, and takes the
+//! announcement back after the commit is recorded. Whoever receives reads the clock, then looks at
+//! all announcements, and takes what is below all of these. That is right:
 //!
 //! - A commit whose announcement was seen has a timestamp that is not below it.
-//! - One whose announcement was not seen yet reads its clock after the announcement, which is after we looked, which is after our
-//!   own reading of the clock: its timestamp is larger (I1).
+//! - One whose announcement was not seen yet reads its clock after the announcement, which is after
+//!   we looked, which is after our own reading of the clock: its timestamp is larger (I1).
 //! - One whose announcement was not seen any more is recorded.
 //!
-//! The order of timestamps is a serialization order (I3). Commits of the same timestamp have neither read nor written what the
-//! other one has written, or their clocks would differ (I1), so any order of these is right.
+//! The order of timestamps is a serialization order (I3). Commits of the same timestamp have
+//! neither read nor written what the other one has written, or their clocks would differ (I1), so
+//! any order of these is right.
 //!
-//! A feed begins with a snapshot at `s`, and delivers exactly the commits from `s` on: what the snapshot does not see. Before `s`
-//! is read, the catalog changes. A commit looks at the catalog after it has read its clock; one that finds the old catalog is
-//! therefore earlier than `s` (I1), and one that finds the new catalog but does not announce itself, since it began before,
-//! fails.
+//! A feed begins with a snapshot at `s`, and delivers exactly the commits from `s` on: what the
+//! snapshot does not see. Before `s` is read, the catalog changes. A commit looks at the catalog
+//! after it has read its clock; one that finds the old catalog is therefore earlier than `s` (I1),
+//! and one that finds the new catalog but does not announce itself, since it began before, fails.
 //!
-//! A record points to tuples and versions. They stay because the feed has a slot that is open from the earliest commit on that it
-//! has not let go of.
+//! A record points to tuples and versions. They stay because the feed has a slot that is open from
+//! the earliest commit on that it has not let go of.
 
 use crate::api::database::Database;
 use crate::api::read::AnyTable;
@@ -34,8 +37,9 @@ use std::time::{Duration, Instant};
 
 /// The commits of a database, one after the other, from [`Database::on_commit`].
 ///
-/// It may be sent to another thread. It keeps the database alive, and it keeps in memory what the commits have changed that it
-/// still has to deliver, or that are being looked at: receive them soon. Dropping it ends the feed.
+/// It may be sent to another thread. It keeps the database alive, and it keeps in memory what the
+/// commits have changed that it still has to deliver, or that are being looked at: receive them
+/// soon. Dropping it ends the feed.
 #[must_use = "the commits that nobody receives fill its queue"]
 pub struct Feed {
     database: Database,
@@ -72,15 +76,17 @@ impl<K, V> Clone for Change<'_, K, V> {
 impl<K, V> Copy for Change<'_, K, V> {}
 
 impl Database {
-    /// Starts a feed of all commits from now on, and takes a snapshot of what was committed before: applying the commits to the
-    /// snapshot's rows, one after the other, goes through every state that the database is in.
+    /// Starts a feed of all commits from now on, and takes a snapshot of what was committed before:
+    /// applying the commits to the snapshot's rows, one after the other, goes through every state
+    /// that the database is in.
     ///
-    /// The feed has a queue of `capacity` commits. When it is full, `overflow` says what happens: commits wait, or the oldest
-    /// ones are dropped. Commits of read-only transactions are not delivered.
+    /// The feed has a queue of `capacity` commits. When it is full, `overflow` says what happens:
+    /// commits wait, or the oldest ones are dropped. Commits of read-only transactions are not
+    /// delivered.
     ///
-    /// A database without feeds pays nothing for them. With feeds, commits are recorded one at a time, at some hundred
-    /// nanoseconds each. Transactions that have begun before the first feed starts, and write, run into a
-    /// [`Conflict`](crate::Conflict).
+    /// A database without feeds pays nothing for them. With feeds, commits are recorded one at a
+    /// time, at some hundred nanoseconds each. Transactions that have begun before the first feed
+    /// starts, and write, run into a [`Conflict`](crate::Conflict).
     ///
     /// # Panics
     /// If `capacity` is 0.
@@ -126,8 +132,8 @@ impl Database {
 impl Feed {
     /// The next commit. Waits until there is one.
     ///
-    /// The thread that receives may commit as well, to the same database too: after its first call of this or
-    /// another `recv` method, its own commits never wait for room in this feed.
+    /// The thread that receives may commit as well, to the same database too: after its first call
+    /// of this or another `recv` method, its own commits never wait for room in this feed.
     ///
     /// ```
     /// use mvcc::Overflow;
@@ -155,7 +161,8 @@ impl Feed {
         }
     }
 
-    /// The next commit, if there is one already. One that is under way may hold back others that have happened already.
+    /// The next commit, if there is one already. One that is under way may hold back others that
+    /// have happened already.
     ///
     /// ```
     /// use mvcc::Overflow;
@@ -220,14 +227,15 @@ impl fmt::Debug for Feed {
 }
 
 impl Committed<'_> {
-    /// The transaction's place in the serialization order: what [`Transaction::commit`](crate::Transaction::commit) has returned.
-    /// Two that have nothing to do with each other may have the same.
+    /// The transaction's place in the serialization order: what
+    /// [`Transaction::commit`](crate::Transaction::commit) has returned. Two that have nothing to
+    /// do with each other may have the same.
     pub fn timestamp(&self) -> Timestamp {
         Timestamp::new(self.record.timestamp())
     }
 
-    /// How many commits were dropped since the one that was delivered before this, because the queue was full. Always 0 with
-    /// [`Overflow::Wait`].
+    /// How many commits were dropped since the one that was delivered before this, because the
+    /// queue was full. Always 0 with [`Overflow::Wait`].
     pub fn missed(&self) -> u64 {
         self.missed
     }
@@ -260,7 +268,8 @@ impl Committed<'_> {
         let of = core.id;
         let rows = self.record.rows().filter(move |row| row.table() == of);
         let changes = rows.map(|row| {
-            // SAFETY: of a table with these types; the feed's slot is open from before the commit as long as this is held.
+            // SAFETY: of a table with these types; the feed's slot is open from before the commit
+            // as long as this is held.
             unsafe {
                 Change {
                     key: key_of(row.tuple),

@@ -1,4 +1,5 @@
-//! Which versions may still be read, and what becomes of those that nobody can: what all threads share for that.
+//! Which versions may still be read, and what becomes of those that nobody can: what all threads
+//! share for that.
 
 pub(crate) mod expiry;
 pub(crate) mod horizon;
@@ -27,7 +28,8 @@ pub(crate) struct Memory {
     pub(crate) limited: LimitedSnapshots,
     /// When the database was made: by the system's clock, and by ours.
     made: (Instant, u64),
-    /// A coarse clock: some commit's timestamp, a few microseconds old while commits go on; never ahead of `clock`.
+    /// A coarse clock: some commit's timestamp, a few microseconds old while commits go on; never
+    /// ahead of `clock`.
     recent: CachePadded<AtomicU64>,
     /// The largest watermark computed so far (I4).
     watermark: CachePadded<AtomicU64>,
@@ -44,16 +46,18 @@ pub(crate) struct Memory {
     pub(crate) collector: Collector,
 }
 
-/// A thread's share of the database: written by its thread, read by everyone. Handed on to a later thread when its
-/// thread ends, so that nothing in it is stranded.
+/// A thread's share of the database: written by its thread, read by everyone. Handed on to a later
+/// thread when its thread ends, so that nothing in it is stranded.
 pub(crate) struct Worker {
     pub(crate) commits: counter::AtomicU64,
     pub(crate) conflicts: counter::AtomicU64,
-    /// Closures that were run again, those that were run inside the gate, and those that have returned an error.
+    /// Closures that were run again, those that were run inside the gate, and those that have
+    /// returned an error.
     pub(crate) retries: counter::AtomicU64,
     pub(crate) exclusive_runs: counter::AtomicU64,
     pub(crate) aborts: counter::AtomicU64,
-    /// Versions installed minus versions taken out of their chains; the sum over all workers is what lives.
+    /// Versions installed minus versions taken out of their chains; the sum over all workers is
+    /// what lives.
     pub(crate) versions: counter::AtomicI64,
     /// The same for tuples in indexes.
     pub(crate) tuples: counter::AtomicI64,
@@ -61,7 +65,8 @@ pub(crate) struct Worker {
     pub(crate) bytes: counter::AtomicI64,
     pub(crate) garbage: Mutex<Garbage>,
     pub(crate) pool: Pool,
-    /// A lower bound of the timestamp of a commit that is under way, if there are feeds; see [`crate::feed`].
+    /// A lower bound of the timestamp of a commit that is under way, if there are feeds; see
+    /// [`crate::feed`].
     pub(crate) announced: AtomicU64,
 }
 
@@ -82,7 +87,8 @@ impl Worker {
         }
     }
 
-    /// Adds to a counter that only this worker's thread writes: a load and a store, no locked instruction.
+    /// Adds to a counter that only this worker's thread writes: a load and a store, no locked
+    /// instruction.
     #[inline]
     pub(crate) fn count(counter: &counter::AtomicU64) {
         counter.store(counter.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
@@ -186,9 +192,10 @@ impl Memory {
 
     /// Scans the slots for what live transactions may still read.
     ///
-    /// A transaction whose slot this misses had not passed its begin fence when ours was executed. So all that it reads
-    /// as newest is at least as new as what was committed below `recent` as we loaded it, and every timestamp that it takes
-    /// is larger: nothing below `open` concerns it (I4).
+    /// A transaction whose slot this misses had not passed its begin fence when ours was executed.
+    /// So all that it reads as newest is at least as new as what was committed below `recent` as we
+    /// loaded it, and every timestamp that it takes is larger: nothing below `open` concerns it
+    /// (I4).
     pub(crate) fn horizon(&self) -> Horizon {
         self.limited.expire(&self.slots);
         let recent = self.recent();
@@ -239,8 +246,8 @@ impl Memory {
         self.workers.lock().all.clone()
     }
 
-    /// Some worker, another one at each call. The turn is everybody's: a thread that runs only a few transactions would go the first steps
-    /// of a turn of its own, and so would the next one.
+    /// Some worker, another one at each call. The turn is everybody's: a thread that runs only a
+    /// few transactions would go the first steps of a turn of its own, and so would the next one.
     pub(crate) fn neighbour(&self) -> Option<Arc<CachePadded<Worker>>> {
         let mut workers = self.workers.lock();
         workers.turn = (workers.turn + 1) % workers.all.len().max(1);

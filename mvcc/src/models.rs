@@ -1,5 +1,6 @@
-//! Models of what the orderings must give, for a model checker that tries all that they allow. Each uses the real primitives, with as few threads and steps as
-//! show the matter. They are run by the package that compiles these sources with `cfg(mvcc_loom)`.
+//! Models of what the orderings must give, for a model checker that tries all that they allow. Each
+//! uses the real primitives, with as few threads and steps as show the matter. They are run by the
+//! package that compiles these sources with `cfg(mvcc_loom)`.
 //!
 //! What a model makes is not freed: some hundred bytes for each run.
 
@@ -101,7 +102,8 @@ pub fn lock_word() {
     assert_eq!(visible(tuple.word(), 9), 3, "an update was lost");
 }
 
-/// Two rows that a commit writes are read without a timestamp: who finds the first one unchanged after the second has both of one state.
+/// Two rows that a commit writes are read without a timestamp: who finds the first one unchanged
+/// after the second has both of one state.
 pub fn two_rows_together() {
     let rows = [tuple(), tuple()];
     let writer = thread::spawn(move || {
@@ -199,7 +201,8 @@ fn read_announced(shared: Arc<Shared>, tuple: &'static Tuple) -> JoinHandle<()> 
     })
 }
 
-/// One reads, one commits and collects what that supersedes, and a third one moves the coarse clock on: nobody reads what is freed (I4).
+/// One reads, one commits and collects what that supersedes, and a third one moves the coarse clock
+/// on: nobody reads what is freed (I4).
 pub fn slot_against_own_scan() {
     let (shared, tuple) = (shared(), tuple());
     let reader = read_announced(shared.clone(), tuple);
@@ -329,7 +332,8 @@ pub fn index_slot_is_reused() {
     join([writer, reader]);
 }
 
-/// The same, when the one that has left is freed already: who finds the new one does not come by the old one.
+/// The same, when the one that has left is freed already: who finds the new one does not come by
+/// the old one.
 pub fn index_slot_was_freed() {
     let (index, hash) = (Arc::new(HashIndex::new()), Hash::new(0));
     put(&index, hash);

@@ -1,4 +1,5 @@
-//! What a row is, and how it is found: versions, tuples, the indexes by hash and by order, a table's core. Knows no transaction.
+//! What a row is, and how it is found: versions, tuples, the indexes by hash and by order, a
+//! table's core. Knows no transaction.
 
 pub(crate) mod catalog;
 pub(crate) mod cause;

@@ -1,8 +1,10 @@
 //! Secondary indexes: other keys to find a table's rows by.
 //!
-//! An index is an ordered table of *entries*, each an index key with the key of a row. Whoever writes a row writes its entries along with it, in the same
-//! transaction; whoever reads entries is protected against phantoms as with any range. So the protocol knows nothing of indexes, but for the
-//! [catalog](crate::commit::shared::Shared::catalog): a transaction that has written rows before their table got an index does not commit after that.
+//! An index is an ordered table of *entries*, each an index key with the key of a row. Whoever
+//! writes a row writes its entries along with it, in the same transaction; whoever reads entries is
+//! protected against phantoms as with any range. So the protocol knows nothing of indexes, but for
+//! the [catalog](crate::commit::shared::Shared::catalog): a transaction that has written rows
+//! before their table got an index does not commit after that.
 
 mod build;
 mod entry;
@@ -23,13 +25,16 @@ use std::fmt;
 use std::ops::{Bound, Deref, RangeBounds};
 use std::sync::Arc;
 
-/// An index of a table: finds its rows by a key that is computed from them. Several rows may have the same one.
+/// An index of a table: finds its rows by a key that is computed from them. Several rows may have
+/// the same one.
 ///
-/// It is made by [`Database::index`](crate::Database::index), is kept up to date by every write to the table, and is read through a transaction, a view or a
-/// snapshot. A cheap handle; clones stand for the same index.
+/// It is made by [`Database::index`](crate::Database::index), is kept up to date by every write to
+/// the table, and is read through a transaction, a view or a snapshot. A cheap handle; clones stand
+/// for the same index.
 ///
-/// In a read-write transaction, what was read through it is protected against changes until the commit, new rows included. An iterator yields the rows as the
-/// transaction saw them when it was made, whatever the transaction writes meanwhile.
+/// In a read-write transaction, what was read through it is protected against changes until the
+/// commit, new rows included. An iterator yields the rows as the transaction saw them when it was
+/// made, whatever the transaction writes meanwhile.
 ///
 /// ```
 /// use mvcc::Index;
@@ -53,7 +58,8 @@ pub struct Index<I, T: AnyTable> {
     table: T,
 }
 
-/// An index of a table whose keys no two rows share; made by [`Database::unique_index`](crate::Database::unique_index).
+/// An index of a table whose keys no two rows share; made by
+/// [`Database::unique_index`](crate::Database::unique_index).
 ///
 /// It has the methods of an [`Index`] as well.
 ///
@@ -113,10 +119,11 @@ where
         &self.core.name
     }
 
-    /// The rows whose index key is in a range, ascending by that and then by their own keys; from both ends.
+    /// The rows whose index key is in a range, ascending by that and then by their own keys; from
+    /// both ends.
     ///
-    /// A snapshot that is older than the index has no entries to go by, nor has a transaction that has written to the table before there was the index: all rows
-    /// are looked at then.
+    /// A snapshot that is older than the index has no entries to go by, nor has a transaction that
+    /// has written to the table before there was the index: all rows are looked at then.
     ///
     /// # Panics
     /// If the table belongs to another database.

@@ -1,6 +1,6 @@
-//! The only place that knows where the synchronisation primitives come from: the standard library and
-//! `parking_lot`; or, with `cfg(shuttle)`, the scheduler that the concurrency tests run everything under; or, with `cfg(mvcc_loom)`, the
-//! model checker of the orderings.
+//! The only place that knows where the synchronisation primitives come from: the standard library
+//! and `parking_lot`; or, with `cfg(shuttle)`, the scheduler that the concurrency tests run
+//! everything under; or, with `cfg(mvcc_loom)`, the model checker of the orderings.
 //!
 //! Everything else imports atomics, locks, thread-locals and waiting from here.
 
@@ -25,8 +25,8 @@ pub(crate) mod counter {
     pub(crate) use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize};
 }
 
-/// Whether a seeded bug is built in. Each stands where the right line stands, and is a constant: false, but in the runs that show
-/// that the tests find it.
+/// Whether a seeded bug is built in. Each stands where the right line stands, and is a constant:
+/// false, but in the runs that show that the tests find it.
 macro_rules! bug {
     ($name:literal) => {
         cfg!(mvcc_bug = $name)
@@ -51,8 +51,8 @@ pub(crate) const SCHEDULED: bool = cfg!(any(shuttle, mvcc_loom));
 /// Whether thresholds are so small that the shortest runs get to them.
 pub(crate) const SMALL: bool = cfg!(test) || SCHEDULED;
 
-/// Waiting for another thread to finish a step of a few hundred nanoseconds: spin at first, then give the
-/// processor away, since on a machine with few cores the other thread may not be running.
+/// Waiting for another thread to finish a step of a few hundred nanoseconds: spin at first, then
+/// give the processor away, since on a machine with few cores the other thread may not be running.
 pub(crate) struct Wait {
     turns: u32,
 }
@@ -70,8 +70,8 @@ impl Wait {
     }
 }
 
-/// Waits a random time that doubles with each attempt up to a limit: transactions that lost against each
-/// other should not meet again in step.
+/// Waits a random time that doubles with each attempt up to a limit: transactions that lost against
+/// each other should not meet again in step.
 pub(crate) fn back_off(attempt: u32) {
     let limit = 16u32 << attempt.min(8);
     for _ in 0..random(limit) {

@@ -1,5 +1,5 @@
-//! What happens seldom, as events of `tracing` if the feature of that name is on: target `mvcc`, no spans. No tuple, shard or node is locked, and no
-//! other thread waits, while a subscriber runs.
+//! What happens seldom, as events of `tracing` if the feature of that name is on: target `mvcc`, no
+//! spans. No tuple, shard or node is locked, and no other thread waits, while a subscriber runs.
 //!
 //! | event | level | fields |
 //! | --- | --- | --- |

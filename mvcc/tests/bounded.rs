@@ -1,4 +1,5 @@
-//! What is on the heap stays bounded, whatever readers, threads and closures do: counted in bytes, with a hashed and an ordered table.
+//! What is on the heap stays bounded, whatever readers, threads and closures do: counted in bytes,
+//! with a hashed and an ordered table.
 
 mod counting;
 mod rows;
@@ -48,8 +49,8 @@ impl Both {
 
 /// A version, and what remembers that a snapshot sees it.
 const SEEN: i64 = 120 + 64;
-/// What a thread's lists and pool of garbage hold of both tables, where no other thread brings about a burst: 512 versions for recycling, some 300 that wait, and their
-/// entries.
+/// What a thread's lists and pool of garbage hold of both tables, where no other thread brings
+/// about a burst: 512 versions for recycling, some 300 that wait, and their entries.
 const WAITING: i64 = 2 * (512 + 300) * (120 + 64);
 
 fn a_long_snapshot_costs_what_it_sees() {
@@ -64,7 +65,8 @@ fn a_long_snapshot_costs_what_it_sees() {
     let mut most = 0;
     for round in 1..=updates {
         both.write(0..hot, Some([round.to_le_bytes()[0]; 100]));
-        // A key that comes and goes; keys that come, go, and never come back; one that is not inserted after all.
+        // A key that comes and goes; keys that come, go, and never come back; one that is not
+        // inserted after all.
         both.write(10_000..10_001, (round % 2 == 0).then_some([0; 100]));
         let new = 20_000 + 100 * round..20_100 + 100 * round;
         both.write(new.clone(), Some([0; 100]));
@@ -138,7 +140,8 @@ fn a_thread_that_stops_strands_nothing() {
             assert_eq!((stats.retired, stats.live_snapshots), (0, 0));
             let more = both.bytes() - empty;
             println!("a thread that has stopped keeps {more} bytes");
-            // An epoch participant with up to eight nodes of 2 KiB that the epoch's queue has done with, 16 versions for each table, and a small footprint.
+            // An epoch participant with up to eight nodes of 2 KiB that the epoch's queue has done
+            // with, 16 versions for each table, and a small footprint.
             assert!(more <= 24 << 10, "{more} bytes");
         },
     );
@@ -196,7 +199,8 @@ fn closures_that_panic_or_give_up_leave_nothing() {
     assert_eq!((stats.retired, stats.live_snapshots), (0, 0));
 }
 
-/// `THREAD_ROUNDS` sets the number of rounds; 10,000 of them are a million threads, which take minutes.
+/// `THREAD_ROUNDS` sets the number of rounds; 10,000 of them are a million threads, which take
+/// minutes.
 fn threads_that_come_and_go_leave_nothing() {
     const KEYS: u64 = 500;
     const THREADS: usize = 100;
@@ -256,7 +260,8 @@ fn threads_that_come_and_go_leave_nothing() {
 /// A row of an ordered table, with some room.
 const ROW: i64 = 192;
 
-/// A transaction that adds keys to an ordered table replaces a node's content, a kilobyte, for nearly each. They wait for its end, and no longer.
+/// A transaction that adds keys to an ordered table replaces a node's content, a kilobyte, for
+/// nearly each. They wait for its end, and no longer.
 fn what_large_transactions_replace_is_freed_as_they_end() {
     let rows = if cfg!(debug_assertions) {
         20_000
@@ -295,7 +300,8 @@ fn median(bytes: &[i64]) -> i64 {
     sorted[sorted.len() / 2]
 }
 
-/// One test, for the heap is the process's: beside another one, the harness allocates when it begins that.
+/// One test, for the heap is the process's: beside another one, the harness allocates when it
+/// begins that.
 #[test]
 fn memory_stays_bounded() {
     a_long_snapshot_costs_what_it_sees();

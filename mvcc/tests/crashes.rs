@@ -48,7 +48,8 @@ fn step(tx: &Transaction<'_>, tables: &Tables, thread: u64) -> Done {
 /// What each thread was told to be durable: a byte each.
 fn acknowledge(acknowledged: &AtomicU64, disk: &SimDisk, thread: u64) {
     let one = 1 << (8 * thread);
-    // The disk keeps the largest that it was told of all before: others may be between the two steps.
+    // The disk keeps the largest that it was told of all before: others may be between the two
+    // steps.
     let all = acknowledged.fetch_add(one, Ordering::SeqCst) + one;
     disk.acknowledge(all);
 }

@@ -1,7 +1,8 @@
-//! A thread that ends uses the library from the destructors of its thread-locals: before the library's own thread-local has gone, and after it.
+//! A thread that ends uses the library from the destructors of its thread-locals: before the
+//! library's own thread-local has gone, and after it.
 //!
-//! Once it has, each use made a state of its own. So whoever had entered the gate did not know it any more within, and waited for it for ever, and so
-//! did every other thread.
+//! Once it has, each use made a state of its own. So whoever had entered the gate did not know it
+//! any more within, and waited for it for ever, and so did every other thread.
 
 use mvcc::{Database, Feed, Overflow, RetryPolicy, Snapshot, Table};
 use std::cell::RefCell;
@@ -31,7 +32,8 @@ fn put(db: &Database, table: &Table<u64, u64>, key: u64) {
         .expect("no error");
 }
 
-/// Runs it while a thread ends, with the library's thread-local made before the test's own and after it: they go in one order or the other. Then another thread commits.
+/// Runs it while a thread ends, with the library's thread-local made before the test's own and
+/// after it: they go in one order or the other. Then another thread commits.
 fn while_a_thread_ends(run: fn(&Database, &Table<u64, u64>)) {
     for library_first in [true, false] {
         let db = Database::new();

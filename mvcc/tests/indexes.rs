@@ -327,8 +327,8 @@ fn a_panic_in_a_key_function_leaves_the_transaction_as_it_was() {
     assert_eq!(by_value.range(&db.snapshot(), ..).count(), 1);
 }
 
-/// The entries of an index were a table named `TABLE.INDEX`: those of `y.z` of `x` and of `z` of `x.y` were one table, and a
-/// user's table of that name was a third.
+/// The entries of an index were a table named `TABLE.INDEX`: those of `y.z` of `x` and of `z` of
+/// `x.y` were one table, and a user's table of that name was a third.
 #[test]
 fn no_name_is_that_of_an_indexs_entries() {
     let db = Database::new();
@@ -393,7 +393,8 @@ proptest! {
     }
 }
 
-/// A transaction that had written to a table found its rows by key, but not by an index that was made since: only the commit would have told it.
+/// A transaction that had written to a table found its rows by key, but not by an index that was
+/// made since: only the commit would have told it.
 #[test]
 fn an_index_made_since_shows_what_a_transaction_has_written_before() {
     let db = Database::new();
@@ -415,7 +416,8 @@ fn an_index_made_since_shows_what_a_transaction_has_written_before() {
         let by_key = |index_key: u64| index.get(&tx, &index_key).map(|(key, _)| *key);
         assert_eq!([1, 10, 7, 2].map(by_key), [None, Some(1), Some(7), None]);
         assert_eq!(index.range::<u64>(&tx, ..).count(), 4);
-        // A row that it sees has the key, whether or not the index has an entry of it; one that it does not see has not.
+        // A row that it sees has the key, whether or not the index has an entry of it; one that it
+        // does not see has not.
         assert!(tx.try_insert(&table, 8, 10).is_err());
         assert!(tx.try_insert(&table, 8, 3).is_err());
         assert!(tx.try_insert(&table, 8, 2).is_ok());

@@ -1,7 +1,9 @@
-//! What the iterators of a transaction yield while the transaction goes on writing: its state when they were made.
+//! What the iterators of a transaction yield while the transaction goes on writing: its state when
+//! they were made.
 //!
-//! They once came by what was written meanwhile, as far as they had not read ahead: a loop that inserted a row for each row never ended, and raises of salaries
-//! were given twice (the Halloween problem).
+//! They once came by what was written meanwhile, as far as they had not read ahead: a loop that
+//! inserted a row for each row never ended, and raises of salaries were given twice (the Halloween
+//! problem).
 
 use mvcc::{Database, Index, OrderedTable, Read, Savepoint, Table, Transaction, UniqueIndex};
 use proptest::prelude::*;
@@ -357,7 +359,8 @@ impl Open<'_> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Every kind of iterator, from both ends, against a copy of a map that was made together with it.
+    /// Every kind of iterator, from both ends, against a copy of a map that was made together with
+    /// it.
     #[test]
     fn an_iterator_yields_a_map_as_it_was_when_it_was_made(
         steps in prop::collection::vec(step(), 1..120),

@@ -18,11 +18,13 @@ const ROWS: u64 = if cfg!(debug_assertions) {
 struct Bounds {
     /// A tuple, a version, and the row's part of the index.
     loaded: i64,
-    /// With a snapshot that sees another version of the row: that one, and an entry that remembers it, in a vector that has grown by doubling.
+    /// With a snapshot that sees another version of the row: that one, and an entry that remembers
+    /// it, in a vector that has grown by doubling.
     held: i64,
 }
 
-/// All keys, in an order without pattern: the multiplier has no common factor with the number of rows.
+/// All keys, in an order without pattern: the multiplier has no common factor with the number of
+/// rows.
 fn scattered() -> impl Iterator<Item = u64> {
     (0..ROWS).map(|i| i * 618_033_989 % ROWS)
 }
@@ -111,7 +113,8 @@ fn a_row_of_an_ordered_table_costs_little() {
     life_of_a_table("OrderedTable, scattered", &bounds, open, scattered);
 }
 
-/// One test, for the heap is the process's: beside another one, the harness allocates when it begins that.
+/// One test, for the heap is the process's: beside another one, the harness allocates when it
+/// begins that.
 #[test]
 fn a_row_costs_little() {
     a_row_of_a_table_costs_little();

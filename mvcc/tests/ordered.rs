@@ -153,7 +153,8 @@ fn a_scan_sees_the_transactions_own_writes() {
     assert_eq!(keys(db.snapshot().iter(&table)), [15, 20, 30]);
 }
 
-/// Reads with `read`, lets `other` commit, and tells whether a commit with a write of its own then succeeds.
+/// Reads with `read`, lets `other` commit, and tells whether a commit with a write of its own then
+/// succeeds.
 fn commits(
     initial: impl IntoIterator<Item = u64>,
     read: impl FnOnce(&Transaction<'_>, &OrderedTable<u64, u64>),

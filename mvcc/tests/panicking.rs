@@ -1,8 +1,9 @@
-//! User code that panics at its n-th call, for each n: in the trees, in the hash index, in a collection, wherever it is
-//! called. What is committed stays, nothing stays locked, and garbage goes on being collected.
+//! User code that panics at its n-th call, for each n: in the trees, in the hash index, in a
+//! collection, wherever it is called. What is committed stays, nothing stays locked, and garbage
+//! goes on being collected.
 //!
-//! A comparison that panicked when a tree was made smaller put the removal of a tuple back that was retired already: the
-//! next collection worked on freed memory.
+//! A comparison that panicked when a tree was made smaller put the removal of a tuple back that was
+//! retired already: the next collection worked on freed memory.
 
 use mvcc::{AnyTable, Database, Lookup, OrderedTable, Read, Table};
 use std::cell::Cell;
@@ -19,7 +20,8 @@ thread_local! {
     static ALIVE: Cell<i64> = const { Cell::new(0) };
 }
 
-/// A call of user code. A panic in a drop while another one unwinds would end the process, as everywhere.
+/// A call of user code. A panic in a drop while another one unwinds would end the process, as
+/// everywhere.
 fn call() {
     // It burns down once, also where the panic is held back for a while.
     if std::thread::panicking() || FUSE.get() == 0 {
@@ -159,7 +161,8 @@ fn steps<T: Lookup<Fused, Key = Fused, Value = Fused>>() -> [Step<T>; 4] {
     ]
 }
 
-/// Runs the program with a panic at the n-th call. Returns how many calls there were, up to the panic if there was one.
+/// Runs the program with a panic at the n-th call. Returns how many calls there were, up to the
+/// panic if there was one.
 fn run<T>(n: u64, open: fn(&Database) -> T) -> u64
 where
     T: Lookup<Fused, Key = Fused, Value = Fused>,
@@ -330,8 +333,8 @@ fn in_a_hash_index() {
     for_all_n::<Table<Fused, Fused>>(1, |db| db.table("hashed").expect("new"));
 }
 
-/// The keys of the index and their clones are user code as well, as is its function. There are so many calls that one in seven
-/// has to do.
+/// The keys of the index and their clones are user code as well, as is its function. There are so
+/// many calls that one in seven has to do.
 #[test]
 fn in_a_secondary_index() {
     for_all_n::<OrderedTable<Fused, Fused>>(7, |db| {

@@ -1,6 +1,7 @@
 //! Whatever produces garbage has somebody who collects it, also where nobody commits.
 //!
-//! Only commits with writes used to collect: after 200,000 aborted inserts of fresh keys, beside views only, there were 200,000 tuples.
+//! Only commits with writes used to collect: after 200,000 aborted inserts of fresh keys, beside
+//! views only, there were 200,000 tuples.
 
 use mvcc::{Database, OrderedTable, Overflow, RetryPolicy, Stats, Table};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -164,8 +165,8 @@ fn threads_that_end() {
                 let tx = world.db.begin();
                 (0..10).for_each(|i| world.add(&tx, 10 * key + i));
             });
-            // A scope does not wait for the destructors of thread-locals; this does. Each thread that
-            // has not ended yet has a few entries of its own, so more threads would have more.
+            // A scope does not wait for the destructors of thread-locals; this does. Each thread
+            // that has not ended yet has a few entries of its own, so more threads would have more.
             thread.join().expect("no panic");
         });
         world.view(key);
@@ -277,7 +278,8 @@ fn a_feed_beside_those_who_abort() {
 
 #[test]
 fn only_reads_follow() {
-    // A read never collects, but it leaves nothing either: what the last commits left is as much as a few of them leave.
+    // A read never collects, but it leaves nothing either: what the last commits left is as much as
+    // a few of them leave.
     let world = World::new();
     for key in 0..TIMES {
         let done = world.db.run(|tx| {

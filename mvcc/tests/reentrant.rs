@@ -1,7 +1,8 @@
 //! The user's code in the middle of a transaction's method, using the same transaction: closures of
 //! `update`, functions of indexes, `Hash`, `Eq`, `Ord`, `Clone` and `Drop` of keys.
 //!
-//! A closure of `update` that rolled back to before the row was written made `update` panic, if nobody else had the row: its tuple had left the index meanwhile.
+//! A closure of `update` that rolled back to before the row was written made `update` panic, if
+//! nobody else had the row: its tuple had left the index meanwhile.
 
 use mvcc::{
     AnyTable, Database, IndexError, Lookup, OrderedTable, Overflow, RetryPolicy, Savepoint, Table,
@@ -292,7 +293,8 @@ fn rows<'r>(rows: impl Iterator<Item = (&'r Key, &'r u64)>) -> Vec<(u64, u64)> {
 
 #[test]
 fn comparisons_may_use_the_transaction() {
-    // The node has room for one more, or is full: then it is split, and its parent is told after the row is in it.
+    // The node has room for one more, or is full: then it is split, and its parent is told after
+    // the row is in it.
     for rows in [5, 128] {
         every_method_in_every_other(rows, |db| -> OrderedTable<Key, u64> {
             db.ordered_table("t").expect("new")

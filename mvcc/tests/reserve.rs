@@ -28,7 +28,8 @@ fn elsewhere(work: impl FnOnce() + Send) -> Duration {
     })
 }
 
-/// Without reservations, the first one loses each time. A thread may be preempted for longer than anybody waits, but not half of the time.
+/// Without reservations, the first one loses each time. A thread may be preempted for longer than
+/// anybody waits, but not half of the time.
 #[test]
 fn who_reserves_first_is_waited_for() {
     const ROUNDS: u64 = 50;

@@ -128,7 +128,8 @@ type Model = BTreeMap<u8, String>;
 proptest! {
     #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Each transaction against a stack of maps. All references that it hands out are looked at again at its end.
+    /// Each transaction against a stack of maps. All references that it hands out are looked at
+    /// again at its end.
     #[test]
     fn savepoints_are_a_stack_of_maps(
         transactions in prop::collection::vec(prop::collection::vec(step(), 1..60), 1..5),

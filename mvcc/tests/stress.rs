@@ -43,7 +43,8 @@ mod library {
 
 use library::{assert_clean, databases};
 
-/// Snapshots of all ages, taken and dropped all the time, each see one state for good while versions between them are unlinked.
+/// Snapshots of all ages, taken and dropped all the time, each see one state for good while
+/// versions between them are unlinked.
 #[test]
 fn old_snapshots_stay_as_they_were() {
     for db in databases() {
@@ -101,7 +102,8 @@ fn old_snapshots_stay_as_they_were() {
     }
 }
 
-/// The index of an ordered table is emptied and grows again, all the way up and down, beside those who use it.
+/// The index of an ordered table is emptied and grows again, all the way up and down, beside those
+/// who use it.
 #[test]
 fn an_ordered_table_is_emptied_again_and_again() {
     const STAYS: u64 = 500;

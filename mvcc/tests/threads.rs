@@ -1,5 +1,6 @@
-//! Threads that do a bit of everything, without anything that the thread sanitizer does not see through: no scopes, no locks of the standard library.
-//! It looks for data races; what comes out is checked elsewhere, but for the sum. `MVCC_STRESS_MS` sets the time.
+//! Threads that do a bit of everything, without anything that the thread sanitizer does not see
+//! through: no scopes, no locks of the standard library. It looks for data races; what comes out is
+//! checked elsewhere, but for the sum. `MVCC_STRESS_MS` sets the time.
 
 use mvcc::{Database, OrderedTable, Table};
 use std::thread::{self, JoinHandle};

@@ -457,7 +457,8 @@ fn many_keys_are_read_as_one_after_the_other() {
 fn many_inserts_are_one_after_the_other() {
     let (db, table) = numbers(&[(3, -3)]);
     let ordered = db.ordered_table::<u64, i64>("o").expect("new");
-    // More than are looked up at a time; the last row of a key counts, and what was there is overwritten.
+    // More than are looked up at a time; the last row of a key counts, and what was there is
+    // overwritten.
     let rows = || (0..100).map(|key| (key % 50, i64::try_from(key).expect("small")));
     db.run(|tx| {
         tx.insert_many(&table, rows());

@@ -1,5 +1,6 @@
-//! The seeded bugs: wrong variants of single lines, each to be found by the scenarios. They stand in the sources as `bug!("name")`, where the right line
-//! stands, and are built in by a `cfg` of their crate, which this workspace sets from an environment variable.
+//! The seeded bugs: wrong variants of single lines, each to be found by the scenarios. They stand
+//! in the sources as `bug!("name")`, where the right line stands, and are built in by a `cfg` of
+//! their crate, which this workspace sets from an environment variable.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -182,7 +183,8 @@ fn in_sources(crate_name: &str) -> io::Result<BTreeSet<String>> {
     Ok(names)
 }
 
-/// What is wrong with a kill table, or with the lists of seeded bugs, in a line each. Nothing: each bug in the sources is in both.
+/// What is wrong with a kill table, or with the lists of seeded bugs, in a line each. Nothing: each
+/// bug in the sources is in both.
 ///
 /// # Errors
 /// If the sources cannot be read.

@@ -26,7 +26,8 @@ struct Cli {
     /// Where the file of a violation goes.
     #[arg(long, value_name = "DIRECTORY", default_value = ".")]
     output: PathBuf,
-    /// Run the program of this seed again and again, in place of random ones. It takes the same --threads.
+    /// Run the program of this seed again and again, in place of random ones. It takes the same
+    /// --threads.
     #[arg(long, value_name = "SEED")]
     program_seed: Option<u64>,
     /// Check the history in the file of a violation again, and run nothing.

@@ -1,8 +1,10 @@
 //! All programs of a small size.
 //!
-//! They have two transactions on a thread each, with one or two steps on two keys. The steps are get, put, delete and update of each key, and scans.
-//! Transactions that only read are run in all three ways. Each program is run on an empty table, on one row, and on two. What differs
-//! only by the order of the threads, or by the names of keys where these make no difference, is one program.
+//! They have two transactions on a thread each, with one or two steps on two keys. The steps are
+//! get, put, delete and update of each key, and scans. Transactions that only read are run in all
+//! three ways. Each program is run on an empty table, on one row, and on two. What differs only by
+//! the order of the threads, or by the names of keys where these make no difference, is one
+//! program.
 
 use crate::history::Kind;
 use crate::operation::{Key, ORDERED, POINTS};
@@ -12,8 +14,9 @@ const KEYS: u32 = 2;
 
 /// How many [`points`] there are.
 ///
-/// There are 9 steps, so 9 + 9² = 90 lists of one or two of them, 3 + 3² = 12 of which only read: 90 + 2 · 12 = 114 transactions, and
-/// 114 · 115 / 2 = 6555 pairs. On one row, each is a program. On none or two, the keys can be exchanged; that makes the same pair of 75 of them.
+/// There are 9 steps, so 9 + 9² = 90 lists of one or two of them, 3 + 3² = 12 of which only read:
+/// 90 + 2 · 12 = 114 transactions, and 114 · 115 / 2 = 6555 pairs. On one row, each is a program.
+/// On none or two, the keys can be exchanged; that makes the same pair of 75 of them.
 pub const POINT_PROGRAMS: usize = 6555 + 2 * (6555 + 75) / 2;
 
 /// Programs on the table for point access, with scans of the whole table.
@@ -24,7 +27,8 @@ pub fn points() -> impl Iterator<Item = Program> {
     })
 }
 
-/// How many [`ranges`] there are: of the 6555 pairs, those of the 84 transactions without a scan are left out, 84 · 85 / 2.
+/// How many [`ranges`] there are: of the 6555 pairs, those of the 84 transactions without a scan
+/// are left out, 84 · 85 / 2.
 pub const RANGE_PROGRAMS: usize = 3 * (6555 - 3570);
 
 /// Programs on the ordered table, with scans of the whole table, and at least one of them.
@@ -39,10 +43,12 @@ pub fn ranges() -> impl Iterator<Item = Program> {
     })
 }
 
-/// How many [`more_ranges`] there are: 11 steps make 132 lists, 30 of which only read, so 192 transactions and 192 · 193 / 2 pairs.
+/// How many [`more_ranges`] there are: 11 steps make 132 lists, 30 of which only read, so 192
+/// transactions and 192 · 193 / 2 pairs.
 pub const MORE_RANGE_PROGRAMS: usize = 3 * 18528;
 
-/// Programs on the ordered table with scans of the whole table, of its first row, and of its last one.
+/// Programs on the ordered table with scans of the whole table, of its first row, and of its last
+/// one.
 pub fn more_ranges() -> impl Iterator<Item = Program> {
     let one = Range {
         limit: Some(1),

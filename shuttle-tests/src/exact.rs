@@ -1,8 +1,9 @@
 //! The exact checker: it trusts commit timestamps, and checks everything else.
 //!
-//! The transactions that wrote are replayed in timestamp order. A transaction that only read has its place before the first commit whose
-//! timestamp is not smaller than its own. Every transaction must have seen the state at its place; aborted ones and those whose
-//! timestamp is not known must have *some* place in the order at which they do (opacity). Places must agree with real time.
+//! The transactions that wrote are replayed in timestamp order. A transaction that only read has
+//! its place before the first commit whose timestamp is not smaller than its own. Every transaction
+//! must have seen the state at its place; aborted ones and those whose timestamp is not known must
+//! have *some* place in the order at which they do (opacity). Places must agree with real time.
 
 use crate::history::{History, Outcome, Transaction};
 use crate::operation::{Key, Op};
@@ -11,7 +12,8 @@ use crate::verdict::{Anomaly, Verdict, Violation};
 
 /// Checks a history against its timestamps.
 ///
-/// It cannot tell if a transaction that wrote has committed without a timestamp, or if its outcome is unknown.
+/// It cannot tell if a transaction that wrote has committed without a timestamp, or if its outcome
+/// is unknown.
 pub fn check(history: &History) -> Verdict {
     match order(history) {
         Ok(order) => order.check().into(),
@@ -19,7 +21,8 @@ pub fn check(history: &History) -> Verdict {
     }
 }
 
-/// A transaction's index, and its place: `2 i` between the commits `i - 1` and `i`, `2 i + 1` for commit `i` itself.
+/// A transaction's index, and its place: `2 i` between the commits `i - 1` and `i`, `2 i + 1` for
+/// commit `i` itself.
 type Placed = (usize, usize);
 
 struct Order<'h> {
@@ -89,8 +92,9 @@ struct Change<'h> {
     keys: Vec<Key>,
 }
 
-/// Those of the commits, which are sorted by timestamp, that change something. What only removes keys that are absent has written nothing, so
-/// it may share its timestamp with another, as a reader may.
+/// Those of the commits, which are sorted by timestamp, that change something. What only removes
+/// keys that are absent has written nothing, so it may share its timestamp with another, as a
+/// reader may.
 fn effective(
     transactions: &[Transaction],
     commits: &[(u64, usize)],
@@ -134,7 +138,8 @@ impl<'h> Change<'h> {
         keys.any(|&key| other.ops.iter().any(|op| op.touches(key)))
     }
 
-    /// Two may have one timestamp if their order makes no difference to anyone: neither touches what the other changes, and they overlap in time.
+    /// Two may have one timestamp if their order makes no difference to anyone: neither touches
+    /// what the other changes, and they overlap in time.
     fn check_tie(&self, other: &Self, timestamp: u64) -> Result<(), Violation> {
         let (a, b) = (self.transaction, other.transaction);
         let anomaly = if self.concerns(b) || other.concerns(a) {
@@ -222,10 +227,11 @@ impl Order<'_> {
         self.untimed.iter().map(search).collect()
     }
 
-    /// Gives this place to whatever is without one and may have it: the earliest place leaves most room to those that follow in
-    /// real time.
+    /// Gives this place to whatever is without one and may have it: the earliest place leaves most
+    /// room to those that follow in real time.
     fn search_in(&self, place: usize, state: &State, searches: &mut Vec<Search>) {
-        // Among them, real time is kept too: what ended before this one began must have its place already.
+        // Among them, real time is kept too: what ended before this one began must have its place
+        // already.
         let mut earliest_end = u64::MAX;
         searches.retain_mut(|search| {
             let tx = &self.transactions[search.tx];

@@ -41,7 +41,8 @@ pub trait Writes: Reads {
     fn append(&self, key: Key, value: u64);
 }
 
-/// A transaction that was begun by hand. Dropping it aborts it. Where it can lose in the middle, the operation unwinds with [`Lost`].
+/// A transaction that was begun by hand. Dropping it aborts it. Where it can lose in the middle,
+/// the operation unwinds with [`Lost`].
 pub trait Begun: Writes {
     /// Commits; the timestamp, if that is told.
     ///
@@ -59,7 +60,8 @@ pub trait Subject: Send + Sync {
     /// Begins a transaction.
     fn begin(&self) -> Box<dyn Begun + '_>;
 
-    /// Runs a closure as a transaction until it commits, or until it returns false: then it is aborted.
+    /// Runs a closure as a transaction until it commits, or until it returns false: then it is
+    /// aborted.
     fn run(&self, body: &mut dyn FnMut(&dyn Writes) -> bool);
 
     /// Runs a closure that only reads; again if it can lose.
@@ -77,7 +79,8 @@ pub trait Threads: Sync {
     /// If a thread cannot be started. Then no task has run.
     fn run(&self, tasks: Vec<Box<dyn FnOnce() + Send + '_>>) -> io::Result<()>;
 
-    /// Called by each thread before its part of a program. Waits until all are there, if it takes that for them to overlap.
+    /// Called by each thread before its part of a program. Waits until all are there, if it takes
+    /// that for them to overlap.
     fn begin_program(&self, all_there: &dyn Fn() -> bool);
 
     /// Called by each thread after its part.
@@ -99,7 +102,8 @@ pub struct StdThreads;
 
 impl Threads for StdThreads {
     fn run(&self, tasks: Vec<Box<dyn FnOnce() + Send + '_>>) -> io::Result<()> {
-        // Locked until it is known whether all are there: each waits for the others in its first program.
+        // Locked until it is known whether all are there: each waits for the others in its first
+        // program.
         let all_there = RwLock::new(false);
         std::thread::scope(|scope| {
             let mut starting = all_there.write().unwrap_or_else(PoisonError::into_inner);
@@ -118,7 +122,8 @@ impl Threads for StdThreads {
     }
 
     fn begin_program(&self, all_there: &dyn Fn() -> bool) {
-        // Woken from a yield one is late, so it comes second; but the other thread may be waiting for this very core.
+        // Woken from a yield one is late, so it comes second; but the other thread may be waiting
+        // for this very core.
         for _ in 0..SPINS {
             if all_there() {
                 return;
@@ -143,8 +148,8 @@ impl Threads for StdThreads {
 /// Some microseconds: the time in which another thread on another core gets ready.
 const SPINS: u32 = 200;
 
-/// Runs a program on an empty engine. The history begins with the initial rows, and ends with a snapshot of everything, so that no write
-/// goes unseen.
+/// Runs a program on an empty engine. The history begins with the initial rows, and ends with a
+/// snapshot of everything, so that no write goes unseen.
 ///
 /// # Errors
 /// If a thread cannot be started.
@@ -157,10 +162,12 @@ pub fn execute(
     Ok(histories.into_iter().next().unwrap_or_default())
 }
 
-/// Runs programs one after the other, each on its empty engine, with the same threads for all of them.
+/// Runs programs one after the other, each on its empty engine, with the same threads for all of
+/// them.
 ///
-/// Threads that have just been started are often run one after the other, and transactions are far shorter than that: threads that go on for some
-/// milliseconds have a core each, and what they do at the same time overlaps.
+/// Threads that have just been started are often run one after the other, and transactions are far
+/// shorter than that: threads that go on for some milliseconds have a core each, and what they do
+/// at the same time overlaps.
 ///
 /// # Errors
 /// If a thread cannot be started. Then no program has run.

@@ -1,7 +1,8 @@
 //! Running a scenario under a portfolio of schedulers.
 //!
-//! No scheduler finds everything: some bugs are found at once by PCT and hardly ever by a random walk, others the other way
-//! round. So every scenario runs under all of them; see `KILLS.md` for what found which seeded bug.
+//! No scheduler finds everything: some bugs are found at once by PCT and hardly ever by a random
+//! walk, others the other way round. So every scenario runs under all of them; see `KILLS.md` for
+//! what found which seeded bug.
 
 use recording::Recording;
 use serde::{Deserialize, Serialize};
@@ -25,7 +26,8 @@ pub mod systematic;
 pub enum Choice {
     /// Any task, with equal chances (Thomson et al., TOPC 2016).
     Random,
-    /// Probabilistic concurrency testing with this many priority changes (Burckhardt et al., ASPLOS 2010).
+    /// Probabilistic concurrency testing with this many priority changes (Burckhardt et al., ASPLOS
+    /// 2010).
     Pct(usize),
     /// A uniform random walk through the schedules, weighted by what the tasks have still to do.
     Urw,

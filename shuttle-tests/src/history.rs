@@ -96,8 +96,8 @@ impl History {
 }
 
 impl History {
-    /// The same history for those who check it, and one that is equal where only the ticks are different: by thread, and with ticks that
-    /// move on only from an end to a begin.
+    /// The same history for those who check it, and one that is equal where only the ticks are
+    /// different: by thread, and with ticks that move on only from an end to a begin.
     #[must_use]
     pub fn normalized(mut self) -> Self {
         let mut ticks: Vec<(u64, bool, usize)> = Vec::new();

@@ -5,7 +5,8 @@ use crate::scenarios::{SCENARIOS, Scenario, World};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// Schedules that each scenario is run under in each world with each scheduler, times its effort, where nothing else is asked for.
+/// Schedules that each scenario is run under in each world with each scheduler, times its effort,
+/// where nothing else is asked for.
 pub const RUNS: usize = 150;
 
 /// What all schedulers start from.
@@ -84,7 +85,8 @@ impl Find {
         })
     }
 
-    /// Whether something was wrong with what a transaction saw or left, rather than that it did not end, or that the process died of it.
+    /// Whether something was wrong with what a transaction saw or left, rather than that it did not
+    /// end, or that the process died of it.
     pub fn is_wrong_result(&self) -> bool {
         let without = [
             DIED,

@@ -1,4 +1,5 @@
-//! Evidence that `mvcc` keeps its promises, where others have a proof: schedules, histories, checkers and seeded bugs.
+//! Evidence that `mvcc` keeps its promises, where others have a proof: schedules, histories,
+//! checkers and seeded bugs.
 
 #![allow(
     clippy::format_push_string,

@@ -61,7 +61,8 @@ impl fmt::Display for Find {
     }
 }
 
-/// The program of a seed: of two to four threads, every other one with more keys than fit into a segment of an ordered table.
+/// The program of a seed: of two to four threads, every other one with more keys than fit into a
+/// segment of an ordered table.
 pub fn program(seed: usize) -> Program {
     let mut shape = Shape::small(2 + seed % 3);
     if seed % 2 == 1 {
@@ -70,8 +71,8 @@ pub fn program(seed: usize) -> Program {
     Program::random(seed as u64, &shape).without_snapshots()
 }
 
-/// Explores the scenarios and then random programs, with a bug or without, until one fails, or until
-/// a signal comes where the process listens to them.
+/// Explores the scenarios and then random programs, with a bug or without, until one fails, or
+/// until a signal comes where the process listens to them.
 ///
 /// # Panics
 /// If the search fails, and not what it searches.

@@ -16,7 +16,8 @@ pub const LISTS: u8 = 2;
 pub struct Key {
     /// [`POINTS`], [`ORDERED`] or [`LISTS`].
     pub table: u8,
-    /// The key in that table. The largest number is not used, so that every scan has an end that is excluded.
+    /// The key in that table. The largest number is not used, so that every scan has an end that is
+    /// excluded.
     pub key: u32,
 }
 

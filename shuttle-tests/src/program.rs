@@ -14,7 +14,8 @@ pub struct Program {
     pub initial: Vec<Key>,
     /// For each thread, its transactions.
     pub threads: Vec<Vec<Body>>,
-    /// After so many attempts that lost, a transaction that is committed by hand is given up, which bounds the history.
+    /// After so many attempts that lost, a transaction that is committed by hand is given up, which
+    /// bounds the history.
     pub attempts: u64,
 }
 
@@ -27,7 +28,8 @@ pub struct Body {
     pub steps: Vec<Step>,
     /// How it ends.
     pub ending: Ending,
-    /// How many more transactions of its thread run before it ends. It then reads everything again. Only for snapshots.
+    /// How many more transactions of its thread run before it ends. It then reads everything again.
+    /// Only for snapshots.
     pub outlives: usize,
 }
 
@@ -110,7 +112,8 @@ impl Range {
 }
 
 impl Shape {
-    /// 2 to 4 transactions of 1 to 4 operations on 1 to 3 keys: what finds most errors, and what all checkers decide exactly.
+    /// 2 to 4 transactions of 1 to 4 operations on 1 to 3 keys: what finds most errors, and what
+    /// all checkers decide exactly.
     pub fn small(threads: usize) -> Self {
         Self {
             threads,
@@ -139,7 +142,8 @@ impl Program {
         let mut rng = Rng::with_seed(seed);
         let mut draw = Draw {
             keys: rng.u32(1..=shape.keys),
-            // Both forms in one program would leave the exact checker without timestamps that it needs.
+            // Both forms in one program would leave the exact checker without timestamps that it
+            // needs.
             writing: *choose(&mut rng, &[Kind::Begin, Kind::Begin, Kind::Run]),
             shape,
             rng,
@@ -300,8 +304,9 @@ impl fmt::Display for Body {
     }
 }
 
-/// One line: `#7 p0 p2 | begin(get p0, put p1) view(scan p[..]) | run(upd p0)!` has rows 0 and 2 at the start and two threads; the last
-/// transaction gives up; if it panicked, it would end with two of these marks.
+/// One line: `#7 p0 p2 | begin(get p0, put p1) view(scan p[..]) | run(upd p0)!` has rows 0 and 2 at
+/// the start and two threads; the last transaction gives up; if it panicked, it would end with two
+/// of these marks.
 impl fmt::Display for Program {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "#{}", self.seed)?;

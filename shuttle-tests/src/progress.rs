@@ -17,7 +17,8 @@ pub(crate) struct Progress {
 
 /// Between two lines where there is no terminal.
 const LINES: Duration = Duration::from_secs(10);
-/// Between two updates of the line on a terminal: putting the text together takes longer than a program.
+/// Between two updates of the line on a terminal: putting the text together takes longer than a
+/// program.
 const UPDATES: Duration = Duration::from_millis(100);
 
 impl Progress {

@@ -1,7 +1,8 @@
 //! Recording a history while threads run.
 //!
-//! Each thread writes to its own buffer. What threads share is a counter that gives ticks, incremented when a transaction begins and
-//! when it ends, so that ticks order these events as they happened.
+//! Each thread writes to its own buffer. What threads share is a counter that gives ticks,
+//! incremented when a transaction begins and when it ends, so that ticks order these events as they
+//! happened.
 
 use crate::history::{History, Kind, Outcome, Transaction};
 use crate::operation::{Key, Op, Scan, Value};
@@ -24,7 +25,8 @@ pub struct Handle<'r> {
     transactions: RefCell<Vec<Transaction>>,
 }
 
-/// A transaction that is being recorded. If it is dropped without [`end`](Self::end), its outcome is unknown.
+/// A transaction that is being recorded. If it is dropped without [`end`](Self::end), its outcome
+/// is unknown.
 #[derive(Debug)]
 pub struct Log<'h> {
     handle: &'h Handle<'h>,

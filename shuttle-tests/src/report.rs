@@ -7,8 +7,9 @@ use std::fmt;
 
 /// What both checkers say of a history.
 ///
-/// The order of the timestamps is one of the orders that the black-box checker may find, so it must accept what the exact one accepts. The exact
-/// one may reject more: timestamps that contradict a history that could be explained without them.
+/// The order of the timestamps is one of the orders that the black-box checker may find, so it must
+/// accept what the exact one accepts. The exact one may reject more: timestamps that contradict a
+/// history that could be explained without them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct Report {

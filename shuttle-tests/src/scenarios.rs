@@ -70,7 +70,8 @@ pub struct Scenario {
     pub run: fn(World),
     /// The worlds in which it makes a difference.
     pub worlds: &'static [World],
-    /// How many times as many schedules as others it is worth: it waits for one preemption at one place, and a run of it is short.
+    /// How many times as many schedules as others it is worth: it waits for one preemption at one
+    /// place, and a run of it is short.
     pub effort: usize,
 }
 

@@ -59,7 +59,8 @@ pub(crate) struct Counts {
 /// One program in so many is a long one on lists. It takes as long as some dozens of the others.
 const LONG: u64 = 128;
 
-/// Programs that the same threads run. Together they take long enough for the threads to get a core each.
+/// Programs that the same threads run. Together they take long enough for the threads to get a core
+/// each.
 const BATCH: usize = 512;
 
 fn program(seed: u64, threads: usize) -> Program {

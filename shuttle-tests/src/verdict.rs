@@ -23,7 +23,8 @@ pub struct Violation {
     pub explanation: String,
 }
 
-/// The kinds of violation. The names that have letters are those of Adya's thesis and of its successors.
+/// The kinds of violation. The names that have letters are those of Adya's thesis and of its
+/// successors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Anomaly {
     /// Two transactions that write have one timestamp, and their order makes a difference.

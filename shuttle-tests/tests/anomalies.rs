@@ -316,7 +316,8 @@ fn phantom_by_absent_key() {
     accepted(&with(tx(3, 6).at(11).read(p(1), 10)));
 }
 
-/// A deleted key comes back in between. Deletions are not told apart when they are read, so no cycle shows it, only the search.
+/// A deleted key comes back in between. Deletions are not told apart when they are read, so no
+/// cycle shows it, only the search.
 #[test]
 fn absence_after_an_insert_was_seen() {
     let with = |last: Tx| {

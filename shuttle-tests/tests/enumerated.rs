@@ -1,7 +1,8 @@
 //! Every small program, under every schedule that makes a difference.
 //!
-//! `PROGRAMS` names the sets: `points`, `ranges`, and `more-ranges`, which takes longer than the other two. Of these, every [`EVERY`]th program is run;
-//! `EVERY=1` runs all. `PROGRAM=...` runs the one that is printed like this.
+//! `PROGRAMS` names the sets: `points`, `ranges`, and `more-ranges`, which takes longer than the
+//! other two. Of these, every [`EVERY`]th program is run; `EVERY=1` runs all. `PROGRAM=...` runs
+//! the one that is printed like this.
 
 use shuttle_tests::enumerate::{
     MORE_RANGE_PROGRAMS, POINT_PROGRAMS, RANGE_PROGRAMS, more_ranges, points, ranges,
@@ -93,7 +94,8 @@ fn the_enumerations_are_complete_and_have_no_doubles() {
     assert_eq!(distinct(&mut more_ranges()), MORE_RANGE_PROGRAMS);
 }
 
-/// Whatever random schedules come to, the search has come to as well. If two steps depended on each other without its knowing, it would not.
+/// Whatever random schedules come to, the search has come to as well. If two steps depended on each
+/// other without its knowing, it would not.
 #[test]
 fn random_schedules_find_nothing_that_the_search_does_not() {
     for program in points().step_by(400).chain(ranges().step_by(400)) {

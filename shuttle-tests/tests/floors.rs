@@ -1,7 +1,8 @@
 //! Imports point down: no modules that stand side by side import each other in a circle.
 //!
-//! Modules stand side by side if they have the same parent. An arrow from one to another is any path from somewhere in
-//! the one to something in the other. What a module shares with its own parent makes no arrow, nor do tests.
+//! Modules stand side by side if they have the same parent. An arrow from one to another is any
+//! path from somewhere in the one to something in the other. What a module shares with its own
+//! parent makes no arrow, nor do tests.
 
 use petgraph::algo::tarjan_scc;
 use petgraph::graphmap::DiGraphMap;
@@ -23,7 +24,8 @@ const ROOTS: [&str; 9] = [
     "benches/src/main.rs",
 ];
 
-/// Circles that are there, each with the reason why. A circle that has become smaller must be entered as it is now.
+/// Circles that are there, each with the reason why. A circle that has become smaller must be
+/// entered as it is now.
 const EXCEPTIONS: [(&str, &[&str], &str); 4] = [
     (
         "workloads/src/lib.rs",

@@ -1,7 +1,8 @@
 //! The anomalies of Kleppmann's Hermitage, stepped by hand on one thread, on both kinds of table.
 //!
-//! Each test shows its schedule, one line for a step, a column for a transaction. Rows 1 and 2 have the values 10 and 20 at the start.
-//! A transaction that cannot commit any more shows that in its commit only; until then it goes on to see one consistent state.
+//! Each test shows its schedule, one line for a step, a column for a transaction. Rows 1 and 2 have
+//! the values 10 and 20 at the start. A transaction that cannot commit any more shows that in its
+//! commit only; until then it goes on to see one consistent state.
 
 use mvcc::{AnyTable, Database, Lookup, OrderedTable, Read, Table};
 

@@ -1,4 +1,5 @@
-//! The anomalies of Kleppmann's Hermitage that have predicates, with ranges of keys for these, stepped by hand on one thread.
+//! The anomalies of Kleppmann's Hermitage that have predicates, with ranges of keys for these,
+//! stepped by hand on one thread.
 //!
 //! Each test shows its schedule, one line for a step, a column for a transaction.
 

@@ -1,4 +1,5 @@
-//! Two-phase locking: random programs under the portfolio of schedulers, and on the operating system's threads.
+//! Two-phase locking: random programs under the portfolio of schedulers, and on the operating
+//! system's threads.
 //!
 //! `SHUTTLE_PROGRAMS` and `SHUTTLE_RUNS` as for `mvcc`; `PROGRAM_SEED` runs one program only.
 

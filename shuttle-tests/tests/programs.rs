@@ -160,7 +160,8 @@ fn random_programs_are_serializable() {
     }
 }
 
-/// A database that only has the newest values, and commits without asking: every anomaly happens, once threads meet.
+/// A database that only has the newest values, and commits without asking: every anomaly happens,
+/// once threads meet.
 #[derive(Default)]
 struct Careless {
     rows: Mutex<BTreeMap<Key, u64>>,

@@ -1,4 +1,5 @@
-//! Random histories, right ones and corrupted ones: what the checkers say, against each other and against trying all orders.
+//! Random histories, right ones and corrupted ones: what the checkers say, against each other and
+//! against trying all orders.
 
 use fastrand::Rng;
 use proptest::prelude::*;
@@ -12,7 +13,8 @@ use shuttle_tests::report::Report;
 /// How far apart two transactions are in the serial execution.
 const STEP: u64 = 100;
 
-/// A serial execution, each transaction of which begins some time before its turn and ends some time after it.
+/// A serial execution, each transaction of which begins some time before its turn and ends some
+/// time after it.
 fn serial(rng: &mut Rng, count: usize, keys: u32, tables: &[u8]) -> History {
     let mut state = State::new();
     let mut history = History::default();
@@ -281,7 +283,8 @@ proptest! {
         }).collect();
         prop_assume!(!reads.is_empty());
         let chosen = rng.usize(..reads.len());
-        // Nobody writes this. Or a row less; of a scan that was stopped, not the last one, or it would only have been stopped earlier.
+        // Nobody writes this. Or a row less; of a scan that was stopped, not the last one, or it
+        // would only have been stopped earlier.
         let mut by_both = true;
         match &mut *reads[chosen] {
             Op::Read { value, .. } => *value = Some(Value::Register(7)),

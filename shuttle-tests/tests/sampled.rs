@@ -1,7 +1,8 @@
-//! Random programs under the portfolio of schedulers, and whether everything is up to the scheduler.
+//! Random programs under the portfolio of schedulers, and whether everything is up to the
+//! scheduler.
 //!
-//! `SHUTTLE_PROGRAMS` sets the number of programs, `SHUTTLE_RUNS` the number of schedules of each for each scheduler. A failure says which
-//! `PROGRAM_SEED` and which `SHUTTLE_REPLAY` run it again.
+//! `SHUTTLE_PROGRAMS` sets the number of programs, `SHUTTLE_RUNS` the number of schedules of each
+//! for each scheduler. A failure says which `PROGRAM_SEED` and which `SHUTTLE_REPLAY` run it again.
 
 use shuttle::scheduler::{RandomScheduler, UncontrolledNondeterminismCheckScheduler};
 use shuttle_tests::engine::scheduled::ScheduledThreads;

@@ -1,4 +1,5 @@
-//! The suite on the right code. `SHUTTLE_RUNS` sets the number of schedules, `SHUTTLE_ONLY` the scenario.
+//! The suite on the right code. `SHUTTLE_RUNS` sets the number of schedules, `SHUTTLE_ONLY` the
+//! scenario.
 
 use shuttle_tests::hunt::{RUNS, explorations};
 

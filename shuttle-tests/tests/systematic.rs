@@ -1,4 +1,5 @@
-//! The search through every schedule that makes a difference, against the one through every schedule.
+//! The search through every schedule that makes a difference, against the one through every
+//! schedule.
 
 use fastrand::Rng;
 use shuttle::scheduler::{DfsScheduler, Scheduler};
@@ -29,7 +30,8 @@ type Program = Vec<Vec<Op>>;
 /// A task, its operation, what that saw.
 type Step = (usize, usize, u64);
 
-/// What a schedule came to: the order of the steps at each place, as far as it matters, and what they saw.
+/// What a schedule came to: the order of the steps at each place, as far as it matters, and what
+/// they saw.
 type Trace = BTreeMap<usize, Vec<Vec<Step>>>;
 
 const PLACES: usize = 2;
@@ -212,7 +214,8 @@ fn a_loop_that_waits_ends() {
     });
     assert_eq!(outcome.failure, None);
     let progress = *progress.lock().expect("no panics");
-    // The loop sees 2 at once, or 1 first, or 0 first and then 1 or not, and once more 0 or 1 after the first turn.
+    // The loop sees 2 at once, or 1 first, or 0 first and then 1 or not, and once more 0 or 1 after
+    // the first turn.
     assert!(
         progress.finished && (3..=8).contains(&progress.schedules),
         "{progress:?}"

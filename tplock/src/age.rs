@@ -5,12 +5,14 @@ use std::cell::Cell;
 use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A transaction's place in the order of ages; the smaller is the older. Unique in the process, so it also tells transactions apart.
+/// A transaction's place in the order of ages; the smaller is the older. Unique in the process, so
+/// it also tells transactions apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Age(NonZeroU64);
 
-/// How many ages a thread takes at a time, so that the counter is no hot spot. A transaction has at most this many elders from each other
-/// thread that began after it: still finitely many, which is all that progress needs.
+/// How many ages a thread takes at a time, so that the counter is no hot spot. A transaction has at
+/// most this many elders from each other thread that began after it: still finitely many, which is
+/// all that progress needs.
 const BLOCK: u64 = if cfg!(shuttle) { 2 } else { 32 };
 
 impl Age {

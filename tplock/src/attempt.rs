@@ -7,10 +7,12 @@ use crate::tuple::Row;
 use std::borrow::Borrow;
 use std::ops::RangeBounds;
 
-/// A read-write transaction to be committed by hand, from [`Database::begin`](crate::Database::begin).
+/// A read-write transaction to be committed by hand, from
+/// [`Database::begin`](crate::Database::begin).
 ///
-/// The same operations as those of a [`Transaction`](crate::Transaction), but each may fail with a [`Conflict`]. From then on all of them fail, and so does
-/// [`Attempt::commit`]. The locks are held until the attempt is dropped or begun again, so do that soon:
+/// The same operations as those of a [`Transaction`](crate::Transaction), but each may fail with a
+/// [`Conflict`]. From then on all of them fail, and so does [`Attempt::commit`]. The locks are held
+/// until the attempt is dropped or begun again, so do that soon:
 ///
 /// ```
 /// use tplock::{Attempt, Conflict, Database, Table};
@@ -36,7 +38,8 @@ pub struct Attempt {
     pub(crate) core: Core,
 }
 
-/// Each fails with a [`Conflict`] if an older transaction is in the way, and panics if the table belongs to another database.
+/// Each fails with a [`Conflict`] if an older transaction is in the way, and panics if the table
+/// belongs to another database.
 impl Attempt {
     /// The value of a key. Locks the key, or its absence, shared.
     ///
@@ -84,7 +87,8 @@ impl Attempt {
         self.core.remove(table, key)
     }
 
-    /// Replaces a key's value by a function of it; false if it has none. Locks the key exclusively from the start.
+    /// Replaces a key's value by a function of it; false if it has none. Locks the key exclusively
+    /// from the start.
     ///
     /// # Errors
     /// [`Conflict`], as all operations.
@@ -135,8 +139,9 @@ impl Attempt {
         Ok(())
     }
 
-    /// Gives up, waits until the transaction that was in the way is not there any more, and begins again. The age stays the same,
-    /// so that an attempt that is begun again and again becomes the oldest of all, which never fails.
+    /// Gives up, waits until the transaction that was in the way is not there any more, and begins
+    /// again. The age stays the same, so that an attempt that is begun again and again becomes the
+    /// oldest of all, which never fails.
     #[must_use = "the new attempt does what the old one was to do"]
     pub fn again(self) -> Self {
         let database = self.core.database();

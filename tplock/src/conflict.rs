@@ -4,8 +4,9 @@ use std::fmt;
 
 /// An older transaction is in the way of this one, which must give up its locks: wait-die.
 ///
-/// Nothing happened. [`Attempt::again`](crate::Attempt::again) waits until the other one is out of the way and begins anew with the same
-/// age, so that a transaction that keeps losing becomes the oldest one in the end, which never loses.
+/// Nothing happened. [`Attempt::again`](crate::Attempt::again) waits until the other one is out of
+/// the way and begins anew with the same age, so that a transaction that keeps losing becomes the
+/// oldest one in the end, which never loses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Conflict(pub(crate) ());
 

@@ -1,4 +1,5 @@
-//! What all kinds of transaction have in common: the locks they hold, the writes they buffer, and how both end.
+//! What all kinds of transaction have in common: the locks they hold, the writes they buffer, and
+//! how both end.
 
 use crate::age::Age;
 use crate::conflict::Conflict;
@@ -22,10 +23,12 @@ pub struct Core {
 
 #[derive(Default)]
 struct Footprint {
-    /// Grows only, until all locks are given up at the end: what is locked once stays locked and allocated.
+    /// Grows only, until all locks are given up at the end: what is locked once stays locked and
+    /// allocated.
     held: SmallVec<[Held; 8]>,
     writes: SmallVec<[Write; 4]>,
-    /// Writes that were overwritten by the same transaction. Kept, for it may have references to them.
+    /// Writes that were overwritten by the same transaction. Kept, for it may have references to
+    /// them.
     superseded: Vec<Pending>,
     /// The transaction must die, and gets no more locks.
     doom: Option<Doom>,
@@ -84,8 +87,9 @@ impl Core {
         self.database
     }
 
-    /// Gives up all locks and waits until the transaction that it had to die for, if it had to, is out of the way. Returns the age to begin
-    /// again with: its own, so that in the end nobody is older.
+    /// Gives up all locks and waits until the transaction that it had to die for, if it had to, is
+    /// out of the way. Returns the age to begin again with: its own, so that in the end nobody is
+    /// older.
     pub(crate) fn step_aside(mut self) -> Age {
         let age = self.age;
         let doom = self.footprint.get_mut().doom.take();
@@ -101,7 +105,8 @@ impl Core {
         }
     }
 
-    /// Locks a tuple's key until the transaction ends. `None`: the tuple was dead and has left its index now; look the key up again.
+    /// Locks a tuple's key until the transaction ends. `None`: the tuple was dead and has left its
+    /// index now; look the key up again.
     #[inline]
     pub(crate) fn lock_key<K, V>(
         &self,
@@ -120,13 +125,15 @@ impl Core {
             self.prepare_write(tuple);
         }
         Ok(Some(Key {
-            // SAFETY: `held` has it since the lock was first granted, until `self` is dropped or consumed.
+            // SAFETY: `held` has it since the lock was first granted, until `self` is dropped or
+            // consumed.
             tuple: unsafe { &*at },
             exclusive: grant.exclusive,
         }))
     }
 
-    /// Shares a gap until the transaction ends; whether it is shared for the first time. `None`: its tuple was dead and has left its index now.
+    /// Shares a gap until the transaction ends; whether it is shared for the first time. `None`:
+    /// its tuple was dead and has left its index now.
     pub(crate) fn share_gap<T>(&self, at: Arc<T>) -> Result<Option<bool>, Conflict>
     where
         T: Locked + 'static,
@@ -135,7 +142,8 @@ impl Core {
         Ok(grant.map(|grant| grant.new))
     }
 
-    /// Excludes everyone else from a gap, for as long as it takes to insert a key into it. `None` as for [`Core::share_gap`].
+    /// Excludes everyone else from a gap, for as long as it takes to insert a key into it. `None`
+    /// as for [`Core::share_gap`].
     pub(crate) fn enter_gap<T>(&self, at: Arc<T>) -> Result<Option<Entered<'_>>, Conflict>
     where
         T: Locked + 'static,
@@ -206,10 +214,12 @@ impl Core {
         {
             let write = write.downcast_ref::<Option<V>>();
             let write: *const Option<V> = write.expect("a write has its tuple's type");
-            // SAFETY: a write is kept, here or among the superseded ones, and not changed, until `self` is dropped or consumed.
+            // SAFETY: a write is kept, here or among the superseded ones, and not changed, until
+            // `self` is dropped or consumed.
             return unsafe { &*write }.as_ref();
         }
-        // SAFETY: this transaction holds the key, as `Key` says, until `self` is dropped or consumed.
+        // SAFETY: this transaction holds the key, as `Key` says, until `self` is dropped or
+        // consumed.
         unsafe { key.tuple.value() }
     }
 
@@ -222,7 +232,8 @@ impl Core {
         footprint.superseded.extend(old);
     }
 
-    /// Makes a tuple that is to be inserted into an ordered table, locked by this transaction. `shared` says that its gap is shared as well.
+    /// Makes a tuple that is to be inserted into an ordered table, locked by this transaction.
+    /// `shared` says that its gap is shared as well.
     pub(crate) fn new_tuple<K, V>(
         &self,
         key: K,
@@ -253,7 +264,8 @@ impl Core {
         }
         for Write { tuple, value } in &mut self.footprint.get_mut().writes {
             let Some(value) = value else { continue };
-            // SAFETY: what is written to is held exclusively; `self` is consumed, so no reference into it is left.
+            // SAFETY: what is written to is held exclusively; `self` is consumed, so no reference
+            // into it is left.
             unsafe { tuple.install(value) };
         }
     }
@@ -276,7 +288,8 @@ impl Core {
 }
 
 impl Drop for Core {
-    /// Gives up all locks before any user code runs, be it a comparison of keys or the drop of a value.
+    /// Gives up all locks before any user code runs, be it a comparison of keys or the drop of a
+    /// value.
     fn drop(&mut self) {
         if bug!("locks-kept-after-a-panic") && std::thread::panicking() {
             return;
@@ -285,9 +298,11 @@ impl Drop for Core {
     }
 }
 
-/// Takes a dead tuple out of its index. If that panics the tuple stays: those who meet it there try again.
+/// Takes a dead tuple out of its index. If that panics the tuple stays: those who meet it there try
+/// again.
 fn evict(tuple: &dyn Locked) {
-    // A panicking comparison must not end a transaction that has committed already, nor keep the other tuples from being removed.
+    // A panicking comparison must not end a transaction that has committed already, nor keep the
+    // other tuples from being removed.
     let _ = catch_unwind(AssertUnwindSafe(|| tuple.evict()));
 }
 

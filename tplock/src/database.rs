@@ -15,8 +15,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// An in-memory database: named tables, and transactions over them.
 ///
-/// A cheap handle: clones stand for the same database, and it may be shared between threads. See the [crate's page](crate) for an
-/// example.
+/// A cheap handle: clones stand for the same database, and it may be shared between threads. See
+/// the [crate's page](crate) for an example.
 #[derive(Clone)]
 pub struct Database {
     inner: Arc<Inner>,
@@ -152,9 +152,10 @@ impl Database {
 
     /// Runs a read-write transaction until it commits, and returns what the closure returned.
     ///
-    /// The closure may run several times: when an older transaction is in the way, the closure is left in the middle of an operation, by unwinding
-    /// (see the [crate's page](crate#dying)), all locks are given up, and it is run again once the other one is done. The
-    /// transaction keeps its age, so in the end nobody is older.
+    /// The closure may run several times: when an older transaction is in the way, the closure is
+    /// left in the middle of an operation, by unwinding (see the [crate's page](crate#dying)), all
+    /// locks are given up, and it is run again once the other one is done. The transaction keeps
+    /// its age, so in the end nobody is older.
     ///
     /// # Errors
     /// What the closure returns as `Err`. The transaction is aborted then and not run again.
@@ -221,7 +222,8 @@ impl Database {
         }
     }
 
-    /// Begins a read-write transaction to be committed by hand. [`Database::run`] is simpler, and retries.
+    /// Begins a read-write transaction to be committed by hand. [`Database::run`] is simpler, and
+    /// retries.
     pub fn begin(&self) -> Attempt {
         Attempt {
             core: Core::new(self.inner.id, Age::next()),

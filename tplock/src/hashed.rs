@@ -1,13 +1,16 @@
 //! The index of point tables: a `DashMap`, and a gap for all that is not in it.
 //!
-//! An absent key has a tuple without a value while somebody holds a lock on it. So point accesses protect absent keys by themselves, and only an
-//! iteration needs more: it shares the table's *gap*, which stands for all keys that have no tuple, until its end. Whoever gives a value to a key that had none locks the key
-//! exclusively, and then enters the gap for a moment, which tells that no iteration is going on that might have missed the key: one that begins later will
-//! come to the tuple and wait, or die.
+//! An absent key has a tuple without a value while somebody holds a lock on it. So point accesses
+//! protect absent keys by themselves, and only an iteration needs more: it shares the table's
+//! *gap*, which stands for all keys that have no tuple, until its end. Whoever gives a value to a
+//! key that had none locks the key exclusively, and then enters the gap for a moment, which tells
+//! that no iteration is going on that might have missed the key: one that begins later will come to
+//! the tuple and wait, or die.
 //!
-//! To spare every insert that lock, a counter tells whether the gap is shared at all. An iteration counts itself before it looks for tuples, and
-//! the counter is read after the key was locked:
-//! - if the tuple was put into its shard after the iteration had looked there, the shard's lock makes the counter visible to the writer, who enters the gap;
+//! To spare every insert that lock, a counter tells whether the gap is shared at all. An iteration
+//! counts itself before it looks for tuples, and the counter is read after the key was locked:
+//! - if the tuple was put into its shard after the iteration had looked there, the shard's lock
+//!   makes the counter visible to the writer, who enters the gap;
 //! - else the iteration has found the tuple, and will find it locked.
 
 use crate::age::Age;
@@ -23,7 +26,8 @@ use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Weak};
 
-/// A tuple as a key of the map: hashed once, so that the map's growth runs no user code; equal only to itself.
+/// A tuple as a key of the map: hashed once, so that the map's growth runs no user code; equal only
+/// to itself.
 struct Indexed<K, V> {
     hash: u64,
     tuple: Arc<Tuple<K, V>>,
@@ -43,7 +47,8 @@ impl<K, V> PartialEq for Indexed<K, V> {
 
 impl<K, V> Eq for Indexed<K, V> {}
 
-/// All access is by hash and predicate, through the shards; the map's own methods would compare tuples.
+/// All access is by hash and predicate, through the shards; the map's own methods would compare
+/// tuples.
 pub(crate) struct HashIndex<K, V> {
     tuples: DashMap<Indexed<K, V>, (), HashState>,
     gap: Arc<TableGap>,
@@ -53,7 +58,8 @@ pub(crate) struct HashIndex<K, V> {
 /// All keys that have no tuple.
 struct TableGap {
     locks: Locks,
-    /// How many transactions share it until they end. Relaxed: see the module's page for what orders it.
+    /// How many transactions share it until they end. Relaxed: see the module's page for what
+    /// orders it.
     sharers: AtomicUsize,
 }
 

@@ -4,13 +4,16 @@
 //!
 //! # Invariant
 //!
-//! A request that waits is older than every holder and every request ahead of it that it conflicts with. So whoever waits, waits for the younger,
-//! and there is no cycle:
-//! - a new request dies unless it is older than all that it conflicts with, be they holders or waiting;
-//! - the queue is served strictly from its front, so nobody gets between a waiting request and its turn. In particular, readers that keep coming do not
-//!   overtake a writer that waits;
-//! - an upgrade goes to the front. It may wait only if it is older than all the other holders, and those who wait already are older than it is: a waiting
-//!   exclusive request conflicts with the shared lock that is upgraded, and a shared one waits behind such a request only if it is older than that.
+//! A request that waits is older than every holder and every request ahead of it that it conflicts
+//! with. So whoever waits, waits for the younger, and there is no cycle:
+//! - a new request dies unless it is older than all that it conflicts with, be they holders or
+//!   waiting;
+//! - the queue is served strictly from its front, so nobody gets between a waiting request and its
+//!   turn. In particular, readers that keep coming do not overtake a writer that waits;
+//! - an upgrade goes to the front. It may wait only if it is older than all the other holders, and
+//!   those who wait already are older than it is: a waiting exclusive request conflicts with the
+//!   shared lock that is upgraded, and a shared one waits behind such a request only if it is older
+//!   than that.
 
 use crate::age::Age;
 use crate::sync::bug;
@@ -103,7 +106,8 @@ impl Lock {
         self.holder.into_iter().chain(others.iter().copied())
     }
 
-    /// Takes the lock, or raises a shared lock to an exclusive one, or waits in the queue, or says who is in the way.
+    /// Takes the lock, or raises a shared lock to an exclusive one, or waits in the queue, or says
+    /// who is in the way.
     pub(crate) fn request(&mut self, age: Age, mode: Mode) -> Answer {
         let held = self.is_held_by(age);
         if held && (self.exclusive || mode == Mode::Shared) {
@@ -122,7 +126,8 @@ impl Lock {
                 blocked = true;
             }
         }
-        // Whoever waits already waits for the holder that wants to upgrade, who need not wait for them.
+        // Whoever waits already waits for the holder that wants to upgrade, who need not wait for
+        // them.
         let ahead = if held { &[][..] } else { self.queue() };
         for request in ahead.iter().filter(|ahead| mode.conflicts(ahead.mode)) {
             if request.age < age {

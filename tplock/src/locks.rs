@@ -1,4 +1,5 @@
-//! The locks of one tuple, behind a latch that is held for a few instructions and never while user code runs.
+//! The locks of one tuple, behind a latch that is held for a few instructions and never while user
+//! code runs.
 
 use crate::age::Age;
 use crate::lock::{Answer, Grant, Lock, Mode};
@@ -10,7 +11,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 pub(crate) enum Part {
     /// The key with its value, or its absence.
     Key,
-    /// In an ordered table, the open interval between the key's predecessor and the key: that there is no other key.
+    /// In an ordered table, the open interval between the key's predecessor and the key: that there
+    /// is no other key.
     Gap,
 }
 
@@ -28,9 +30,11 @@ pub(crate) enum Refusal {
 pub(crate) struct Locks {
     latch: Mutex<State>,
     changed: Condvar,
-    /// The tuple has a committed value. Written by the exclusive holder and read where nobody holds the key: Relaxed, for the latch orders them.
+    /// The tuple has a committed value. Written by the exclusive holder and read where nobody holds
+    /// the key: Relaxed, for the latch orders them.
     present: AtomicBool,
-    /// The place of the holder's buffered write. Only the exclusive holder of the key reads or writes it: Relaxed, as above.
+    /// The place of the holder's buffered write. Only the exclusive holder of the key reads or
+    /// writes it: Relaxed, as above.
     write: AtomicU32,
 }
 
@@ -71,8 +75,8 @@ impl Locks {
         Self::new(State::default())
     }
 
-    /// The locks of a tuple that a transaction is inserting into an ordered table, with the gap shared by it if it has shared the
-    /// gap that the tuple divides.
+    /// The locks of a tuple that a transaction is inserting into an ordered table, with the gap
+    /// shared by it if it has shared the gap that the tuple divides.
     pub(crate) fn inserted(age: Age, gap: bool) -> Self {
         Self::new(State {
             key: Lock::exclusive(age),
@@ -129,7 +133,8 @@ impl Locks {
         self.wake(state);
     }
 
-    /// Waits until a transaction neither holds the lock nor waits for it. Only for those who hold no lock themselves.
+    /// Waits until a transaction neither holds the lock nor waits for it. Only for those who hold
+    /// no lock themselves.
     pub(crate) fn wait_for_end_of(&self, age: Age, part: Part) {
         let mut state = self.latch.lock();
         self.wait(&mut state, |state| !state.lock(part).involves(age));

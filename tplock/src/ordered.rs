@@ -1,23 +1,31 @@
 //! The index of ordered tables: a tree, and next-key locking.
 //!
-//! Each tuple has two locks, one for its key and one for the *gap* between it and the tuple before it; the gap behind the last one belongs to the
-//! table's end. What reads that something is absent shares the gap it is absent from:
+//! Each tuple has two locks, one for its key and one for the *gap* between it and the tuple before
+//! it; the gap behind the last one belongs to the table's end. What reads that something is absent
+//! shares the gap it is absent from:
 //! - a lookup of an absent key shares the gap around the key;
-//! - a range shares the gap before each key it comes to, shares that key, and shares the gap behind its last key.
+//! - a range shares the gap before each key it comes to, shares that key, and shares the gap behind
+//!   its last key.
 //!
-//! A key is inserted while its gap is held exclusively, which needs to last no longer than the insertion: from then on the new key, locked exclusively until the
-//! commit, stops every reader. It divides the gap. Nobody but perhaps the inserter shares the gap at that moment, and the inserter then shares both halves.
+//! A key is inserted while its gap is held exclusively, which needs to last no longer than the
+//! insertion: from then on the new key, locked exclusively until the commit, stops every reader. It
+//! divides the gap. Nobody but perhaps the inserter shares the gap at that moment, and the inserter
+//! then shares both halves.
 //!
-//! A gap is found before it is locked, so it may have changed in between: it is looked up again afterwards, until the lookup before and the one after agree.
-//! While a gap is held, shared or exclusively, it cannot be divided, and the tuple that it belongs to cannot leave the index. It can grow, when the tuple
-//! before it leaves the index; that tuple has no locks then, and a lock on more than was read is safe.
+//! A gap is found before it is locked, so it may have changed in between: it is looked up again
+//! afterwards, until the lookup before and the one after agree. While a gap is held, shared or
+//! exclusively, it cannot be divided, and the tuple that it belongs to cannot leave the index. It
+//! can grow, when the tuple before it leaves the index; that tuple has no locks then, and a lock on
+//! more than was read is safe.
 //!
-//! A deleted key keeps its tuple, exclusively locked, until the commit, and for longer while anyone has a lock on it or its gap. So a deletion needs no lock
-//! on the next key.
+//! A deleted key keeps its tuple, exclusively locked, until the commit, and for longer while anyone
+//! has a lock on it or its gap. So a deletion needs no lock on the next key.
 //!
-//! A lookup that finds a tuple, with a gap before it that has been locked already, is right about the gap, although it does not look at all of it at the same time. If it missed a
-//! key, that key was put where it had looked before; its gap then belonged to another missed key, above it. That one, too, was put where the lookup had looked before, for it looks from above
-//! to below. And so on up to the highest, whose gap belonged to the found tuple: but that is locked.
+//! A lookup that finds a tuple, with a gap before it that has been locked already, is right about
+//! the gap, although it does not look at all of it at the same time. If it missed a key, that key
+//! was put where it had looked before; its gap then belonged to another missed key, above it. That
+//! one, too, was put where the lookup had looked before, for it looks from above to below. And so
+//! on up to the highest, whose gap belonged to the found tuple: but that is locked.
 
 use crate::conflict::Conflict;
 use crate::core::{Core, Key};
@@ -119,7 +127,8 @@ where
         (tuples.len(), locks + self.end.locks().count())
     }
 
-    /// Shares the gap before the first place from a bound on. Returns that place, with so many tuples that follow it, or fewer.
+    /// Shares the gap before the first place from a bound on. Returns that place, with so many
+    /// tuples that follow it, or fewer.
     pub(crate) fn share_gap<Q>(
         &self,
         core: &Core,

@@ -94,10 +94,11 @@ macro_rules! impl_read {
                 self.get(table, key).is_some()
             }
 
-            /// All keys with their values; ascending in an ordered table, else in no particular order.
+            /// All keys with their values; ascending in an ordered table, else in no particular
+            /// order.
             ///
-            /// Rows are locked as they are reached. New keys are kept out: of all of a [`Table`](crate::Table), of the
-            /// part of an ordered table that was reached.
+            /// Rows are locked as they are reached. New keys are kept out: of all of a
+            /// [`Table`](crate::Table), of the part of an ordered table that was reached.
             ///
             /// # Panics
             /// If the table belongs to another database.
@@ -109,7 +110,8 @@ macro_rules! impl_read {
                 rows.map(|row| live(&self.core, row))
             }
 
-            /// The keys of a range with their values, ascending; from both ends. A range that is empty or inverted has none.
+            /// The keys of a range with their values, ascending; from both ends. A range that is
+            /// empty or inverted has none.
             ///
             /// Rows, and the gaps before them, are locked as they are reached.
             ///

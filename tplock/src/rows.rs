@@ -18,7 +18,8 @@ pub(crate) struct Rows<'c, K, V> {
     index: &'c OrderedIndex<K, V>,
     core: &'c Core,
     range: (Bound<K>, Bound<K>),
-    /// The last tuple that was reached from the front, and from the back. The transaction holds their keys, so they stay in the index.
+    /// The last tuple that was reached from the front, and from the back. The transaction holds
+    /// their keys, so they stay in the index.
     front: Option<Arc<Tuple<K, V>>>,
     back: Option<Arc<Tuple<K, V>>>,
     /// What was behind the front at the last look.

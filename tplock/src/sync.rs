@@ -1,8 +1,10 @@
-//! The only place that knows where the synchronisation primitives come from: `parking_lot` and the standard library, or, with `cfg(shuttle)`, the
-//! scheduler that the concurrency tests run everything under.
+//! The only place that knows where the synchronisation primitives come from: `parking_lot` and the
+//! standard library, or, with `cfg(shuttle)`, the scheduler that the concurrency tests run
+//! everything under.
 //!
-//! `dashmap` is the same in both: its calls become atomic steps, with a scheduling point before each; see [`step`]. What is
-//! written and read while a lock or a latch is held needs no scheduling points, and neither do numbers that only have to be unique.
+//! `dashmap` is the same in both: its calls become atomic steps, with a scheduling point before
+//! each; see [`step`]. What is written and read while a lock or a latch is held needs no scheduling
+//! points, and neither do numbers that only have to be unique.
 
 #[cfg(not(shuttle))]
 pub(crate) use native::*;
@@ -11,8 +13,8 @@ pub use scheduled::seed_bug;
 #[cfg(shuttle)]
 pub(crate) use scheduled::*;
 
-/// Whether a seeded bug is there, which stands where the right line stands. A constant, false; but under the scheduler it is up to the test, to show
-/// that it would be found.
+/// Whether a seeded bug is there, which stands where the right line stands. A constant, false; but
+/// under the scheduler it is up to the test, to show that it would be found.
 macro_rules! bug {
     ($name:literal) => {
         $crate::sync::is_seeded($name)
@@ -64,7 +66,8 @@ mod native {
             Self(Backoff::new())
         }
 
-        /// Lets go of a latch and spins or yields. False: that has been enough, and it is time to sleep.
+        /// Lets go of a latch and spins or yields. False: that has been enough, and it is time to
+        /// sleep.
         pub(crate) fn has_waited<T>(&self, latch: &mut MutexGuard<'_, T>) -> bool {
             if self.0.is_completed() {
                 return false;

@@ -19,8 +19,9 @@ pub(crate) type Found<'c, T> =
 
 /// A table for point access: keys are hashed, iteration has no order.
 ///
-/// A cheap handle; clones stand for the same table. It is opened by [`Database::table`](crate::Database::table) and used through a transaction, a view or a
-/// snapshot of the same database.
+/// A cheap handle; clones stand for the same table. It is opened by
+/// [`Database::table`](crate::Database::table) and used through a transaction, a view or a snapshot
+/// of the same database.
 pub struct Table<K, V> {
     name: Arc<str>,
     database: u64,
@@ -29,7 +30,8 @@ pub struct Table<K, V> {
 
 /// A table that is ordered by its keys, for point access and ranges.
 ///
-/// A cheap handle, as a [`Table`] is. It is opened by [`Database::ordered_table`](crate::Database::ordered_table).
+/// A cheap handle, as a [`Table`] is. It is opened by
+/// [`Database::ordered_table`](crate::Database::ordered_table).
 pub struct OrderedTable<K, V> {
     name: Arc<str>,
     database: u64,
@@ -124,7 +126,8 @@ mod sealed {
     impl<K, V> Sealed for super::OrderedTable<K, V> {}
 }
 
-/// The kinds of table that the methods of a transaction take. Sealed: this crate implements it for its own tables.
+/// The kinds of table that the methods of a transaction take. Sealed: this crate implements it for
+/// its own tables.
 pub trait AnyTable: sealed::Sealed {
     /// The type of the keys.
     type Key: Send + Sync + 'static;
@@ -207,7 +210,8 @@ where
     }
 }
 
-/// A lookup of an absent key locks it, so it must be possible to make a key from what is looked up: a `Box<str>` from a `str`.
+/// A lookup of an absent key locks it, so it must be possible to make a key from what is looked up:
+/// a `Box<str>` from a `str`.
 impl<K, V, Q> Lookup<Q> for Table<K, V>
 where
     K: Hash + Eq + Clone + Borrow<Q> + Send + Sync + 'static,

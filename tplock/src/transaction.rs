@@ -6,8 +6,9 @@ use crate::unwind::live;
 
 /// A read-write transaction, for the closure of [`Database::run`](crate::Database::run).
 ///
-/// An operation either succeeds or, when an older transaction is in the way, does not return: the closure is left and run again. What the transaction reads stays
-/// locked, so references are valid and values unchanged as long as it lives.
+/// An operation either succeeds or, when an older transaction is in the way, does not return: the
+/// closure is left and run again. What the transaction reads stays locked, so references are valid
+/// and values unchanged as long as it lives.
 #[derive(Debug)]
 pub struct Transaction {
     pub(crate) core: Core,
@@ -31,10 +32,11 @@ impl Transaction {
         live(&self.core, self.core.remove(table, key));
     }
 
-    /// Replaces a key's value by a function of it; false if it has none. The function may use the transaction.
+    /// Replaces a key's value by a function of it; false if it has none. The function may use the
+    /// transaction.
     ///
-    /// It locks the key exclusively from the start. A `get` followed by an `insert` shares the key first, and of two transactions that do
-    /// so at the same time one must die.
+    /// It locks the key exclusively from the start. A `get` followed by an `insert` shares the key
+    /// first, and of two transactions that do so at the same time one must die.
     ///
     /// # Panics
     /// If the table belongs to another database.
@@ -48,7 +50,8 @@ impl Transaction {
     }
 }
 
-/// A read-only transaction, for the closure of [`Database::view`](crate::Database::view). It locks what it reads.
+/// A read-only transaction, for the closure of [`Database::view`](crate::Database::view). It locks
+/// what it reads.
 #[derive(Debug)]
 pub struct View {
     pub(crate) core: Core,

@@ -1,10 +1,14 @@
-//! The tree of ordered tables. It has two levels, so that its locks are sharded by ranges of keys, as those of a `DashMap` are by hashes.
+//! The tree of ordered tables. It has two levels, so that its locks are sharded by ranges of keys,
+//! as those of a `DashMap` are by hashes.
 //!
-//! A *segment* has the entries of a range. Who looks something up shares the *shape*, which says where each segment begins, and then a segment. Who adds or removes an entry
-//! shares the shape as well, and excludes others from one segment. Only to split or to merge segments, others are excluded from the shape.
+//! A *segment* has the entries of a range. Who looks something up shares the *shape*, which says
+//! where each segment begins, and then a segment. Who adds or removes an entry shares the shape as
+//! well, and excludes others from one segment. Only to split or to merge segments, others are
+//! excluded from the shape.
 //!
-//! Whatever is looked up in several segments is looked up from above to below; `ordered.rs` relies on it:
-//! an entry that [`Tree::first`] or [`Tree::last`] misses was added after its place was looked at, so after all that lies above was looked at.
+//! Whatever is looked up in several segments is looked up from above to below; `ordered.rs` relies
+//! on it: an entry that [`Tree::first`] or [`Tree::last`] misses was added after its place was
+//! looked at, so after all that lies above was looked at.
 //!
 //! Comparisons may panic: none is made while entries are on their way from one segment to another.
 
@@ -16,7 +20,8 @@ use std::ops::Bound;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-/// Entries of a segment. An insertion moves half of them, on average; a search in the shape is the shorter the more they are.
+/// Entries of a segment. An insertion moves half of them, on average; a search in the shape is the
+/// shorter the more they are.
 const MOST: usize = if cfg!(any(shuttle, test)) { 4 } else { 64 };
 
 pub(crate) struct Tree<K, T> {
@@ -55,7 +60,8 @@ impl<K, T> Iterator for Run<K, T> {
 }
 
 impl<K, T> Run<K, T> {
-    /// Whether nothing came in between them since they were looked up. Of what did, the caller was made aware by a lock that both have taken. So: Relaxed.
+    /// Whether nothing came in between them since they were looked up. Of what did, the caller was
+    /// made aware by a lock that both have taken. So: Relaxed.
     pub(crate) fn is_current(&self) -> bool {
         self.segment.changes.load(Relaxed) == self.changes
     }
@@ -184,7 +190,8 @@ impl<K: Ord + Clone, T> Shape<K, T> {
         lower.changes.fetch_add(1, Relaxed);
     }
 
-    /// Merges the segment of a key with the one before it, if few entries are left in both. The first segment stays.
+    /// Merges the segment of a key with the one before it, if few entries are left in both. The
+    /// first segment stays.
     fn merge(&mut self, key: &K) {
         let mut segments = self.others.range(..=key).rev();
         let Some((least, upper)) = segments.next() else {

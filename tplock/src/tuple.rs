@@ -28,7 +28,8 @@ pub(crate) trait Locked: Send + Sync {
     /// Exchanges the value for what was written.
     ///
     /// # Safety
-    /// The calling transaction holds the key exclusively and is at its end: no reference to the value is left.
+    /// The calling transaction holds the key exclusively and is at its end: no reference to the
+    /// value is left.
     unsafe fn install(&self, _write: &mut Pending) {}
 }
 
@@ -38,17 +39,20 @@ pub(crate) trait Home<K, V>: Send + Sync {
     fn evict(&self, tuple: &Tuple<K, V>);
 }
 
-/// A key with its value. Without a value it is there for its locks, and leaves the index with the last of them.
+/// A key with its value. Without a value it is there for its locks, and leaves the index with the
+/// last of them.
 pub(crate) struct Tuple<K, V> {
     locks: Locks,
     pub(crate) key: K,
-    /// Read by those who hold the key, written by those who hold it exclusively, once, in their commit.
+    /// Read by those who hold the key, written by those who hold it exclusively, once, in their
+    /// commit.
     value: UnsafeCell<Option<V>>,
     home: Weak<dyn Home<K, V>>,
 }
 
-// SAFETY: beside the value all is `Sync`. References to the value go to several threads (`V: Sync`), and it is written and dropped on any
-// (`V: Send`); `value` and `install` say why no write meets a reader.
+// SAFETY: beside the value all is `Sync`. References to the value go to several threads
+// (`V: Sync`), and it is written and dropped on any (`V: Send`); `value` and `install` say why no
+// write meets a reader.
 unsafe impl<K: Send + Sync, V: Send + Sync> Sync for Tuple<K, V> {}
 
 impl<K, V> Tuple<K, V> {
@@ -68,10 +72,12 @@ impl<K, V> Tuple<K, V> {
     /// The committed value.
     ///
     /// # Safety
-    /// The calling transaction holds the key, shared or exclusively, as long as the reference lives.
+    /// The calling transaction holds the key, shared or exclusively, as long as the reference
+    /// lives.
     pub(crate) unsafe fn value(&self) -> Option<&V> {
-        // SAFETY: only `install` writes. Its caller holds the key exclusively: no other transaction then, and for the same one the reference is gone. The
-        // latch, under which one lock was released and the next one granted, orders the accesses.
+        // SAFETY: only `install` writes. Its caller holds the key exclusively: no other transaction
+        // then, and for the same one the reference is gone. The latch, under which one lock was
+        // released and the next one granted, orders the accesses.
         unsafe { &*self.value.get() }.as_ref()
     }
 }

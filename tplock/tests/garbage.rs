@@ -40,7 +40,8 @@ fn aborted_inserts_leave_nothing() {
     assert_empty(&db);
 }
 
-/// Several threads insert, remove and miss the same few keys: whoever is the last one there takes the tuple out.
+/// Several threads insert, remove and miss the same few keys: whoever is the last one there takes
+/// the tuple out.
 #[test]
 fn keys_that_come_and_go_leave_nothing() {
     let db = Database::new();

@@ -1,4 +1,5 @@
-//! Bytes on the heap, by a counting allocator. One test at a time, for the counter is the process's.
+//! Bytes on the heap, by a counting allocator. One test at a time, for the counter is the
+//! process's.
 
 #[path = "../../mvcc/tests/counting/mod.rs"]
 mod counting;
@@ -79,7 +80,8 @@ fn life_of_a_table<T: Lookup<u64, Key = u64, Value = [u8; 100]>>(
 
 #[test]
 fn a_table_takes_what_its_rows_take() {
-    // Key and value have 108. The rest is the locks, the counts, the way to the index, and a half-full slot in the index.
+    // Key and value have 108. The rest is the locks, the counts, the way to the index, and a
+    // half-full slot in the index.
     life_of_a_table(|db| db.table("t").expect("new"), 300);
 }
 

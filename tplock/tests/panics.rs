@@ -1,4 +1,5 @@
-//! User code that panics, in every place where it is called: nothing is left locked, and nothing is lost.
+//! User code that panics, in every place where it is called: nothing is left locked, and nothing is
+//! lost.
 
 use std::cmp::Ordering;
 use std::hash::{Hash, Hasher};
@@ -125,7 +126,8 @@ macro_rules! operations {
 operations!(Table);
 operations!(OrderedTable);
 
-/// Lets each touch panic in turn. The transaction has then happened or not, and all that it has locked is free.
+/// Lets each touch panic in turn. The transaction has then happened or not, and all that it has
+/// locked is free.
 fn every_touch_panics(open: impl Fn(&Database) -> Box<dyn Operations>) {
     let before = vec![(1, 1), (2, 2), (3, 3)];
     let after = vec![(1, 1), (2, 102), (8, 8)];

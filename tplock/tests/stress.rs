@@ -1,4 +1,5 @@
-//! Several threads against invariants: those that `mvcc` is held to, and that nobody waits or loses for ever.
+//! Several threads against invariants: those that `mvcc` is held to, and that nobody waits or loses
+//! for ever.
 
 #[path = "../../mvcc/tests/invariants/mod.rs"]
 mod invariants;
@@ -54,7 +55,8 @@ fn ends(test: impl FnOnce() + Send + 'static) {
     thread.join().expect("the test panicked");
 }
 
-/// Locks in random order, shared first and then exclusively, keys that are there and keys that are not, points and ranges.
+/// Locks in random order, shared first and then exclusively, keys that are there and keys that are
+/// not, points and ranges.
 #[test]
 fn nobody_waits_for_ever() {
     ends(|| {
@@ -87,7 +89,8 @@ fn nobody_waits_for_ever() {
     });
 }
 
-/// Transactions that read everything commit, one after the other, beside others that never stop writing to what they read.
+/// Transactions that read everything commit, one after the other, beside others that never stop
+/// writing to what they read.
 #[test]
 fn nobody_loses_for_ever() {
     ends(|| {

@@ -204,7 +204,8 @@ fn a_scan_is_protected_against_inserts_deletes_and_updates() -> Result<(), Confl
     Ok(())
 }
 
-/// One that inserts is not kept out by an iteration that is over, nor are two that insert by each other.
+/// One that inserts is not kept out by an iteration that is over, nor are two that insert by each
+/// other.
 #[test]
 fn inserts_are_in_the_way_of_iterations_only() -> Result<(), Conflict> {
     let (db, table) = numbers(&[(1, 1)]);
@@ -222,7 +223,8 @@ fn inserts_are_in_the_way_of_iterations_only() -> Result<(), Conflict> {
     Ok(())
 }
 
-/// The older one waits: for a writer, for a reader that it wants to upgrade beside, and for an insert.
+/// The older one waits: for a writer, for a reader that it wants to upgrade beside, and for an
+/// insert.
 #[test]
 fn the_older_waits_for_the_younger() {
     for step in ["read", "upgrade", "scan"] {
@@ -299,7 +301,8 @@ fn nested_transactions_on_different_keys_are_independent() {
     assert_eq!(value(&db, &table, 2), Some(2));
 }
 
-/// Runs transactions on another thread, while an older one has a key that is about to be free again: the first attempt dies.
+/// Runs transactions on another thread, while an older one has a key that is about to be free
+/// again: the first attempt dies.
 fn while_one_dies<T: Send>(
     db: &Database,
     table: &Numbers,
@@ -371,7 +374,8 @@ fn what_a_lost_closure_returns_does_not_count() {
     assert_clean(&db, 2);
 }
 
-/// A transaction that dies within the closure of another one leaves both closures, if it is the outer one.
+/// A transaction that dies within the closure of another one leaves both closures, if it is the
+/// outer one.
 #[test]
 fn the_outer_transaction_dies_in_the_inner_closure() {
     let (db, table) = numbers(&[(2, 2)]);

@@ -40,7 +40,8 @@ enum Command {
     Tpcc(tpcc::Tpcc),
     /// The experiments of the vMVCC paper, and one on garbage collection.
     Paper(Box<paper::Paper>),
-    /// The files of a journal, for an operator: checked, listed, or saved. None of these changes them.
+    /// The files of a journal, for an operator: checked, listed, or saved. None of these changes
+    /// them.
     #[command(subcommand)]
     Journal(journal::Journal),
     /// Which clock is used and why, what it costs, and how the cores' counters agree.
@@ -139,7 +140,8 @@ fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Cli, Failure> {
 }
 
 impl Command {
-    /// Runs the command. The signal that ended it counts for more than what was incomplete because of it.
+    /// Runs the command. The signal that ended it counts for more than what was incomplete because
+    /// of it.
     fn run(&self) -> Result<(), Failure> {
         let done = self.run_whole();
         match (interrupted(), &done) {

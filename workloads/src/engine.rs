@@ -1,7 +1,7 @@
 //! What a workload needs of a transaction engine.
 //!
-//! A workload is generic over [`Engine`], so each engine runs the very same code, compiled for it: no dynamic dispatch and no
-//! copy of a row stands between the workload and the engine.
+//! A workload is generic over [`Engine`], so each engine runs the very same code, compiled for it:
+//! no dynamic dispatch and no copy of a row stands between the workload and the engine.
 
 mod tplock;
 
@@ -51,23 +51,26 @@ pub trait Engine: Clone + Send + Sync + 'static {
     /// What the closure returns, after an abort.
     fn run<T, E>(&self, body: impl FnMut(&Self::Transaction<'_>) -> Result<T, E>) -> Result<T, E>;
 
-    /// Runs a transaction that only reads, and takes a timestamp even if the engine could do without. An engine without timestamps runs it as
-    /// any other.
+    /// Runs a transaction that only reads, and takes a timestamp even if the engine could do
+    /// without. An engine without timestamps runs it as any other.
     fn run_timestamped<T>(&self, mut body: impl FnMut(&Self::Transaction<'_>) -> T) -> T {
         let Ok(value) = self.run(|tx| Ok::<_, Infallible>(body(tx)));
         value
     }
 
-    /// Runs a short read-only transaction. An engine whose readers can be in conflict runs the closure once for each attempt.
+    /// Runs a short read-only transaction. An engine whose readers can be in conflict runs the
+    /// closure once for each attempt.
     fn view<T>(&self, body: impl FnMut(&Self::View<'_>) -> T) -> T;
 
-    /// Runs a read-only transaction that may take long, on the state that is committed now. The closure runs once for each attempt, as in [`Engine::view`].
+    /// Runs a read-only transaction that may take long, on the state that is committed now. The
+    /// closure runs once for each attempt, as in [`Engine::view`].
     fn snapshot<T>(&self, body: impl FnMut(&Self::Snapshot) -> T) -> T;
 
     /// What orders the transactions, for reports.
     fn clock(&self) -> String;
 
-    /// How many versions are kept of all rows together; `None` for an engine that has one value of each.
+    /// How many versions are kept of all rows together; `None` for an engine that has one value of
+    /// each.
     fn live_versions(&self) -> Option<u64> {
         None
     }
@@ -78,7 +81,8 @@ pub trait Read<E: Engine> {
     /// A row, without a copy.
     fn get<'r, K: Key, V: Row>(&'r self, table: &E::Table<K, V>, key: &K) -> Option<&'r V>;
 
-    /// Rows, in the order of the keys. An engine may look for several of them at a time; each is read when the iterator comes to it.
+    /// Rows, in the order of the keys. An engine may look for several of them at a time; each is
+    /// read when the iterator comes to it.
     fn get_many<'r, K: Key, V: Row>(
         &'r self,
         table: &'r E::Table<K, V>,

@@ -19,8 +19,9 @@ pub struct Interrupted {
     pub status: u8,
 }
 
-/// From now on, the first SIGINT, SIGTERM or SIGHUP ends runs early, and the second one ends the process at once. One that
-/// was ignored when the process began, as SIGHUP is under `nohup`, stays so.
+/// From now on, the first SIGINT, SIGTERM or SIGHUP ends runs early, and the second one ends the
+/// process at once. One that was ignored when the process began, as SIGHUP is under `nohup`, stays
+/// so.
 ///
 /// # Errors
 /// If the operating system refuses.

@@ -1,4 +1,5 @@
-//! Workloads for transaction engines: YCSB and TPC-C over any [`Engine`](engine::Engine), and the experiments of a paper made of them.
+//! Workloads for transaction engines: YCSB and TPC-C over any [`Engine`](engine::Engine), and the
+//! experiments of a paper made of them.
 //!
 //! The command `workloads` is a thin layer over this library.
 

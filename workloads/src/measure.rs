@@ -6,8 +6,9 @@ use serde::Serialize;
 use std::path::Path;
 use std::time::Duration;
 
-/// The seed of one of the streams of random numbers that a run draws from: as good as different for each place and each
-/// seed. Neighbouring seeds by themselves would share streams, one having those of the other's next thread.
+/// The seed of one of the streams of random numbers that a run draws from: as good as different for
+/// each place and each seed. Neighbouring seeds by themselves would share streams, one having those
+/// of the other's next thread.
 pub(crate) fn seed_of(seed: u64, place: u64) -> u64 {
     SmallRng::seed_from_u64(seed).random::<u64>() ^ place
 }

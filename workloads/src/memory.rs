@@ -15,8 +15,8 @@ pub struct Limit {
 }
 
 impl Limit {
-    /// The smallest of what the machine has and what control groups and resource limits allow, where the operating
-    /// system tells.
+    /// The smallest of what the machine has and what control groups and resource limits allow,
+    /// where the operating system tells.
     pub fn find() -> Option<Self> {
         Self::under(Path::new("/"))
     }
@@ -47,7 +47,8 @@ fn resources(root: &Path) -> Vec<Limit> {
     text.lines().filter_map(limit).collect()
 }
 
-/// The limits of this process's control groups, and of those that these are in: of version 1 and of version 2.
+/// The limits of this process's control groups, and of those that these are in: of version 1 and of
+/// version 2.
 fn groups(root: &Path) -> Vec<Limit> {
     let read = |path: &str| fs::read_to_string(root.join(path)).unwrap_or_default();
     let (groups, mounts) = (read("proc/self/cgroup"), read("proc/self/mountinfo"));
@@ -89,8 +90,8 @@ fn groups(root: &Path) -> Vec<Limit> {
     limits
 }
 
-/// Of a line of `mountinfo` whose files limit memory: whether they are of version 2, the group that the mount begins at,
-/// and where it is.
+/// Of a line of `mountinfo` whose files limit memory: whether they are of version 2, the group that
+/// the mount begins at, and where it is.
 fn memory_mount(line: &str) -> Option<(bool, &str, &str)> {
     let (mount, system) = line.split_once(" - ")?;
     let mut mount = mount.split(' ').skip(3);
@@ -104,8 +105,8 @@ fn memory_mount(line: &str) -> Option<(bool, &str, &str)> {
     Some((is_v2, top, place))
 }
 
-/// What an engine's rows take. Measured with the system's allocator on x86-64 as the process's peak after loading: a
-/// million records of YCSB, four warehouses of TPC-C.
+/// What an engine's rows take. Measured with the system's allocator on x86-64 as the process's peak
+/// after loading: a million records of YCSB, four warehouses of TPC-C.
 #[derive(Clone, Copy, Debug)]
 pub struct Cost {
     /// Bytes of a row besides its value.
@@ -137,7 +138,8 @@ impl Cost {
         }
     }
 
-    /// Bytes of so many rows of YCSB, each with a value of this size on average, in one piece or in several boxes.
+    /// Bytes of so many rows of YCSB, each with a value of this size on average, in one piece or in
+    /// several boxes.
     pub(crate) fn rows(&self, rows: u64, value: u64, boxes: u64) -> u64 {
         let row = self.row.saturating_add(self.boxed.saturating_mul(boxes));
         rows.saturating_mul(row.saturating_add(value))

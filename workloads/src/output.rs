@@ -23,8 +23,8 @@ pub fn note(text: impl Display) {
     let _ = io::stderr().write_all(format!("{text}\n").as_bytes());
 }
 
-/// What is to be said of standard output that could not be written, and how the process is to end. Nothing is said if
-/// nobody reads any more, which is how a reader tells that it has seen enough.
+/// What is to be said of standard output that could not be written, and how the process is to end.
+/// Nothing is said if nobody reads any more, which is how a reader tells that it has seen enough.
 pub fn failed(error: &io::Error) -> Option<String> {
     let is_over = error.kind() == io::ErrorKind::BrokenPipe;
     (!is_over).then(|| format!("cannot write to standard output: {error}"))
@@ -32,8 +32,9 @@ pub fn failed(error: &io::Error) -> Option<String> {
 
 /// A file that is to hold a result, found to be writable before the work.
 ///
-/// A regular file is replaced once its new content is complete, and keeps its permissions; what a link leads to is
-/// replaced, not the link. Anything else that is there, as a pipe or a device, is written to. `-` is standard output.
+/// A regular file is replaced once its new content is complete, and keeps its permissions; what a
+/// link leads to is replaced, not the link. Anything else that is there, as a pipe or a device, is
+/// written to. `-` is standard output.
 #[derive(Debug)]
 pub struct Output {
     /// What it was asked for by: an option and its value.

@@ -1,6 +1,8 @@
-//! The experiments of the vMVCC paper (Chang et al., OSDI 2023), scaled to the machine, and one that it does not have.
+//! The experiments of the vMVCC paper (Chang et al., OSDI 2023), scaled to the machine, and one
+//! that it does not have.
 //!
-//! Each gives a [`Chapter`]: what was measured, as CSV and JSON, and figures. [`write()`] makes files and a report of them.
+//! Each gives a [`Chapter`]: what was measured, as CSV and JSON, and figures. [`write()`] makes
+//! files and a report of them.
 
 mod chapter;
 mod contender;
@@ -37,7 +39,8 @@ pub enum Experiment {
     Silo,
     /// YCSB and TPC-C with threads that read much at a time.
     LongReaders,
-    /// What reads cost with timestamps from a guarded counter, a fetch-and-add, the processor's counter, and without.
+    /// What reads cost with timestamps from a guarded counter, a fetch-and-add, the processor's
+    /// counter, and without.
     Factors,
     /// YCSB by threads and skew.
     Scalability,
@@ -77,8 +80,8 @@ impl Experiment {
         }
     }
 
-    /// Runs it on each of the engines, but for what `journal` has from an earlier run. `sample` runs [`gc::sample`] on an
-    /// engine, in a process of its own if its memory is to be comparable.
+    /// Runs it on each of the engines, but for what `journal` has from an earlier run. `sample`
+    /// runs [`gc::sample`] on an engine, in a process of its own if its memory is to be comparable.
     ///
     /// # Errors
     /// A message if an engine fails, or if a signal ends it early.

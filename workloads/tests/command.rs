@@ -102,8 +102,8 @@ fn a_duration_ends_the_run() {
     assert_eq!(report["clock"], "counter");
 }
 
-/// An attempt that was run again took the numbers that the next operations are drawn from, and so did a choice among
-/// records that others had inserted.
+/// An attempt that was run again took the numbers that the next operations are drawn from, and so
+/// did a choice among records that others had inserted.
 #[test]
 fn the_same_seed_gives_each_thread_the_same_operations() {
     for workload in ["a", "d", "e", "f"] {
@@ -132,7 +132,8 @@ fn an_open_loop_counts_from_the_intended_starts() {
     );
     let number = |value: &serde_json::Value| value.as_u64().expect("a number");
     let (committed, overdue) = (number(&report["committed"]), number(&report["overdue"]));
-    // What has not begun is said. None begins before it is to, and each thread may have one to come.
+    // What has not begun is said. None begins before it is to, and each thread may have one to
+    // come.
     let seconds = report["seconds"].as_f64().expect("a number");
     let due = (committed + overdue) as f64;
     assert!((498.0..=500.0 * seconds + 2.0).contains(&due), "{report}");

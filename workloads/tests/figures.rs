@@ -45,7 +45,8 @@ fn each_command_of_the_main_job_reports_its_own_memory() {
                 .expect("a number")
         })
         .collect();
-    // Two warehouses take more than 100 MB of records. As the peak of one process, the second could not be below the first.
+    // Two warehouses take more than 100 MB of records. As the peak of one process, the second could
+    // not be below the first.
     assert!(peaks.len() == 2 && peaks[1] < peaks[0], "{text}");
 }
 

@@ -1,4 +1,5 @@
-//! What ends a run early: signals, and threads that are not to be had. It is said, and what was measured is not lost.
+//! What ends a run early: signals, and threads that are not to be had. It is said, and what was
+//! measured is not lost.
 #![cfg(unix)]
 
 use std::fs::{self, Permissions};
@@ -240,7 +241,8 @@ fn a_run_ends_between_long_transactions() {
     assert!((1..64).contains(&committed), "{committed}");
 }
 
-/// A stop of the process showed as a maximum of some microseconds, since most transactions are not timed.
+/// A stop of the process showed as a maximum of some microseconds, since most transactions are not
+/// timed.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_stop_shows_in_both_loops() {

@@ -1,4 +1,5 @@
-//! Where results go: what is there is neither replaced by mistake nor lost, and a full or closed output is no panic.
+//! Where results go: what is there is neither replaced by mistake nor lost, and a full or closed
+//! output is no panic.
 #![cfg(unix)]
 
 use std::fs::{self, File, Permissions};
@@ -129,7 +130,8 @@ fn a_file_keeps_its_permissions_and_others_stay_as_they_are() {
     assert_eq!(names(folder.path()), ["x.json", "x.json.partial"]);
 }
 
-/// Whoever redirects standard output to a file, and names that file through `/dev/stdout`, has it open already.
+/// Whoever redirects standard output to a file, and names that file through `/dev/stdout`, has it
+/// open already.
 #[test]
 fn standard_output_stays_what_it_is() {
     let folder = folder();

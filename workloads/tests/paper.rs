@@ -52,7 +52,8 @@ impl Folder {
         lines.collect()
     }
 
-    /// The report, and that it is whole: figures with lines, numbers that are numbers, nothing from elsewhere.
+    /// The report, and that it is whole: figures with lines, numbers that are numbers, nothing from
+    /// elsewhere.
     fn report(&self, name: &str, figures: usize) -> String {
         let page = self.read(&format!("{name}.html"));
         assert_eq!(page.matches("<svg ").count(), figures, "{name}");

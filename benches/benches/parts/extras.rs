@@ -1,4 +1,5 @@
-//! What a commit costs with a feed, and after a reservation; and a row that two threads increment, with and without one.
+//! What a commit costs with a feed, and after a reservation; and a row that two threads increment,
+//! with and without one.
 
 use crate::tables::{SIZES, hashed};
 use criterion::Criterion;

@@ -6,7 +6,8 @@ use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput};
 use mvcc::{AnyTable, Database, Lookup};
 use std::hint::black_box;
 
-/// Point reads of uniform keys: each in a view of its own, all at the timestamp of one snapshot, and of keys that are not there.
+/// Point reads of uniform keys: each in a view of its own, all at the timestamp of one snapshot,
+/// and of keys that are not there.
 pub(crate) fn gets(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("get");
     for keys in SIZES {

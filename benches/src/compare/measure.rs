@@ -10,15 +10,17 @@ use std::time::{Duration, Instant};
 use workloads::interruption::interrupted;
 use workloads::{output, team};
 
-/// Transactions between two looks at the time. A look keeps the cache misses of the transactions before it and after it from overlapping, which costs as
-/// much as several of the shortest transactions.
+/// Transactions between two looks at the time. A look keeps the cache misses of the transactions
+/// before it and after it from overlapping, which costs as much as several of the shortest
+/// transactions.
 const BATCH: u64 = 512;
 
 /// What the threads do, and for how long.
 pub(super) struct Job<'a> {
     /// One for each thread.
     pub(super) plans: &'a [Plan],
-    /// A key that is read from a snapshot, which is held from before the threads begin until they are done.
+    /// A key that is read from a snapshot, which is held from before the threads begin until they
+    /// are done.
     pub(super) held: Option<u64>,
     pub(super) duration: Duration,
 }
@@ -93,8 +95,8 @@ impl Job<'_> {
         }
     }
 
-    /// Runs transactions of `size` operations each. From one place only: so the compiler puts what an engine does into this loop, as it does where a program
-    /// calls the engine.
+    /// Runs transactions of `size` operations each. From one place only: so the compiler puts what
+    /// an engine does into this loop, as it does where a program calls the engine.
     fn transactions<P: Peer>(&self, peer: &P, ops: &[Op], size: usize, circle: bool) -> Count {
         let mut left = ops.chunks_exact(size);
         let mut transact = || {
@@ -131,7 +133,8 @@ struct Count {
 }
 
 impl Count {
-    /// Runs transactions until the time is over, there are no more, or a signal comes. Each returns how many attempts failed.
+    /// Runs transactions until the time is over, there are no more, or a signal comes. Each returns
+    /// how many attempts failed.
     fn of(duration: Duration, mut transact: impl FnMut() -> Option<u64>) -> Self {
         let begun = Instant::now();
         let mut count = Self {

@@ -37,7 +37,8 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 1_000_000)]
     pub(super) keys: u64,
 
-    /// Measure nothing: print what these files of --json hold, as one; for a comparison that was measured in pieces
+    /// Measure nothing: print what these files of --json hold, as one; for a comparison that was
+    /// measured in pieces
     #[arg(long, value_delimiter = ',', value_name = "FILES", conflicts_with_all = ["peers", "rows", "threads", "seconds", "repeats", "keys"])]
     pub(super) from: Vec<PathBuf>,
 
@@ -118,7 +119,8 @@ impl Options {
     }
 }
 
-/// Which names are asked for: all if none is. Returns what is the name, or the beginning of a name, of nothing.
+/// Which names are asked for: all if none is. Returns what is the name, or the beginning of a name,
+/// of nothing.
 fn choose<'a>(asked: &'a [String], names: &[&str]) -> Result<Vec<bool>, &'a str> {
     let mut chosen = vec![asked.is_empty(); names.len()];
     for wanted in asked {

@@ -46,12 +46,14 @@ pub(super) trait Peer: Sync + Sized + 'static {
     /// A read-write transaction, until it commits. Returns how many attempts failed before.
     fn write(&self, ops: &[Op], see: impl Fn(u64, &[u8])) -> u64;
 
-    /// A read-only transaction that reads the keys of a range, ascending. Only called where order is not lacking.
+    /// A read-only transaction that reads the keys of a range, ascending. Only called where order
+    /// is not lacking.
     fn scan(&self, _range: RangeInclusive<u64>, _see: impl Fn(u64, &[u8])) {
         unreachable!("it lacks order")
     }
 
-    /// Holds a snapshot meanwhile, then reads a key from it. Only called where snapshots are not lacking.
+    /// Holds a snapshot meanwhile, then reads a key from it. Only called where snapshots are not
+    /// lacking.
     fn hold<R>(&self, _key: u64, _meanwhile: impl FnOnce() -> R, _see: impl Fn(u64, &[u8])) -> R {
         unreachable!("it lacks snapshots")
     }

@@ -13,7 +13,8 @@ pub(super) type Value = [u8; VALUE];
 
 /// Keys that a scan reads.
 pub(super) const SCAN: usize = 100;
-/// For each thread, as many operations are drawn ahead as there are keys, within these bounds. They run in a circle.
+/// For each thread, as many operations are drawn ahead as there are keys, within these bounds. They
+/// run in a circle.
 const DRAWN: (usize, usize) = (1 << 12, 1 << 20);
 /// Of scans, fewer by this factor.
 const FEWER_SCANS: usize = 16;

@@ -1,4 +1,5 @@
-//! `ferntree::Tree`: with the key packed into an integer, which it stores inline, and with the composite key, which it boxes.
+//! `ferntree::Tree`: with the key packed into an integer, which it stores inline, and with the
+//! composite key, which it boxes.
 
 use super::{Key, OrderedIndex, key};
 use ferntree::Tree;

@@ -8,7 +8,8 @@ pub(super) const TABLES: u64 = 4;
 
 const ROW_BITS: u32 = 40;
 
-/// The key in 64 bits: 24 for the table, 40 for the row. Loses nothing for the keys that are drawn here; not every key would fit.
+/// The key in 64 bits: 24 for the table, 40 for the row. Loses nothing for the keys that are drawn
+/// here; not every key would fit.
 pub(super) fn pack((table, row): Key) -> u64 {
     debug_assert!(table < 1 << (64 - ROW_BITS) && row < 1 << ROW_BITS);
     u64::from(table) << ROW_BITS | row

@@ -1,4 +1,5 @@
-//! `masstree::MassTree`: with keys of 12 bytes, which take two layers of its trie, and of 8, which take one.
+//! `masstree::MassTree`: with keys of 12 bytes, which take two layers of its trie, and of 8, which
+//! take one.
 
 use super::key::{from_bytes, to_bytes};
 use super::{Key, OrderedIndex};

@@ -132,8 +132,8 @@ fn value((table, row): Key) -> usize {
     usize::try_from(row << 4 | u64::from(table) << 44).expect("64-bit words")
 }
 
-/// Nanoseconds per operation, the mean of the threads. An operation returns 1, or else has gone wrong.
-/// `None`: a signal came, and not all was done.
+/// Nanoseconds per operation, the mean of the threads. An operation returns 1, or else has gone
+/// wrong. `None`: a signal came, and not all was done.
 fn time(
     keys: &[Vec<Key>],
     limit: Duration,

@@ -40,7 +40,8 @@ fn agrees<I: OrderedIndex>() {
     }
 }
 
-/// In 0.9.5 a forward scan in a second layer of the trie may leave out the key it starts from, with no other thread about.
+/// In 0.9.5 a forward scan in a second layer of the trie may leave out the key it starts from, with
+/// no other thread about.
 #[test]
 #[should_panic(expected = "forward from")]
 fn masstree_does_not_quite_agree() {

@@ -19,8 +19,9 @@ use std::time::Duration;
 
 /// An in-memory database: named tables, and transactions over them.
 ///
-/// A cheap handle: clones stand for the same database, and it may be shared between threads. It is dropped, with all that it
-/// holds, when the last handle and the last [`Snapshot`](crate::Snapshot) are gone. See the [crate's page](crate) for an example.
+/// A cheap handle: clones stand for the same database, and it may be shared between threads. It is
+/// dropped, with all that it holds, when the last handle and the last [`Snapshot`](crate::Snapshot)
+/// are gone. See the [crate's page](crate) for an example.
 ///
 /// ```
 /// use mvcc::Database;
@@ -52,7 +53,8 @@ pub(crate) struct Inner {
     pub(crate) tables: Mutex<HashMap<Name, Arc<TableCore>>>,
 }
 
-/// What a table is found by. The entries of indexes are tables as well, which no name of a user's may meet.
+/// What a table is found by. The entries of indexes are tables as well, which no name of a user's
+/// may meet.
 #[derive(PartialEq, Eq, Hash)]
 pub(crate) enum Name {
     /// A table that a user has named.
@@ -89,7 +91,8 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// A name for messages: a program that uses a table with another database than its own is told the names of both. By default a number.
+    /// A name for messages: a program that uses a table with another database than its own is told
+    /// the names of both. By default a number.
     ///
     /// ```should_panic
     /// use mvcc::Database;
@@ -105,10 +108,11 @@ impl Builder {
         self
     }
 
-    /// Which clock to use. By default the processor's counter where it can be trusted, else a shared counter.
+    /// Which clock to use. By default the processor's counter where it can be trusted, else a
+    /// shared counter.
     ///
-    /// The processor's counter is shared by nobody, so it scales. The shared counter is strict on every machine, and may be
-    /// the faster one on very few cores.
+    /// The processor's counter is shared by nobody, so it scales. The shared counter is strict on
+    /// every machine, and may be the faster one on very few cores.
     ///
     /// ```
     /// use mvcc::{ClockChoice, ClockKind, Database};
@@ -122,10 +126,12 @@ impl Builder {
         self
     }
 
-    /// How far the counters of two cores may be apart, in ticks, beyond what handing a cache line over takes. By default 0.
+    /// How far the counters of two cores may be apart, in ticks, beyond what handing a cache line
+    /// over takes. By default 0.
     ///
-    /// [`Audit::skew`](crate::Audit::skew) says what this machine needs. Each reading then waits this long, so there is a
-    /// limit, 2<sup>30</sup> ticks, beyond which [`build`](Self::build) fails.
+    /// [`Audit::skew`](crate::Audit::skew) says what this machine needs. Each reading then waits
+    /// this long, so there is a limit, 2<sup>30</sup> ticks, beyond which [`build`](Self::build)
+    /// fails.
     ///
     /// ```
     /// let db = mvcc::Database::builder().clock_skew(1_000).build()?;
@@ -139,7 +145,8 @@ impl Builder {
 
     /// How old a [`LimitedSnapshot`](crate::LimitedSnapshot) may get. By default there is no limit.
     ///
-    /// Those that are older are given up when somebody collects garbage, which commits do every now and then. A [`Snapshot`](crate::Snapshot) is never given up.
+    /// Those that are older are given up when somebody collects garbage, which commits do every now
+    /// and then. A [`Snapshot`](crate::Snapshot) is never given up.
     ///
     /// ```
     /// use std::time::Duration;
@@ -325,11 +332,12 @@ impl Database {
         Ok(core)
     }
 
-    /// Frees whatever is garbage now. It is done along with the commits anyway, a few transactions later; this is for
-    /// those who want the memory back when no more commits follow.
+    /// Frees whatever is garbage now. It is done along with the commits anyway, a few transactions
+    /// later; this is for those who want the memory back when no more commits follow.
     ///
-    /// Inside of a transaction or a view on the same thread it frees less. So it does while a thread ends that has used the database: to wait for that, join the
-    /// thread; the end of [`std::thread::scope`] only waits for its closure.
+    /// Inside of a transaction or a view on the same thread it frees less. So it does while a
+    /// thread ends that has used the database: to wait for that, join the thread; the end of
+    /// [`std::thread::scope`] only waits for its closure.
     ///
     /// ```
     /// let db = mvcc::Database::new();
@@ -387,7 +395,8 @@ impl Inner {
 }
 
 impl Drop for Inner {
-    /// No transaction, view or snapshot is alive: each borrows the database or owns a handle. So all garbage can go.
+    /// No transaction, view or snapshot is alive: each borrows the database or owns a handle. So
+    /// all garbage can go.
     fn drop(&mut self) {
         let local = self.local();
         let (mut versions, mut unlinked) = (Vec::new(), Vec::new());

@@ -8,11 +8,14 @@ use crate::sync::{Arc, bug};
 use std::fmt;
 use std::time::Duration;
 
-/// A [`Snapshot`] that the database may give up when it is older than the [limit](crate::Builder::snapshot_limit).
+/// A [`Snapshot`] that the database may give up when it is older than the
+/// [limit](crate::Builder::snapshot_limit).
 ///
-/// It costs memory for what it can see, as any snapshot, but not for longer than the limit: whoever collects garbage then lets go of it,
-/// and its reads end with [`SnapshotExpired`]. It is never given up during a read, so a closure sees one consistent state from beginning to end;
-/// keep the closures short, for what they see is kept as long as they run. Without a limit it never expires, nor does it before somebody collects garbage.
+/// It costs memory for what it can see, as any snapshot, but not for longer than the limit: whoever
+/// collects garbage then lets go of it, and its reads end with [`SnapshotExpired`]. It is never
+/// given up during a read, so a closure sees one consistent state from beginning to end; keep the
+/// closures short, for what they see is kept as long as they run. Without a limit it never expires,
+/// nor does it before somebody collects garbage.
 ///
 /// ```
 /// use mvcc::{Database, SnapshotExpired};
@@ -44,7 +47,8 @@ pub struct LimitedSnapshot {
     state: Arc<State>,
 }
 
-/// The database has given a [`LimitedSnapshot`] up: it was older than the limit. Take a new one and begin again.
+/// The database has given a [`LimitedSnapshot`] up: it was older than the limit. Take a new one and
+/// begin again.
 ///
 /// ```
 /// use mvcc::{Database, SnapshotExpired};
@@ -80,7 +84,9 @@ impl fmt::Display for SnapshotExpired {
 impl std::error::Error for SnapshotExpired {}
 
 impl Database {
-    /// A snapshot that is given up when it is older than [`Builder::snapshot_limit`](crate::Builder::snapshot_limit). Its reads may fail, and are made in closures.
+    /// A snapshot that is given up when it is older than
+    /// [`Builder::snapshot_limit`](crate::Builder::snapshot_limit). Its reads may fail, and are
+    /// made in closures.
     ///
     /// ```
     /// let db = mvcc::Database::new();
@@ -155,7 +161,8 @@ impl LimitedSnapshot {
 }
 
 impl Drop for LimitedSnapshot {
-    /// Off the list before the slot is given back, and so perhaps somebody else's: the collector sets the slots of those on the list to idle.
+    /// Off the list before the slot is given back, and so perhaps somebody else's: the collector
+    /// sets the slots of those on the list to idle.
     fn drop(&mut self) {
         if !bug!("expired-after-its-drop") {
             self.limited().remove(&self.state);

@@ -5,8 +5,9 @@ use crate::api::stats::Stats;
 use metrics::{Unit, counter, describe_counter, describe_gauge, gauge};
 
 impl Database {
-    /// Hands the [statistics](Self::stats) to the recorder of the `metrics` crate. Transactions know nothing of it, so it costs
-    /// them nothing: call it at regular times, or whenever the metrics are collected.
+    /// Hands the [statistics](Self::stats) to the recorder of the `metrics` crate. Transactions
+    /// know nothing of it, so it costs them nothing: call it at regular times, or whenever the
+    /// metrics are collected.
     ///
     /// Each has the label `database`: the [name](crate::Builder::name), or a number.
     ///

@@ -19,11 +19,14 @@ use std::ops::{Bound, RangeBounds};
 impl Transaction<'_> {
     /// The value of a key, without a promise that it is still the same at the commit.
     ///
-    /// For hints, statistics, and guesses that are checked otherwise, on rows that others write all the time: what was only peeked at causes no conflict.
-    /// It is **outside serializability**: two transactions that each peek at what the other one writes may both commit (write skew).
+    /// For hints, statistics, and guesses that are checked otherwise, on rows that others write all
+    /// the time: what was only peeked at causes no conflict. It is **outside serializability**: two
+    /// transactions that each peek at what the other one writes may both commit (write skew).
     ///
-    /// A peek sees the transaction's own writes, and else the committed state that the transaction reads from: never a part of another transaction. But the
-    /// transaction may move on to a later state, when all that it has really read is the same there; so two peeks may be of two states.
+    /// A peek sees the transaction's own writes, and else the committed state that the transaction
+    /// reads from: never a part of another transaction. But the transaction may move on to a later
+    /// state, when all that it has really read is the same there; so two peeks may be of two
+    /// states.
     ///
     /// # Panics
     /// If the table belongs to another database.
@@ -52,9 +55,11 @@ impl Transaction<'_> {
         unsafe { reader::get_at(table, key, self.peek_timestamp(), protected) }
     }
 
-    /// The rows whose keys are in a range, without a promise that they are still the same at the commit; see [`peek`](Self::peek).
+    /// The rows whose keys are in a range, without a promise that they are still the same at the
+    /// commit; see [`peek`](Self::peek).
     ///
-    /// All of them are of one state, that of the moment when the iterator was made: see [`range`](Self::range).
+    /// All of them are of one state, that of the moment when the iterator was made: see
+    /// [`range`](Self::range).
     ///
     /// # Panics
     /// If the table belongs to another database.

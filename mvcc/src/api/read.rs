@@ -14,9 +14,11 @@ use std::borrow::Borrow;
 use std::ops::{Bound, RangeBounds};
 use std::ptr::NonNull;
 
-/// The reads that a [`Transaction`](crate::Transaction), a [`View`](crate::View) and a [`Snapshot`](crate::Snapshot) have in common.
+/// The reads that a [`Transaction`](crate::Transaction), a [`View`](crate::View) and a
+/// [`Snapshot`](crate::Snapshot) have in common.
 ///
-/// The same methods exist on each of them, so this is only needed by functions that take any of the three:
+/// The same methods exist on each of them, so this is only needed by functions that take any of the
+/// three:
 ///
 /// ```
 /// use mvcc::{Database, Read, Table};
@@ -62,8 +64,9 @@ pub trait Read: sealed::Reader {
 
     /// The values of many keys, in the order of the keys.
     ///
-    /// In a [`Table`](crate::Table), the lookups of several keys wait for memory at the same time, so that keys that are not in the
-    /// processor's caches cost a fraction of what one [`get`](Self::get) after the other costs.
+    /// In a [`Table`](crate::Table), the lookups of several keys wait for memory at the same time,
+    /// so that keys that are not in the processor's caches cost a fraction of what one
+    /// [`get`](Self::get) after the other costs.
     ///
     /// # Panics
     /// If the table belongs to another database.
@@ -98,9 +101,11 @@ pub trait Read: sealed::Reader {
         self.get(table, key).is_some()
     }
 
-    /// All keys with their values: in no particular order, or in the order of keys where the table has one. Then it can be reversed with `rev`.
+    /// All keys with their values: in no particular order, or in the order of keys where the table
+    /// has one. Then it can be reversed with `rev`.
     ///
-    /// Of a read-write transaction it yields the state when the iterator was made, and so do all iterators: what is written meanwhile is not among the rows.
+    /// Of a read-write transaction it yields the state when the iterator was made, and so do all
+    /// iterators: what is written meanwhile is not among the rows.
     ///
     /// # Panics
     /// If the table belongs to another database.
@@ -214,12 +219,14 @@ pub trait Read: sealed::Reader {
         self.range::<K, V, K>(table, ..).next_back()
     }
 
-    /// Whether it finds all rows of a table through the entries of an index of it that was built by this commit.
+    /// Whether it finds all rows of a table through the entries of an index of it that was built by
+    /// this commit.
     #[doc(hidden)]
     fn sees_entries(&self, built: Timestamp, table: &TableCore, internal: Internal) -> bool;
 }
 
-/// The kinds of table that the methods of a transaction take. Sealed: this crate implements it for its own tables.
+/// The kinds of table that the methods of a transaction take. Sealed: this crate implements it for
+/// its own tables.
 ///
 /// ```
 /// use mvcc::{AnyTable, Read};
@@ -238,7 +245,8 @@ pub trait AnyTable: sealed::Table {
     /// The type of the values.
     type Value: Send + Sync + 'static;
 
-    /// What `iter` returns. For an [`OrderedTable`] it is also a [`DoubleEndedIterator`], so that it can be reversed with `rev`.
+    /// What `iter` returns. For an [`OrderedTable`] it is also a [`DoubleEndedIterator`], so that
+    /// it can be reversed with `rev`.
     type Rows<'r, R: Read + 'r>: Iterator<Item = (&'r Self::Key, &'r Self::Value)>
     where
         Self: 'r;
@@ -257,8 +265,8 @@ pub trait AnyTable: sealed::Table {
         protected: Protected<'p>,
     ) -> Result<NonNull<Tuple>, Self::Vacancy<'p>>;
 
-    /// Adds a tuple for a key, held once, unless the vacancy is out of date. `added` is told of the tuple, and with it has
-    /// the hold, before user code runs that may panic.
+    /// Adds a tuple for a key, held once, unless the vacancy is out of date. `added` is told of the
+    /// tuple, and with it has the hold, before user code runs that may panic.
     #[doc(hidden)]
     fn add(
         &self,
@@ -312,7 +320,8 @@ pub trait Lookup<Q: ?Sized>: AnyTable {
         self.find(key, protected)
     }
 
-    /// What a commit needs to know to tell whether a key is still absent, or `None` if it has another tuple than `found`. Looks the key up again.
+    /// What a commit needs to know to tell whether a key is still absent, or `None` if it has
+    /// another tuple than `found`. Looks the key up again.
     #[doc(hidden)]
     fn absence(
         &self,
@@ -330,8 +339,9 @@ pub(crate) mod sealed {
     impl<K, V> Table for crate::api::table::OrderedTable<K, V> {}
 }
 
-/// What the kinds of table need of a reader to let it see all their rows. It has no name outside, but its methods do, for
-/// whoever has a type parameter that is a [`Read`]: so they are unsafe, or take a token.
+/// What the kinds of table need of a reader to let it see all their rows. It has no name outside,
+/// but its methods do, for whoever has a type parameter that is a [`Read`]: so they are unsafe, or
+/// take a token.
 pub trait RowReader: RangeReader {
     /// The rows of one shard of a hashed table, as of a moment.
     ///
@@ -344,7 +354,8 @@ pub trait RowReader: RangeReader {
         shard: usize,
     ) -> Vec<(&'r K, &'r V)>;
 
-    /// Whether it has written to a table before one of the table's indexes was made, so that the index lacks entries.
+    /// Whether it has written to a table before one of the table's indexes was made, so that the
+    /// index lacks entries.
     fn has_unindexed_writes(&self, table: &TableCore, _: Internal) -> bool {
         let _ = table;
         false
@@ -362,13 +373,15 @@ pub trait RowReader: RangeReader {
 
 /// What a range needs of a reader to let it see its rows; see [`RowReader`].
 pub trait RangeReader {
-    /// When an iterator was made: it goes on in the reader's state as it was then. Nothing, for readers that do not write.
+    /// When an iterator was made: it goes on in the reader's state as it was then. Nothing, for
+    /// readers that do not write.
     type Moment: Copy;
 
     /// The moment of an iterator that is made now.
     fn moment(&self, internal: Internal) -> Self::Moment;
 
-    /// Rows of an ordered table between two bounds as of a moment, of so many tuples at most from the end where it begins. They are put into `room`, which is empty.
+    /// Rows of an ordered table between two bounds as of a moment, of so many tuples at most from
+    /// the end where it begins. They are put into `room`, which is empty.
     ///
     /// # Safety
     /// The table has these types.

@@ -10,14 +10,16 @@ use crate::rows::tuple::{Removed, key_of};
 use crate::rows::version::value_of;
 use std::ops::{Bound, RangeBounds};
 
-/// The inherent methods that are the same for all three. They need `get` and `check`, and that the reader is a [`RowReader`](crate::api::read::RowReader).
+/// The inherent methods that are the same for all three. They need `get` and `check`, and that the
+/// reader is a [`RowReader`](crate::api::read::RowReader).
 macro_rules! inherent_reads {
     () => {
         /// The values of many keys, in the order of the keys.
         ///
-        /// In a [`Table`](crate::Table), the lookups of several keys wait for memory at the same time, so that keys that are not in the
-        /// processor's caches cost a fraction of what one [`get`](Self::get) after the other costs. As [`iter`](Self::iter) does, it yields what a read-write
-        /// transaction saw when the iterator was made.
+        /// In a [`Table`](crate::Table), the lookups of several keys wait for memory at the same
+        /// time, so that keys that are not in the processor's caches cost a fraction of what one
+        /// [`get`](Self::get) after the other costs. As [`iter`](Self::iter) does, it yields what a
+        /// read-write transaction saw when the iterator was made.
         ///
         /// # Panics
         /// If the table belongs to another database.
@@ -50,7 +52,8 @@ macro_rules! inherent_reads {
             })
         }
 
-        /// Brings what a lookup of so many keys is going to read towards the processor; `WARM` of them at most.
+        /// Brings what a lookup of so many keys is going to read towards the processor; `WARM` of
+        /// them at most.
         fn warm<'k, T: Lookup<Q>, Q: 'k>(&self, table: &T, keys: impl IntoIterator<Item = &'k Q>) {
             let hashes = keys
                 .into_iter()
@@ -79,13 +82,17 @@ macro_rules! inherent_reads {
             self.get(table, key).is_some()
         }
 
-        /// All keys with their values: in no particular order, or in the order of keys where the table has one.
+        /// All keys with their values: in no particular order, or in the order of keys where the
+        /// table has one.
         ///
-        /// In a read-write transaction, what the iteration has reached is protected against changes until the commit, new keys included. It yields what the
-        /// transaction saw when the iterator was made: what the transaction writes or rolls back meanwhile neither adds rows, nor takes any away, nor changes their
-        /// values. So a loop may write to the table that it goes through.
+        /// In a read-write transaction, what the iteration has reached is protected against changes
+        /// until the commit, new keys included. It yields what the transaction saw when the
+        /// iterator was made: what the transaction writes or rolls back meanwhile neither adds
+        /// rows, nor takes any away, nor changes their values. So a loop may write to the table
+        /// that it goes through.
         ///
-        /// The rows of an ordered table can be taken from both ends, so `iter(&table).rev()` is the whole of it in descending order.
+        /// The rows of an ordered table can be taken from both ends, so `iter(&table).rev()` is the
+        /// whole of it in descending order.
         ///
         /// # Panics
         /// If the table belongs to another database.
@@ -108,10 +115,13 @@ macro_rules! inherent_reads {
             table.rows(self, $crate::rows::protected::Internal::new())
         }
 
-        /// The rows whose keys are in a range, ascending; from both ends. A range whose end is below its start is empty.
+        /// The rows whose keys are in a range, ascending; from both ends. A range whose end is
+        /// below its start is empty.
         ///
-        /// In a read-write transaction, the range is protected against changes until the commit, new keys included, as far as the iteration has
-        /// gone. It may read some rows ahead. As [`iter`](Self::iter) does, it yields what the transaction saw when the iterator was made.
+        /// In a read-write transaction, the range is protected against changes until the commit,
+        /// new keys included, as far as the iteration has gone. It may read some rows ahead. As
+        /// [`iter`](Self::iter) does, it yields what the transaction saw when the iterator was
+        /// made.
         ///
         /// # Panics
         /// If the table belongs to another database.
@@ -295,8 +305,9 @@ pub(crate) fn owned_bounds<K, Q: ToOwned<Owned: Into<K>> + ?Sized>(
 /// The rows of one shard at a timestamp.
 ///
 /// # Safety
-/// The caller's slot protects `timestamp` for `'r`, and the table has these types. The slot protects the keys as well: a tuple whose visible version has
-/// a value is not removed, for the tombstone that would allow it is not below the watermark.
+/// The caller's slot protects `timestamp` for `'r`, and the table has these types. The slot
+/// protects the keys as well: a tuple whose visible version has a value is not removed, for the
+/// tombstone that would allow it is not below the watermark.
 pub(crate) unsafe fn shard_at<'r, K, V>(
     table: &TableCore,
     shard: usize,

@@ -5,18 +5,19 @@ use crate::api::transaction::Transaction;
 use std::ptr;
 
 impl Transaction<'_> {
-    /// The value of a key that many transactions are known to write, after waiting until none of the others that have reserved it
-    /// is left.
+    /// The value of a key that many transactions are known to write, after waiting until none of
+    /// the others that have reserved it is left.
     ///
-    /// Transactions that all begin by reserving the same key run one after the other, so that none of them loses because of it.
-    /// Use it where [`Stats::conflicts`](crate::Stats::conflicts) is a good part of the commits and a transaction does much
-    /// between its read and its commit; for the hottest key, before anything else is read. It costs about a hundred nanoseconds,
-    /// and short transactions are faster without. The reservation ends with the transaction.
+    /// Transactions that all begin by reserving the same key run one after the other, so that none
+    /// of them loses because of it. Use it where [`Stats::conflicts`](crate::Stats::conflicts) is a
+    /// good part of the commits and a transaction does much between its read and its commit; for
+    /// the hottest key, before anything else is read. It costs about a hundred nanoseconds, and
+    /// short transactions are faster without. The reservation ends with the transaction.
     ///
-    /// It is advice among those who reserve: others read and write the key as if nothing were, and what is read here is checked
-    /// by the commit like any other read. A thread waits for its first reservation only, and takes further ones if they are free,
-    /// so there are no deadlocks; and it waits ten milliseconds at most. The keys that a table does not have are reserved
-    /// together.
+    /// It is advice among those who reserve: others read and write the key as if nothing were, and
+    /// what is read here is checked by the commit like any other read. A thread waits for its first
+    /// reservation only, and takes further ones if they are free, so there are no deadlocks; and it
+    /// waits ten milliseconds at most. The keys that a table does not have are reserved together.
     ///
     /// # Panics
     /// If the table belongs to another database.

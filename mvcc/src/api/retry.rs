@@ -14,15 +14,17 @@ use std::fmt;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-/// So often a transaction may lose before it is run in a way that cannot lose. Among four threads on two cores that do nothing but increment one counter,
-/// each further attempt was needed a third as often; of 8 million transactions one took 19 (docs/performance.md). So this is for long transactions among
-/// short ones.
+/// So often a transaction may lose before it is run in a way that cannot lose. Among four threads
+/// on two cores that do nothing but increment one counter, each further attempt was needed a third
+/// as often; of 8 million transactions one took 19 (docs/performance.md). So this is for long
+/// transactions among short ones.
 const LOSSES: u32 = if SMALL { 2 } else { 32 };
 
-/// When to run a transaction again that has lost, and when to give it up; for [`Database::run_with`].
+/// When to run a transaction again that has lost, and when to give it up; for
+/// [`Database::run_with`].
 ///
-/// By default it is the same as what [`Database::run`] does: never given up, a short random pause after each loss, and after 32 losses it is run while all
-/// other threads' commits wait.
+/// By default it is the same as what [`Database::run`] does: never given up, a short random pause
+/// after each loss, and after 32 losses it is run while all other threads' commits wait.
 ///
 /// ```
 /// use mvcc::RetryPolicy;
@@ -82,7 +84,8 @@ impl RetryPolicy {
         self
     }
 
-    /// Begins no further attempt once this time has passed since `run_with` was called. An attempt that has begun is never interrupted.
+    /// Begins no further attempt once this time has passed since `run_with` was called. An attempt
+    /// that has begun is never interrupted.
     ///
     /// ```
     /// use std::time::Duration;
@@ -96,8 +99,9 @@ impl RetryPolicy {
         self
     }
 
-    /// Sleeps after each loss, for a random time up to `first` after the first one, and up to twice as long after each further one, but never longer
-    /// than `longest`. By default a few microseconds are spent spinning, which is best where transactions are short.
+    /// Sleeps after each loss, for a random time up to `first` after the first one, and up to twice
+    /// as long after each further one, but never longer than `longest`. By default a few
+    /// microseconds are spent spinning, which is best where transactions are short.
     ///
     /// ```
     /// use std::time::Duration;
@@ -111,8 +115,9 @@ impl RetryPolicy {
         self
     }
 
-    /// After so many losses, runs the transaction while all other threads' commits wait, so that it cannot lose. By default 32;
-    /// `u32::MAX` is never. A closure that is run so must not wait for another thread's commit.
+    /// After so many losses, runs the transaction while all other threads' commits wait, so that it
+    /// cannot lose. By default 32; `u32::MAX` is never. A closure that is run so must not wait for
+    /// another thread's commit.
     ///
     /// ```
     /// let policy = mvcc::RetryPolicy::new().exclusive_after(4);
@@ -142,7 +147,8 @@ impl RetryPolicy {
     }
 }
 
-/// A transaction was given up because it had lost as often, or for as long, as its [`RetryPolicy`] allows. Nothing of it happened.
+/// A transaction was given up because it had lost as often, or for as long, as its [`RetryPolicy`]
+/// allows. Nothing of it happened.
 ///
 /// ```
 /// let db = mvcc::Database::new();
@@ -219,18 +225,21 @@ impl<E: std::error::Error> std::error::Error for RunError<E> {
 impl Database {
     /// Runs a read-write transaction until it commits, and returns what the closure returned.
     ///
-    /// The closure may run several times: a transaction that loses against a concurrent one is run again after a short random
-    /// wait. What it reads is consistent each time. One that has lost 32 times is run once more while all other threads' commits
-    /// wait, so that it cannot lose: a closure must not wait for another thread's commit. [`run_with`](Self::run_with) takes other limits.
-    /// With several databases, that includes commits within closures: if one thread commits to `b` within a transaction of
-    /// `a`, and another one to `a` within a transaction of `b`, each can wait for the other for ever. Nest them in one order.
+    /// The closure may run several times: a transaction that loses against a concurrent one is run
+    /// again after a short random wait. What it reads is consistent each time. One that has lost 32
+    /// times is run once more while all other threads' commits wait, so that it cannot lose: a
+    /// closure must not wait for another thread's commit. [`run_with`](Self::run_with) takes other
+    /// limits. With several databases, that includes commits within closures: if one thread commits
+    /// to `b` within a transaction of `a`, and another one to `a` within a transaction of `b`, each
+    /// can wait for the other for ever. Nest them in one order.
     ///
     /// # Errors
     /// What the closure returns as `Err`. The transaction is aborted then and not run again.
     ///
     /// # Panics
-    /// If the closure panics. The transaction is aborted then. A key's comparison or clone, or a key's or value's drop, may also panic after
-    /// the commit, when the thread collects garbage; the transaction has committed then.
+    /// If the closure panics. The transaction is aborted then. A key's comparison or clone, or a
+    /// key's or value's drop, may also panic after the commit, when the thread collects garbage;
+    /// the transaction has committed then.
     ///
     /// ```
     /// let db = mvcc::Database::new();
@@ -262,11 +271,12 @@ impl Database {
         }
     }
 
-    /// Runs a read-write transaction until it commits, as [`run`](Self::run) does, but not for longer than a policy allows.
+    /// Runs a read-write transaction until it commits, as [`run`](Self::run) does, but not for
+    /// longer than a policy allows.
     ///
     /// # Errors
-    /// [`RunError::Aborted`] with what the closure returned as `Err`; the transaction is not run again then.
-    /// [`RunError::Exhausted`] if it lost too often or for too long.
+    /// [`RunError::Aborted`] with what the closure returned as `Err`; the transaction is not run
+    /// again then. [`RunError::Exhausted`] if it lost too often or for too long.
     ///
     /// # Panics
     /// If the closure panics. The transaction is aborted then.
@@ -310,8 +320,9 @@ impl Database {
 
     /// Runs a transaction until it commits, or until a limit of the policy.
     ///
-    /// `refused` is asked after each loss. If it says `None`, that was a conflict with others; else the transaction waited for something and is run
-    /// again while what that is is kept, or is given up.
+    /// `refused` is asked after each loss. If it says `None`, that was a conflict with others; else
+    /// the transaction waited for something and is run again while what that is is kept, or is
+    /// given up.
     #[inline]
     #[cfg_attr(debug_assertions, track_caller)]
     pub(crate) fn run_committing<T, E, C, R, X>(
@@ -413,7 +424,8 @@ mod tests {
             RetryPolicy::new().backoff(Duration::from_micros(1), Duration::from_micros(20));
         let start = Instant::now();
         (1..100).for_each(|attempt| policy.wait(attempt));
-        // 2 ms on average with sleeps that take what they say; without the limit the last would be a second.
+        // 2 ms on average with sleeps that take what they say; without the limit the last would be
+        // a second.
         assert!(start.elapsed() < Duration::from_millis(500));
     }
 }

@@ -30,7 +30,8 @@ impl Drop for RoomInHand {
     }
 }
 
-/// What to do after a transaction has lost. `None`: it was not because of the log. Else the log has room for it now, or why it has not.
+/// What to do after a transaction has lost. `None`: it was not because of the log. Else the log has
+/// room for it now, or why it has not.
 ///
 /// Whoever calls this has no slot open: it may take as long as the disk.
 #[cold]

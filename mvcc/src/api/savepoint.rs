@@ -5,9 +5,11 @@ use crate::commit::writes::Mark;
 
 /// A point of a read-write transaction to go back to, from [`Transaction::savepoint`].
 ///
-/// Rolling back undoes what was written since, as if it had never been. What was read since stays read: it may be why the
-/// transaction was rolled back, so the commit still checks it. References that the transaction has handed out stay valid, those to undone
-/// values included. An iterator goes on with what the transaction saw when it was made, undone values included. Dropping a savepoint undoes nothing.
+/// Rolling back undoes what was written since, as if it had never been. What was read since stays
+/// read: it may be why the transaction was rolled back, so the commit still checks it. References
+/// that the transaction has handed out stay valid, those to undone values included. An iterator
+/// goes on with what the transaction saw when it was made, undone values included. Dropping a
+/// savepoint undoes nothing.
 ///
 /// ```
 /// let db = mvcc::Database::new();
@@ -49,10 +51,12 @@ impl<'t> Savepoint<'t> {
         }
     }
 
-    /// Undoes all that the transaction has written since the savepoint was made. The savepoint stays, and can be rolled back to again.
+    /// Undoes all that the transaction has written since the savepoint was made. The savepoint
+    /// stays, and can be rolled back to again.
     ///
     /// # Panics
-    /// If the transaction was rolled back to an earlier savepoint since: that has undone this one too.
+    /// If the transaction was rolled back to an earlier savepoint since: that has undone this one
+    /// too.
     pub fn roll_back(&self) {
         assert!(
             self.tx.undo_writes(self.mark),

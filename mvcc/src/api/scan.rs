@@ -11,8 +11,8 @@ use std::ops::{Bound, Range};
 use std::ptr::NonNull;
 use std::vec;
 
-/// All rows of a [`Table`](crate::Table). They have no order, so there are no two ends to read them from; for that, open an
-/// [`OrderedTable`](crate::OrderedTable).
+/// All rows of a [`Table`](crate::Table). They have no order, so there are no two ends to read them
+/// from; for that, open an [`OrderedTable`](crate::OrderedTable).
 pub struct UnorderedRows<'r, R: RowReader, K, V> {
     reader: &'r R,
     table: &'r TableCore,

@@ -15,9 +15,10 @@ use std::ops::Bound;
 
 /// A consistent state of the whole database, for as long as the handle lives.
 ///
-/// It never aborts, never blocks a writer and never sees a later commit. It keeps the database alive, may be sent to and
-/// shared between threads, and several of them can read from it at once. What it can see is kept in memory until it is dropped;
-/// what was overwritten after it and before a later snapshot is not.
+/// It never aborts, never blocks a writer and never sees a later commit. It keeps the database
+/// alive, may be sent to and shared between threads, and several of them can read from it at once.
+/// What it can see is kept in memory until it is dropped; what was overwritten after it and before
+/// a later snapshot is not.
 ///
 /// ```
 /// let db = mvcc::Database::new();

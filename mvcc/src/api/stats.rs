@@ -73,8 +73,8 @@ impl Database {
         stats
     }
 
-    /// The commits that failed, by table and cause: those pairs that there were, in no particular order. They add up to
-    /// [`Stats::conflicts`].
+    /// The commits that failed, by table and cause: those pairs that there were, in no particular
+    /// order. They add up to [`Stats::conflicts`].
     ///
     /// ```
     /// use mvcc::ConflictCause;
@@ -120,8 +120,8 @@ pub struct ConflictCount {
     pub count: u64,
 }
 
-/// Counters of a database, from [`Database::stats`](crate::Database::stats). Exact when the database is quiet; while transactions
-/// run, each number is right for some moment during the call.
+/// Counters of a database, from [`Database::stats`](crate::Database::stats). Exact when the
+/// database is quiet; while transactions run, each number is right for some moment during the call.
 ///
 /// ```
 /// let db = mvcc::Database::new();
@@ -139,12 +139,13 @@ pub struct ConflictCount {
 pub struct Stats {
     /// Read-write transactions that committed since the database was made.
     pub commits: u64,
-    /// Commits that failed because of a concurrent transaction; `run` has retried its own. [`Database::conflicts`] tells them by
-    /// table and cause.
+    /// Commits that failed because of a concurrent transaction; `run` has retried its own.
+    /// [`Database::conflicts`] tells them by table and cause.
     pub conflicts: u64,
     /// Closures that `run` and `run_with` have run again after a conflict.
     pub retries: u64,
-    /// Transactions that had lost so often that they were run while all other threads' commits waited.
+    /// Transactions that had lost so often that they were run while all other threads' commits
+    /// waited.
     pub exclusive_runs: u64,
     /// Transactions of `run` and `run_with` whose closure has returned an error.
     pub aborts: u64,
@@ -152,19 +153,21 @@ pub struct Stats {
     pub live_snapshots: u64,
     /// The one of these that keeps the most from being collected.
     pub oldest_snapshot: Option<OldestSnapshot>,
-    /// Limited snapshots that were given up because they were older than [`Builder::snapshot_limit`](crate::Builder::snapshot_limit).
+    /// Limited snapshots that were given up because they were older than
+    /// [`Builder::snapshot_limit`](crate::Builder::snapshot_limit).
     pub expired_snapshots: u64,
     /// Keys in the indexes of all tables, with those that wait to be removed.
     pub live_tuples: u64,
     /// Versions in the chains of all tuples, superseded ones and tombstones included.
     pub live_versions: u64,
-    /// The bytes of these tuples and versions: keys and values without what they point to, and without indexes, what is retired,
-    /// and the allocator's own.
+    /// The bytes of these tuples and versions: keys and values without what they point to, and
+    /// without indexes, what is retired, and the allocator's own.
     pub live_bytes: u64,
     /// Superseded versions and removed keys that are not freed yet, and replaced parts of indexes.
     pub retired: u64,
-    /// How far the watermark is behind the clock. What was overwritten before the watermark is seen by nobody. It is raised when
-    /// somebody collects garbage, so it gets old in a database that is quiet.
+    /// How far the watermark is behind the clock. What was overwritten before the watermark is seen
+    /// by nobody. It is raised when somebody collects garbage, so it gets old in a database that is
+    /// quiet.
     pub watermark_age: Age,
 }
 
@@ -181,8 +184,8 @@ pub struct Stats {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct OldestSnapshot {
-    /// It sees no state from before this: a snapshot's timestamp, or a lower bound of that of a view or transaction, some microseconds
-    /// before it began (or as old as the last commit).
+    /// It sees no state from before this: a snapshot's timestamp, or a lower bound of that of a
+    /// view or transaction, some microseconds before it began (or as old as the last commit).
     pub timestamp: Timestamp,
     /// How old that is.
     pub age: Age,

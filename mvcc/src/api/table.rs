@@ -8,11 +8,12 @@ use std::marker::PhantomData;
 
 /// A table for point access: keys are hashed, iteration has no order.
 ///
-/// A cheap handle; clones stand for the same table. It is opened by [`Database::table`](crate::Database::table) and used
-/// through a transaction, a view or a snapshot of the same database.
+/// A cheap handle; clones stand for the same table. It is opened by
+/// [`Database::table`](crate::Database::table) and used through a transaction, a view or a snapshot
+/// of the same database.
 ///
-/// Keys are hashed with a fast keyed hash that differs from process to process. A table has room for some
-/// four billion keys before its lookups slow down.
+/// Keys are hashed with a fast keyed hash that differs from process to process. A table has room
+/// for some four billion keys before its lookups slow down.
 ///
 /// ```
 /// let db = mvcc::Database::new();
@@ -27,7 +28,8 @@ pub struct Table<K, V> {
     types: PhantomData<Invariant<K, V>>,
 }
 
-/// A handle both takes and gives keys and values, so neither type may be exchanged for a sub- or supertype.
+/// A handle both takes and gives keys and values, so neither type may be exchanged for a sub- or
+/// supertype.
 type Invariant<K, V> = fn((K, V)) -> (K, V);
 
 impl<K, V> Clone for Table<K, V> {
@@ -66,8 +68,9 @@ impl<K, V> Table<K, V> {
 
 /// A table that is ordered by its keys: point access, ranges in both directions, first and last.
 ///
-/// A cheap handle; clones stand for the same table. It is opened by [`Database::ordered_table`](crate::Database::ordered_table) and used
-/// through a transaction, a view or a snapshot of the same database. Point access to a [`Table`] is faster.
+/// A cheap handle; clones stand for the same table. It is opened by
+/// [`Database::ordered_table`](crate::Database::ordered_table) and used through a transaction, a
+/// view or a snapshot of the same database. Point access to a [`Table`] is faster.
 ///
 /// ```
 /// let db = mvcc::Database::new();

@@ -36,12 +36,14 @@ use std::rc::Rc;
 
 /// A read-write transaction.
 ///
-/// It reads from one consistent state, sees its own writes, and buffers them until it commits. References that it hands
-/// out stay valid as long as it lives, also when the same key is written again. Reads and buffered writes never fail: a
-/// conflict surfaces in [`commit`](Self::commit), and never from [`Database::run`](crate::Database::run). Dropping it aborts it.
+/// It reads from one consistent state, sees its own writes, and buffers them until it commits.
+/// References that it hands out stay valid as long as it lives, also when the same key is written
+/// again. Reads and buffered writes never fail: a conflict surfaces in [`commit`](Self::commit),
+/// and never from [`Database::run`](crate::Database::run). Dropping it aborts it.
 ///
-/// Meant for short work: while it lives, nothing that is overwritten is freed. For long reads take a
-/// [`Snapshot`](crate::Snapshot). Transactions on one thread are independent of each other, also when nested.
+/// Meant for short work: while it lives, nothing that is overwritten is freed. For long reads take
+/// a [`Snapshot`](crate::Snapshot). Transactions on one thread are independent of each other, also
+/// when nested.
 ///
 /// ```
 /// let db = mvcc::Database::new();
@@ -107,7 +109,8 @@ pub struct Transaction<'db> {
     database: &'db Inner,
     /// Dropping the transaction hands it on.
     footprint: ManuallyDrop<Box<RefCell<Footprint>>>,
-    /// Set when what was read cannot all be current at one instant any more: a commit with writes will fail.
+    /// Set when what was read cannot all be current at one instant any more: a commit with writes
+    /// will fail.
     doomed: Cell<bool>,
     attempt: u32,
     slot: SlotRef,
@@ -115,7 +118,8 @@ pub struct Transaction<'db> {
 }
 
 impl Database {
-    /// Begins a read-write transaction to be committed by hand. [`Database::run`] is simpler, and retries.
+    /// Begins a read-write transaction to be committed by hand. [`Database::run`] is simpler, and
+    /// retries.
     ///
     /// ```
     /// let db = mvcc::Database::new();
@@ -148,7 +152,8 @@ enum Place {
 struct SeenVersion {
     /// Null if there is none.
     version: *mut Version,
-    /// Whether it was read at the timestamp and is to be recorded; not if it is our own, or recorded already.
+    /// Whether it was read at the timestamp and is to be recorded; not if it is our own, or
+    /// recorded already.
     at_timestamp: bool,
 }
 
@@ -173,7 +178,8 @@ impl<'db> Transaction<'db> {
         }
     }
 
-    /// How often this has been tried, this time included: 1 in the first run of a closure, and in what was begun by hand.
+    /// How often this has been tried, this time included: 1 in the first run of a closure, and in
+    /// what was begun by hand.
     ///
     /// ```
     /// let db = mvcc::Database::new();
@@ -216,8 +222,8 @@ impl<'db> Transaction<'db> {
     /// Gives a key a value, whether or not it has one (an upsert).
     ///
     /// # Panics
-    /// If the table belongs to another database, or if another row has the same key of a unique index; see [`try_insert`](Self::try_insert) and
-    /// [`insert_unique`](Self::insert_unique).
+    /// If the table belongs to another database, or if another row has the same key of a unique
+    /// index; see [`try_insert`](Self::try_insert) and [`insert_unique`](Self::insert_unique).
     ///
     /// ```
     /// let db = mvcc::Database::new();
@@ -238,7 +244,8 @@ impl<'db> Transaction<'db> {
 
     /// Gives many keys values, in the order of the rows: [`insert`](Self::insert) for each.
     ///
-    /// In a [`Table`](crate::Table), the lookups of several keys wait for memory at the same time, as in [`get_many`](Self::get_many).
+    /// In a [`Table`](crate::Table), the lookups of several keys wait for memory at the same time,
+    /// as in [`get_many`](Self::get_many).
     ///
     /// # Panics
     /// As [`insert`](Self::insert); the rows before the one that it is about are inserted.
@@ -337,11 +344,13 @@ impl<'db> Transaction<'db> {
         }
     }
 
-    /// Replaces a key's value by a function of it; false if it has none. The function may use the transaction: whatever it writes to the key or rolls back, its
-    /// result is the key's value in the end.
+    /// Replaces a key's value by a function of it; false if it has none. The function may use the
+    /// transaction: whatever it writes to the key or rolls back, its result is the key's value in
+    /// the end.
     ///
     /// # Panics
-    /// If the table belongs to another database, or if another row has the same key of a unique index; see [`try_update`](Self::try_update).
+    /// If the table belongs to another database, or if another row has the same key of a unique
+    /// index; see [`try_update`](Self::try_update).
     ///
     /// ```
     /// let db = mvcc::Database::new();
@@ -373,8 +382,9 @@ impl<'db> Transaction<'db> {
         value: Option<T::Value>,
     ) {
         let version = self.version(table, value);
-        // We have seen a value there. If it was committed, its removal is later than our slot's bound; if it was our own, we hold the tuple, also if that was undone
-        // since. So the tuple stays.
+        // We have seen a value there. If it was committed, its removal is later than our slot's
+        // bound; if it was our own, we hold the tuple, also if that was undone since. So the tuple
+        // stays.
         let core = table.core();
         let place = self
             .place_of(tuple)
@@ -400,11 +410,12 @@ impl<'db> Transaction<'db> {
     /// Returns the transaction's place in the serialization order.
     ///
     /// # Errors
-    /// [`Conflict`] if a concurrent transaction has changed what this one has read, or is at work on what this one writes.
+    /// [`Conflict`] if a concurrent transaction has changed what this one has read, or is at work
+    /// on what this one writes.
     ///
     /// # Panics
-    /// If a comparison, a clone or a drop of a user's panics: before the commit, nothing has happened; when the thread collects garbage after
-    /// it, the transaction has committed.
+    /// If a comparison, a clone or a drop of a user's panics: before the commit, nothing has
+    /// happened; when the thread collects garbage after it, the transaction has committed.
     ///
     /// ```
     /// let db = mvcc::Database::new();
@@ -428,7 +439,8 @@ impl<'db> Transaction<'db> {
         Ok(Timestamp::new(timestamp))
     }
 
-    /// Commits for those who need no timestamp, and end the transaction next: if nothing was written, all that was read was current together already.
+    /// Commits for those who need no timestamp, and end the transaction next: if nothing was
+    /// written, all that was read was current together already.
     #[inline]
     pub(crate) fn commit_untimed(&self) -> Result<(), Lost> {
         if self.footprint.borrow().writes.is_empty() {
@@ -438,7 +450,8 @@ impl<'db> Transaction<'db> {
         self.commit_writes(true).map(|_| ())
     }
 
-    /// Commits for those who wait for the log, or have a ticket. The timestamp is `None` if nothing was written.
+    /// Commits for those who wait for the log, or have a ticket. The timestamp is `None` if nothing
+    /// was written.
     #[cfg(feature = "durable")]
     pub(crate) fn commit_logged(&self) -> Result<Option<u64>, Lost> {
         if self.footprint.borrow().writes.is_empty() {
@@ -560,8 +573,8 @@ impl<'db> Transaction<'db> {
         self.local.reserve(self.slot, place)
     }
 
-    /// Lets go of the tuples of writes that are not to be installed. Those that were added for nothing are collected later, not here: that can compare keys,
-    /// and we may be unwinding.
+    /// Lets go of the tuples of writes that are not to be installed. Those that were added for
+    /// nothing are collected later, not here: that can compare keys, and we may be unwinding.
     #[inline]
     fn give_up(&self, writes: &[Write]) {
         if writes.iter().any(|write| write.held) {
@@ -612,9 +625,11 @@ impl<'db> Transaction<'db> {
         NewVersion::new(version, is_tombstone)
     }
 
-    /// Where a write to a tuple goes, which from now on stays in its index until this transaction ends. `None`: it is removed already.
+    /// Where a write to a tuple goes, which from now on stays in its index until this transaction
+    /// ends. `None`: it is removed already.
     ///
-    /// A tuple with a value needs no hold: what removes the value from now on is later than our slot's bound, so the tuple stays (I6).
+    /// A tuple with a value needs no hold: what removes the value from now on is later than our
+    /// slot's bound, so the tuple stays (I6).
     #[inline]
     fn place_of(&self, tuple: NonNull<Tuple>) -> Option<Place> {
         if let Some(entry) = self.footprint.borrow().writes.find(tuple) {
@@ -725,7 +740,8 @@ impl<'db> Transaction<'db> {
         self.footprint.borrow_mut().reads.take_timestamp(clock)
     }
 
-    /// The version of a tuple that this transaction sees, with these of its own writes. `None`: the tuple is removed.
+    /// The version of a tuple that this transaction sees, with these of its own writes. `None`: the
+    /// tuple is removed.
     ///
     /// It gives the footprint back, which is not borrowed while it compares keys: that is user
     /// code, which may use the transaction.
@@ -747,7 +763,8 @@ impl<'db> Transaction<'db> {
             return (footprint, Some(untimed(version.as_ptr())));
         }
         let clock = &self.database.shared.memory.clock;
-        // SAFETY: we are protected since the tuple was found in a table of this type; our slot is open.
+        // SAFETY: we are protected since the tuple was found in a table of this type; our slot is
+        // open.
         if let Some(version) = unsafe { footprint.reads.read_untimed(NonNull::from(table), tuple) }
         {
             return (footprint, Some(untimed(version.as_ptr())));
@@ -825,7 +842,8 @@ impl RowReader for Transaction<'_> {
             if seen.at_timestamp {
                 footprint.record(table, tuple, seen.version);
             }
-            // SAFETY: the version as in `look_up`; the tuple stays allocated while we are protected.
+            // SAFETY: the version as in `look_up`; the tuple stays allocated while we are
+            // protected.
             unsafe { value_of(seen.version).map(|value| (key_of(tuple), value)) }
         };
         tuples.filter_map(row).collect()
@@ -867,7 +885,8 @@ impl RangeReader for Transaction<'_> {
         let read = RangeRead::new(table, direction, nodes, bounds, ConflictCause::RangeChanged);
         let mut footprint = self.footprint.borrow_mut();
         let number = footprint.ranges.len();
-        // Before its rows are read: that may move the timestamp on, if what was read so far is unchanged.
+        // Before its rows are read: that may move the timestamp on, if what was read so far is
+        // unchanged.
         footprint.ranges.push(read);
         drop(footprint);
         let own = |writes: &Writes, tuple| writes.get_as_of(tuple, moment);

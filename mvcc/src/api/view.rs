@@ -20,8 +20,9 @@ use std::ptr::{self, NonNull};
 
 /// A short read-only transaction, lent to the closure of [`Database::view`](crate::Database::view).
 ///
-/// All that it reads is from one consistent state. It never aborts, never blocks a writer, and writes no memory that another
-/// thread writes. It takes a timestamp only when it needs one: reading a single key costs no clock reading at all.
+/// All that it reads is from one consistent state. It never aborts, never blocks a writer, and
+/// writes no memory that another thread writes. It takes a timestamp only when it needs one:
+/// reading a single key costs no clock reading at all.
 ///
 /// ```
 /// let db = mvcc::Database::new();
@@ -42,11 +43,13 @@ pub struct View<'db> {
 
 /// What a view has read, and how it reads on.
 ///
-/// Comparing keys is user code, which may use the view whose search of an index calls it. That search relies on the slot's being open, so what comes in between
-/// may take a timestamp, but does not narrow the slot.
+/// Comparing keys is user code, which may use the view whose search of an index calls it. That
+/// search relies on the slot's being open, so what comes in between may take a timestamp, but does
+/// not narrow the slot.
 ///
-/// One word: the address of the version that was read, where only one was, or a number that is less than any address for another state. It is stored for each
-/// view of one row, and stores are what such views wait for.
+/// One word: the address of the version that was read, where only one was, or a number that is less
+/// than any address for another state. It is stored for each view of one row, and stores are what
+/// such views wait for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct State(*mut Version);
 
@@ -125,12 +128,14 @@ impl<'db> View<'db> {
         self.get_another(table, key)
     }
 
-    /// What is read first, if it is found where it is as a rule. Most views read one row: as long as this function and its caller call no other, they
-    /// keep everything in registers, and it is the number of stores that decides how many views the processor has under way at a time.
+    /// What is read first, if it is found where it is as a rule. Most views read one row: as long
+    /// as this function and its caller call no other, they keep everything in registers, and it is
+    /// the number of stores that decides how many views the processor has under way at a time.
     #[inline]
     fn get_first<T: Lookup<Q>, Q: ?Sized>(&self, table: &T, key: &Q) -> Option<NonNull<Version>> {
         self.state.set(State::FIRST);
-        // SAFETY: the slot is open: we are without a timestamp, and it is not narrowed while we search.
+        // SAFETY: the slot is open: we are without a timestamp, and it is not narrowed while we
+        // search.
         let tuple = table.find_at_once(key, unsafe { Protected::open() });
         if self.state.get() != State::FIRST {
             // The search has read something.
@@ -294,7 +299,8 @@ impl View<'_> {
         }
     }
 
-    /// The timestamp, taken now if there is none yet. The slot is narrowed to it: all that was read is visible there.
+    /// The timestamp, taken now if there is none yet. The slot is narrowed to it: all that was read
+    /// is visible there.
     #[cold]
     pub(crate) fn fix_timestamp(&self) -> u64 {
         let reads = self.gather();
@@ -334,7 +340,8 @@ impl Database {
     }
 }
 
-/// What a view has announced. Apart from the view, which the user's closure gets, so that it can be kept in registers.
+/// What a view has announced. Apart from the view, which the user's closure gets, so that it can be
+/// kept in registers.
 struct Announced<'l> {
     local: &'l Local,
     slot: SlotRef,

@@ -14,8 +14,8 @@ use std::fmt;
 pub struct Audit {
     /// The cores, by the operating system's numbers.
     pub cores: Vec<usize>,
-    /// `smallest[from][to]`: the smallest (receiver's reading - sender's reading) in ticks over many hand-overs of a cache line
-    /// from `cores[from]` to `cores[to]`; `None` on the diagonal.
+    /// `smallest[from][to]`: the smallest (receiver's reading - sender's reading) in ticks over
+    /// many hand-overs of a cache line from `cores[from]` to `cores[to]`; `None` on the diagonal.
     pub smallest: Vec<Vec<Option<i64>>>,
 }
 
@@ -31,8 +31,9 @@ impl Audit {
         self.smallest.iter().flatten().flatten().copied().min()
     }
 
-    /// The allowance in ticks that [`Builder::clock_skew`](crate::Builder::clock_skew) should be given: zero where every
-    /// hand-over took visibly longer than the counters are apart, else the largest deficit and a margin of 1,000 ticks.
+    /// The allowance in ticks that [`Builder::clock_skew`](crate::Builder::clock_skew) should be
+    /// given: zero where every hand-over took visibly longer than the counters are apart, else the
+    /// largest deficit and a margin of 1,000 ticks.
     ///
     /// ```
     /// let db = mvcc::Database::new();
@@ -132,7 +133,8 @@ mod linux {
         let reading = CachePadded::new(AtomicU64::new(0));
         let received = CachePadded::new(AtomicU64::new(0));
         let failed = AtomicBool::new(false);
-        // True once `of` has reached `value`; false if the other thread could not be bound to its core.
+        // True once `of` has reached `value`; false if the other thread could not be bound to its
+        // core.
         let await_value = |of: &AtomicU64, reached: &dyn Fn(u64) -> bool| {
             let mut wait = Wait::new();
             loop {

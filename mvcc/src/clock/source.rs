@@ -2,19 +2,21 @@
 
 use super::ClockKind;
 
-/// Reads the processor's counter. Ordered after every earlier load and locked instruction, before every later load.
+/// Reads the processor's counter. Ordered after every earlier load and locked instruction, before
+/// every later load.
 ///
-/// `rdtscp` waits until all earlier instructions have executed and all earlier loads are globally visible, on Intel and
-/// AMD alike; a locked instruction is globally visible once it has executed. The `lfence` after it keeps later loads
-/// from starting before the counter was read: on Intel by definition, on AMD because `lfence` is dispatch-serialising
-/// there under every operating system that mitigates Spectre.
+/// `rdtscp` waits until all earlier instructions have executed and all earlier loads are globally
+/// visible, on Intel and AMD alike; a locked instruction is globally visible once it has executed.
+/// The `lfence` after it keeps later loads from starting before the counter was read: on Intel by
+/// definition, on AMD because `lfence` is dispatch-serialising there under every operating system
+/// that mitigates Spectre.
 #[cfg(all(target_arch = "x86_64", not(shuttle)))]
 #[inline]
 pub(super) fn read() -> u64 {
     use core::arch::x86_64::{__rdtscp, _mm_lfence};
     let mut processor = 0;
-    // SAFETY: `hardware` offers this clock only where the processor has `rdtscp`; SSE2, and with it `lfence`, is part
-    // of x86-64. `processor` is a valid place for the processor's number.
+    // SAFETY: `hardware` offers this clock only where the processor has `rdtscp`; SSE2, and with it
+    // `lfence`, is part of x86-64. `processor` is a valid place for the processor's number.
     unsafe {
         let ticks = __rdtscp(&raw mut processor);
         _mm_lfence();
@@ -45,7 +47,8 @@ pub(super) fn hardware() -> Result<(ClockKind, String), String> {
     ))
 }
 
-/// Linux checks the counters of all cores against each other at boot and drops the clock source `tsc` if they differ.
+/// Linux checks the counters of all cores against each other at boot and drops the clock source
+/// `tsc` if they differ.
 #[cfg(all(target_arch = "x86_64", target_os = "linux", not(shuttle)))]
 fn kernel_trusts_tsc() -> Result<(), String> {
     const SOURCES: &str = "/sys/devices/system/clocksource/clocksource0/available_clocksource";
@@ -69,18 +72,20 @@ fn kernel_trusts_tsc() -> Result<(), String> {
 
 /// Reads the generic timer.
 ///
-/// A reading must not be taken before the stores of locks are visible to all cores: a reader that still found a tuple
-/// unlocked could have a later timestamp than the commit (I2). `dmb` orders memory accesses among each other only, and the
-/// counter is a register, so nothing would keep the `mrs` from passing it. `dsb ish` does not complete until all earlier
-/// accesses have, and no later instruction executes before it completes; the `isb` behind it keeps the `mrs` from having
-/// been executed ahead (Arm Architecture Reference Manual, "Generic Timer": counter reads may be speculative unless an
-/// `isb` stands before). The last `isb` holds later loads back until the reading is there.
+/// A reading must not be taken before the stores of locks are visible to all cores: a reader that
+/// still found a tuple unlocked could have a later timestamp than the commit (I2). `dmb` orders
+/// memory accesses among each other only, and the counter is a register, so nothing would keep the
+/// `mrs` from passing it. `dsb ish` does not complete until all earlier accesses have, and no later
+/// instruction executes before it completes; the `isb` behind it keeps the `mrs` from having been
+/// executed ahead (Arm Architecture Reference Manual, "Generic Timer": counter reads may be
+/// speculative unless an `isb` stands before). The last `isb` holds later loads back until the
+/// reading is there.
 #[cfg(all(target_arch = "aarch64", not(shuttle)))]
 #[inline]
 pub(super) fn read() -> u64 {
     let ticks: u64;
-    // SAFETY: reads a counter that every aarch64 operating system lets user code read; touches nothing else. Without
-    // `nomem` the compiler moves no memory access across.
+    // SAFETY: reads a counter that every aarch64 operating system lets user code read; touches
+    // nothing else. Without `nomem` the compiler moves no memory access across.
     unsafe {
         core::arch::asm!("dsb ish", "isb", "mrs {}, cntvct_el0", "isb", out(reg) ticks, options(nostack));
     }
@@ -106,8 +111,8 @@ pub(super) fn hardware() -> Result<(ClockKind, String), String> {
     Err("no trusted processor counter is known for this architecture".to_owned())
 }
 
-/// The clock of a world under the scheduler, as bad as `settle` has to make up for: four readings in a row are equal, and every
-/// other task is ahead by as much as is allowed.
+/// The clock of a world under the scheduler, as bad as `settle` has to make up for: four readings
+/// in a row are equal, and every other task is ahead by as much as is allowed.
 #[cfg(shuttle)]
 pub(super) fn read(ticks: &crate::sync::AtomicU64, skew: u64) -> u64 {
     let ahead = usize::from(shuttle::current::me()) % 2 == 1;

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 /// A point in the serialization order of one database.
 ///
-/// Timestamps are ticks of the database's [clock](crate::Clock). They order the transactions of one process and
-/// mean nothing outside it: the processor's counter restarts with the machine.
+/// Timestamps are ticks of the database's [clock](crate::Clock). They order the transactions of one
+/// process and mean nothing outside it: the processor's counter restarts with the machine.
 ///
 /// A snapshot with timestamp `r` sees exactly the commits whose timestamp is smaller than `r`.
 ///
@@ -66,8 +66,8 @@ impl fmt::Display for Timestamp {
 pub struct Age {
     /// In ticks of the database's [clock](crate::Clock).
     pub ticks: u64,
-    /// In time, by the clock's mean rate since the database was made. `None` if the clock has no rate: the shared counter counts
-    /// its readings.
+    /// In time, by the clock's mean rate since the database was made. `None` if the clock has no
+    /// rate: the shared counter counts its readings.
     pub duration: Option<Duration>,
 }
 

@@ -1,5 +1,5 @@
-//! What a thread keeps for a database from one transaction to the next: its epoch handle, its worker, a slot, buffers, and the memory
-//! of collected versions.
+//! What a thread keeps for a database from one transaction to the next: its epoch handle, its
+//! worker, a slot, buffers, and the memory of collected versions.
 
 use crate::commit::Footprint;
 use crate::commit::reservations::{Place, Reserved};
@@ -42,8 +42,8 @@ pub(crate) struct Local {
     reserved: RefCell<Vec<Reserved>>,
     /// Whether that is anything.
     has_reserved: Cell<bool>,
-    /// Whether something that was no commit has left so much garbage that a collection pays. The next
-    /// transaction to begin collects it, for what left it may be unwinding.
+    /// Whether something that was no commit has left so much garbage that a collection pays. The
+    /// next transaction to begin collects it, for what left it may be unwinding.
     is_due: Cell<bool>,
     /// What is kept from one range to the next.
     pub(crate) ranges: Ranges,
@@ -54,12 +54,13 @@ pub(crate) struct Local {
 }
 
 thread_local! {
-    /// The state that was asked for last, and the number of its database. It has no destructor, so it can be looked at without asking first whether it
-    /// is still there.
+    /// The state that was asked for last, and the number of its database. It has no destructor, so
+    /// it can be looked at without asking first whether it is still there.
     static LATEST: Cell<Latest> = const { Cell::new(Latest::NONE) };
     static LOCALS: Locals = const { Locals(RefCell::new(Vec::new())) };
-    /// The states that were made since `LOCALS` has gone, the last one first. They are there as long as somebody uses them: whatever runs
-    /// within that finds the same, and so knows what the thread has closed, announced and reserved. It has no destructor either.
+    /// The states that were made since `LOCALS` has gone, the last one first. They are there as
+    /// long as somebody uses them: whatever runs within that finds the same, and so knows what the
+    /// thread has closed, announced and reserved. It has no destructor either.
     static ENDING: Cell<*const Local> = const { Cell::new(ptr::null()) };
 }
 
@@ -104,7 +105,8 @@ impl Drop for Locals {
 }
 
 impl Local {
-    /// This thread's state for a database, to be kept. Also for what may be dropped when the thread's own state already is.
+    /// This thread's state for a database, to be kept. Also for what may be dropped when the
+    /// thread's own state already is.
     #[inline]
     pub(crate) fn of(database: u64, shared: &Arc<Shared>) -> Rc<Self> {
         let Some(local) = Self::latest(database) else {
@@ -125,9 +127,10 @@ impl Local {
         }
     }
 
-    /// This thread's state for the database with this number, if that is the one that the thread used last: costs three instructions. It may be borrowed while
-    /// the database is, by something on the stack: it is among `LOCALS`, which lets go of it when its database is dropped, or when the thread has ended, and so
-    /// has everything on its stack.
+    /// This thread's state for the database with this number, if that is the one that the thread
+    /// used last: costs three instructions. It may be borrowed while the database is, by something
+    /// on the stack: it is among `LOCALS`, which lets go of it when its database is dropped, or
+    /// when the thread has ended, and so has everything on its stack.
     #[inline]
     pub(crate) fn latest(database: u64) -> Option<NonNull<Self>> {
         // The scheduler's thread-locals do go away.
@@ -292,7 +295,8 @@ impl Local {
         self.inside.get()
     }
 
-    /// Reserves a place for the transaction with this slot. False: another thread's transaction has it.
+    /// Reserves a place for the transaction with this slot. False: another thread's transaction has
+    /// it.
     pub(crate) fn reserve(&self, slot: SlotRef, place: Place) -> bool {
         let mut reserved = self.reserved.borrow_mut();
         if reserved.iter().any(|(_, own)| *own == place) {
@@ -352,7 +356,8 @@ impl Local {
             .memory
             .slots
             .set_before_fence(slot, self.shared.memory.recent());
-        // The announcement is ordered before all reads. Partners: the fences in `Memory::horizon` and in `collect::unlinked`.
+        // The announcement is ordered before all reads. Partners: the fences in `Memory::horizon`
+        // and in `collect::unlinked`.
         fence(ordering!(SeqCst, begin_fence));
         slot
     }
@@ -412,7 +417,8 @@ impl Local {
             return ValueVersion::boxed(value);
         };
         let place = version.cast::<ValueVersion<V>>().as_ptr();
-        // SAFETY: it came from the same table, so it is of this type, and belongs to us alone. It was cleared, so there is nothing to be dropped.
+        // SAFETY: it came from the same table, so it is of this type, and belongs to us alone. It
+        // was cleared, so there is nothing to be dropped.
         unsafe { (&raw mut (*place).value).write(value) };
         version
     }
@@ -465,7 +471,8 @@ impl Drop for Local {
             self.shared.reservations.give_back(place);
         }
         self.worker.pool.clear();
-        // Its lists are handed on with what still waits in them, but without the room that they once needed.
+        // Its lists are handed on with what still waits in them, but without the room that they
+        // once needed.
         self.worker.garbage.lock().shrink();
         self.shared.memory.leave(self.worker.clone());
     }

@@ -47,8 +47,9 @@ enum Outcome {
 impl Work<'_> {
     /// Disposes of the last entry, which is a removal.
     ///
-    /// User code that panics before the outcome is known has changed nothing: the entry is still there, and is put by. From
-    /// then on the entry is done with, so it goes first. A second one for the same tuple would be a second owner of it.
+    /// User code that panics before the outcome is known has changed nothing: the entry is still
+    /// there, and is put by. From then on the entry is done with, so it goes first. A second one
+    /// for the same tuple would be a second owner of it.
     pub(super) fn remove_last(&mut self) {
         // The tuple, which may be retired below, stays allocated as long as this.
         let guard = self.local.pin();
@@ -68,7 +69,8 @@ impl Work<'_> {
                 let mut unlinked = |node| unlinked(self.local, node);
                 // SAFETY: the database keeps the table.
                 let index = unsafe { &table.as_ref().index };
-                // A panic in here leaves nodes that are smaller than they need be, until more is removed around them.
+                // A panic in here leaves nodes that are smaller than they need be, until more is
+                // removed around them.
                 index.shrink(tuple, protected, &mut unlinked);
             }
             _ => {}
@@ -77,15 +79,17 @@ impl Work<'_> {
         drop(prepared);
     }
 
-    /// Removes an entry's tuple from its index, if its key is absent for every live and every later transaction.
-    /// What is left of the preparation is in `prepared`, to be dropped when the entry has gone.
+    /// Removes an entry's tuple from its index, if its key is absent for every live and every later
+    /// transaction. What is left of the preparation is in `prepared`, to be dropped when the entry
+    /// has gone.
     fn remove<'p>(
         &self,
         entry: &Retired,
         prepared: &mut Option<Removal<'p>>,
         protected: Protected<'p>,
     ) -> Outcome {
-        // SAFETY: the database keeps the table; the entry keeps the tuple in its index, and we are pinned.
+        // SAFETY: the database keeps the table; the entry keeps the tuple in its index, and we are
+        // pinned.
         let (table, tuple) = unsafe { (&*entry.table.as_ptr(), entry.tuple.as_ref()) };
         let mut turns = Wait::new();
         let (word, replaced) = loop {
@@ -176,8 +180,9 @@ impl Work<'_> {
             // All that the snapshots see here is that there is nothing.
             return Found::Nothing;
         };
-        // That version must not be looked at. If the one that superseded it was unlinked from between the two, it may have expired since, and is freed
-        // without being unlinked, as nobody reads that far any more. If any snapshot sees it, the latest one does.
+        // That version must not be looked at. If the one that superseded it was unlinked from
+        // between the two, it may have expired since, and is freed without being unlinked, as
+        // nobody reads that far any more. If any snapshot sees it, the latest one does.
         let snapshot = if bug!("removal-looks-below") {
             // SAFETY: there is no reason why it should be allocated.
             let from = unsafe { Version::head(older) }.timestamp;

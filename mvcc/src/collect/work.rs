@@ -11,17 +11,19 @@ use crate::sync::{Ordering, SMALL, bug};
 use std::ops::Range;
 use std::ptr::NonNull;
 
-/// Entries that are unlinked at once, which nobody else can do meanwhile: a millisecond's, or all of one tuple.
+/// Entries that are unlinked at once, which nobody else can do meanwhile: a millisecond's, or all
+/// of one tuple.
 const STRETCH: usize = if SMALL { 4 } else { 1 << 13 };
-/// A collection at work. Should the drop of a user's value panic, dropping this brings everything to where it belongs.
+/// A collection at work. Should the drop of a user's value panic, dropping this brings everything
+/// to where it belongs.
 pub(super) struct Work<'w> {
     pub(super) local: &'w Local,
     /// Whose garbage it is.
     pub(super) worker: &'w Worker,
     pub(super) horizon: &'w Horizon,
     pub(super) lists: Lists,
-    /// Versions that were unlinked from the middle of their chains, with their tables. Their memory can be used again after an epoch: an older
-    /// snapshot's walk may be passing them.
+    /// Versions that were unlinked from the middle of their chains, with their tables. Their memory
+    /// can be used again after an epoch: an older snapshot's walk may be passing them.
     passed: Vec<(usize, OwnedVersion)>,
 }
 
@@ -66,8 +68,9 @@ impl<'w> Work<'w> {
         }
     }
 
-    /// Takes the entries' versions, which no snapshot sees, out of their tuples' chains. Leaves what has expired meanwhile, and removals: they come
-    /// after the versions, for which they may have waited.
+    /// Takes the entries' versions, which no snapshot sees, out of their tuples' chains. Leaves
+    /// what has expired meanwhile, and removals: they come after the versions, for which they may
+    /// have waited.
     pub(super) fn unlink_all(&mut self) {
         let entries = &mut self.lists.entries;
         if entries.is_empty() {
@@ -80,7 +83,8 @@ impl<'w> Work<'w> {
             return self.unlink_some(0..self.lists.entries.len());
         }
         entries.sort_unstable_by_key(|entry| (entry.order(), entry.timestamp));
-        // Whole tuples, for each stretch walks from the newest version on: past others' garbage, of which there may be as much.
+        // Whole tuples, for each stretch walks from the newest version on: past others' garbage, of
+        // which there may be as much.
         let mut end = entries.len();
         while end > 0 {
             let entries = &self.lists.entries[..end];
@@ -96,11 +100,14 @@ impl<'w> Work<'w> {
         }
     }
 
-    /// Does so for some of the entries, which are in ascending order for each tuple, in one walk along each chain.
+    /// Does so for some of the entries, which are in ascending order for each tuple, in one walk
+    /// along each chain.
     fn unlink_some(&mut self, range: Range<usize>) {
-        // While we have this, the watermark stands still. As long as an entry's timestamp is not below it, the tuple has a version that
-        // is not either, so it is not removed; and no version above the entry's is freed, for its successor is younger still. And nobody else
-        // unlinks anything, so no tuple has to be locked: a commit adds to the upper end of a chain only.
+        // While we have this, the watermark stands still. As long as an entry's timestamp is not
+        // below it, the tuple has a version that is not either, so it is not removed; and no
+        // version above the entry's is freed, for its successor is younger still. And nobody else
+        // unlinks anything, so no tuple has to be locked: a commit adds to the upper end of a chain
+        // only.
         let memory = self.local.memory();
         let still = (!bug!("unlinkers-collide")).then(|| memory.hold_watermark());
         let watermark = memory.watermark();
@@ -108,7 +115,8 @@ impl<'w> Work<'w> {
             entry.version.is_some() && (entry.timestamp >= watermark || bug!("expired-is-unlinked"))
         };
         let entries = &self.lists.entries[range.clone()];
-        // Tuple by tuple, the young before the old, in one number, since comparing that takes no branch.
+        // Tuple by tuple, the young before the old, in one number, since comparing that takes no
+        // branch.
         let place = |(at, entry): (usize, &Retired)| (entry.order() as u128) << 64 | at as u128;
         let linked = entries.iter().enumerate();
         let linked = linked.filter(|(_, entry)| is_linked(entry));
@@ -160,7 +168,8 @@ impl Drop for Work<'_> {
             return;
         }
         let (count, worker) = (passed.len(), self.local.shared_worker());
-        // Then some may still have their values. They are not dropped now: a second panic would be the end.
+        // Then some may still have their values. They are not dropped now: a second panic would be
+        // the end.
         let panicking = std::thread::panicking();
         let panicked = self.local.memory().panicked.clone();
         let recycle = move || {
@@ -182,10 +191,12 @@ impl Drop for Work<'_> {
 /// How far a walk along a tuple's chain has come.
 type Walk = (NonNull<Tuple>, *mut Version);
 
-/// Takes a version out of its tuple's chain. `walk`: where the one before left off. If that was the same tuple, its version was younger.
+/// Takes a version out of its tuple's chain. `walk`: where the one before left off. If that was the
+/// same tuple, its version was younger.
 ///
 /// # Safety
-/// The tuple is not removed from its index, no version above this one is freed, and nobody else unlinks any, since `walk` began. The version was superseded.
+/// The tuple is not removed from its index, no version above this one is freed, and nobody else
+/// unlinks any, since `walk` began. The version was superseded.
 unsafe fn unlink(tuple: NonNull<Tuple>, version: NonNull<Version>, walk: Option<Walk>) -> Walk {
     let from = match walk {
         Some((same, from)) if same == tuple => from,

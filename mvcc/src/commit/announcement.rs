@@ -11,8 +11,9 @@ use crate::sync::{Arc, Ordering, bug};
 
 /// What a commit announces, if somebody is told of commits.
 ///
-/// No user code runs between [`announce`](Watch::announce) and [`retract`](Watch::retract), and nobody waits there for a gate or for a place in a
-/// queue. So whoever waits for all that is announced does not wait long, and not for itself.
+/// No user code runs between [`announce`](Watch::announce) and [`retract`](Watch::retract), and
+/// nobody waits there for a gate or for a place in a queue. So whoever waits for all that is
+/// announced does not wait long, and not for itself.
 pub(crate) struct Announcement<'s> {
     shared: &'s Shared,
     worker: &'s Worker,

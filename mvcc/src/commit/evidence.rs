@@ -1,4 +1,5 @@
-//! What a commit looks at to tell whether what a transaction has found absent, or in a range, is still the same.
+//! What a commit looks at to tell whether what a transaction has found absent, or in a range, is
+//! still the same.
 
 use crate::rows::cause::ConflictCause;
 use crate::rows::core::TableCore;
@@ -21,12 +22,14 @@ pub enum Absence {
     Range(RangeRead),
 }
 
-/// A range that a read-write transaction has read. It can tell whether the same tuples are there still, or find out which are.
+/// A range that a read-write transaction has read. It can tell whether the same tuples are there
+/// still, or find out which are.
 pub struct RangeRead {
     pub(crate) table: NonNull<TableCore>,
     /// What it means to the transaction if it changes.
     pub(crate) cause: ConflictCause,
-    /// Where the range was found, in the order of a walk in this direction. `None`: it has to be walked through again.
+    /// Where the range was found, in the order of a walk in this direction. `None`: it has to be
+    /// walked through again.
     nodes: Option<(Direction, Vec<NodeRead>)>,
     /// Gone while user code runs with them that may use the transaction.
     bounds: Option<Box<dyn WalkAgain>>,

@@ -14,17 +14,21 @@ use std::time::Instant;
 /// What happens when a [`Feed`](crate::Feed)'s queue is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Overflow {
-    /// Whoever has committed waits until there is room, or that commit is delivered (after the commit; it holds nobody else up). Each
-    /// thread can be one commit ahead, so there may be as many more in the queue as there are threads. The thread that receives does
-    /// not wait, nor does a transaction that others' commits wait for.
+    /// Whoever has committed waits until there is room, or that commit is delivered (after the
+    /// commit; it holds nobody else up). Each thread can be one commit ahead, so there may be as
+    /// many more in the queue as there are threads. The thread that receives does not wait, nor
+    /// does a transaction that others' commits wait for.
     ///
-    /// What a thread waits for so must not wait for that thread: do not hold a lock during a transaction that the receiver needs.
+    /// What a thread waits for so must not wait for that thread: do not hold a lock during a
+    /// transaction that the receiver needs.
     ///
-    /// A thread counts as the receiver from its first call of a `recv` method on. Before that, its commits wait
-    /// like anybody's: a thread that fills the queue of a feed that it is only going to receive from later
-    /// waits for ever. Call [`Feed::try_recv`](crate::Feed::try_recv) once before such commits.
+    /// A thread counts as the receiver from its first call of a `recv` method on. Before that, its
+    /// commits wait like anybody's: a thread that fills the queue of a feed that it is only going
+    /// to receive from later waits for ever. Call [`Feed::try_recv`](crate::Feed::try_recv) once
+    /// before such commits.
     Wait,
-    /// The oldest commits in the queue are dropped. The receiver is told how many: [`Committed::missed`](crate::Committed::missed).
+    /// The oldest commits in the queue are dropped. The receiver is told how many:
+    /// [`Committed::missed`](crate::Committed::missed).
     DropOldest,
 }
 
@@ -103,7 +107,8 @@ impl Feeds {
         self.0.lock().clone()
     }
 
-    /// Waits where a feed is full, after a commit at this timestamp. For those whom nobody waits for.
+    /// Waits where a feed is full, after a commit at this timestamp. For those whom nobody waits
+    /// for.
     pub(crate) fn wait_for_room(&self, timestamp: u64) {
         for feed in &*self.all() {
             feed.wait_for_room(timestamp);
@@ -205,7 +210,8 @@ impl FeedCore {
         }
     }
 
-    /// The next commit, and how many were dropped before it. Waits until the deadline, or without a limit.
+    /// The next commit, and how many were dropped before it. Waits until the deadline, or without a
+    /// limit.
     pub(crate) fn receive(
         &self,
         memory: &Memory,
@@ -235,7 +241,8 @@ impl FeedCore {
         self.queue.lock().in_hand = None;
     }
 
-    /// Lets the slot begin where something is still needed. `bound`: all that is yet to come is later.
+    /// Lets the slot begin where something is still needed. `bound`: all that is yet to come is
+    /// later.
     fn move_slot(&self, memory: &Memory, queue: &mut Queue, bound: u64) {
         let first = queue.records.first_key_value();
         let first = first.map(|((timestamp, _), _)| *timestamp);
@@ -255,8 +262,8 @@ impl FeedCore {
         self.arrived.notify_all();
     }
 
-    /// Whoever has committed at this timestamp waits, but no longer than until that commit is delivered: what comes after it may
-    /// fill the queue as well.
+    /// Whoever has committed at this timestamp waits, but no longer than until that commit is
+    /// delivered: what comes after it may fill the queue as well.
     fn wait_for_room(&self, timestamp: u64) {
         if self.overflow == Overflow::DropOldest {
             return;

@@ -1,8 +1,9 @@
 //! Reading consistently, without a timestamp for as long as possible.
 //!
-//! Until it has a timestamp, a transaction reads the newest versions and checks after each read that all earlier ones are still
-//! the newest: then they all were at that instant. It takes a timestamp when that fails, when it has read so much that the checks
-//! cost more than the clock, and when it finds nothing where it looks.
+//! Until it has a timestamp, a transaction reads the newest versions and checks after each read
+//! that all earlier ones are still the newest: then they all were at that instant. It takes a
+//! timestamp when that fails, when it has read so much that the checks cost more than the clock,
+//! and when it finds nothing where it looks.
 
 use crate::clock::Clock;
 use crate::rows::tuple::Tuple;
@@ -12,7 +13,8 @@ use arrayvec::ArrayVec;
 use std::num::NonZeroU64;
 use std::ptr::NonNull;
 
-/// A tuple that was read, and the version that was seen: null or a tombstone only if a scan came by.
+/// A tuple that was read, and the version that was seen: null or a tombstone only if a scan came
+/// by.
 #[derive(Clone, Copy)]
 pub(crate) struct Read<T> {
     pub(crate) tuple: NonNull<Tuple>,
@@ -21,15 +23,15 @@ pub(crate) struct Read<T> {
     pub(crate) table: T,
 }
 
-/// What a transaction has read without a timestamp, and the timestamp once it has one. All tuples and versions in it stay allocated because the
-/// transaction's slot is open.
+/// What a transaction has read without a timestamp, and the timestamp once it has one. All tuples
+/// and versions in it stay allocated because the transaction's slot is open.
 pub(crate) struct Reads<T> {
     pub(crate) entries: ArrayVec<Read<T>, UNTIMED>,
     timestamp: Option<NonZeroU64>,
 }
 
-/// Reads without a timestamp: up to here, checking earlier words (they are in the first-level cache) costs less than a clock reading, which
-/// drains the processor's pipeline.
+/// Reads without a timestamp: up to here, checking earlier words (they are in the first-level
+/// cache) costs less than a clock reading, which drains the processor's pipeline.
 const UNTIMED: usize = 8;
 
 /// What a tuple holds for a reader with a timestamp.
@@ -83,8 +85,9 @@ impl<T> Reads<T> {
         self.timestamp = NonZeroU64::new(timestamp);
     }
 
-    /// The newest version of a tuple, if it has a value and the transaction has no timestamp and needs none for it. `None`: take one and read
-    /// at that. It does not look at the version, so nothing here waits for the version's memory.
+    /// The newest version of a tuple, if it has a value and the transaction has no timestamp and
+    /// needs none for it. `None`: take one and read at that. It does not look at the version, so
+    /// nothing here waits for the version's memory.
     ///
     /// # Safety
     /// The caller's slot is open since before it found the tuple.
@@ -144,17 +147,18 @@ impl<T> Reads<T> {
 
     /// The smallest timestamp of what has overwritten a read, at most `limit`.
     ///
-    /// It is later than every version that was read, since all of them were current together before the first was locked
-    /// for being overwritten. And it is as good as a clock reading: whoever locks a tuple after we have seen the overwriter reads
-    /// a clock that is later (I1).
+    /// It is later than every version that was read, since all of them were current together before
+    /// the first was locked for being overwritten. And it is as good as a clock reading: whoever
+    /// locks a tuple after we have seen the overwriter reads a clock that is later (I1).
     #[cold]
     fn take_timestamp_of_overwriters(&mut self, limit: u64) -> u64 {
         let overwriters = self.entries.iter().filter_map(|read| {
             // SAFETY: see `Reads`.
             let newest = unsafe { read.tuple.as_ref() }.unlocked_word().newest();
             (newest != read.version).then(|| {
-                // SAFETY: we read the version and our slot is open, so it and all above it are allocated; what was read untimed
-                // had a value, so its tuple is not removed meanwhile.
+                // SAFETY: we read the version and our slot is open, so it and all above it are
+                // allocated; what was read untimed had a value, so its tuple is not removed
+                // meanwhile.
                 let above = unsafe { Version::directly_above(newest, read.version) };
                 // SAFETY: as above.
                 unsafe { Version::head(above) }.timestamp
@@ -173,7 +177,8 @@ impl<T> Reads<T> {
 /// The caller is protected since it found the tuple, and its slot protects `timestamp`.
 #[inline]
 pub(crate) unsafe fn read_at(tuple: NonNull<Tuple>, timestamp: u64) -> Seen {
-    // Found unlocked after the timestamp was taken: whoever locks it later has a later one. SAFETY: the caller's promise.
+    // Found unlocked after the timestamp was taken: whoever locks it later has a later one. SAFETY:
+    // the caller's promise.
     let word = unsafe { tuple.as_ref() }.unlocked_word();
     if word.is_dead() {
         return Seen::Dead;
@@ -187,8 +192,9 @@ pub(crate) unsafe fn read_at(tuple: NonNull<Tuple>, timestamp: u64) -> Seen {
 /// The value of a tuple at a timestamp.
 ///
 /// # Safety
-/// The caller's slot protects `timestamp` for `'r`, and the tuple is of a table with values `V`. The slot protects the tuple too: a tuple that has
-/// a value is not removed, for the tombstone that would allow it is not below the watermark.
+/// The caller's slot protects `timestamp` for `'r`, and the tuple is of a table with values `V`.
+/// The slot protects the tuple too: a tuple that has a value is not removed, for the tombstone that
+/// would allow it is not below the watermark.
 #[inline]
 pub(crate) unsafe fn tuple_at<'r, V>(tuple: NonNull<Tuple>, timestamp: u64) -> Option<&'r V> {
     // SAFETY: the caller's promise.

@@ -18,7 +18,8 @@ pub(crate) struct Shared {
     pub(crate) name: Arc<str>,
     /// Set when the database is dropped; a thread's cached state is of no more use then.
     pub(crate) closed: AtomicBool,
-    /// Set while one transaction runs that must not lose: other commits wait. See [`Shared::enter`].
+    /// Set while one transaction runs that must not lose: other commits wait. See
+    /// [`Shared::enter`].
     gate: CachePadded<AtomicBool>,
     /// Whose turn it is at the gate.
     turn: Mutex<()>,
@@ -51,14 +52,16 @@ impl Shared {
 
     /// Lets nobody else commit until the result is dropped.
     ///
-    /// A commit looks at the gate when it holds all its locks. If it saw the gate open, its locks were there before the gate was closed, so whoever reads
-    /// a tuple of its after that waits for it. So what is read inside the gate is not overwritten any more: the transaction inside cannot
-    /// lose. Readers are not concerned.
+    /// A commit looks at the gate when it holds all its locks. If it saw the gate open, its locks
+    /// were there before the gate was closed, so whoever reads a tuple of its after that waits for
+    /// it. So what is read inside the gate is not overwritten any more: the transaction inside
+    /// cannot lose. Readers are not concerned.
     pub(crate) fn enter(&self) -> Inside<'_> {
         let turn = self.turn.lock();
         // Whoever is inside runs user code there; it is what the gate is for.
         held::set_aside();
-        // SeqCst, as are the locks of a commit and its look at the gate; the fence orders our reads after it.
+        // SeqCst, as are the locks of a commit and its look at the gate; the fence orders our reads
+        // after it.
         self.gate.store(true, Ordering::SeqCst);
         fence(ordering!(SeqCst, gate_fence));
         Inside {
@@ -84,12 +87,14 @@ impl Shared {
 
     #[inline]
     pub(crate) fn catalog(&self) -> Catalog {
-        // SeqCst: commits look after they have read the clock, so a commit that finds the old catalog is earlier than whatever the one who changed it reads
-        // from the clock after that (I1).
+        // SeqCst: commits look after they have read the clock, so a commit that finds the old
+        // catalog is earlier than whatever the one who changed it reads from the clock after that
+        // (I1).
         Catalog(self.catalog.load(Ordering::SeqCst))
     }
 
-    /// Notes that a table gets an index. `note` is told the new catalog before anyone sees it. For those inside the gate.
+    /// Notes that a table gets an index. `note` is told the new catalog before anyone sees it. For
+    /// those inside the gate.
     pub(crate) fn add_index(&self, note: impl FnOnce(Catalog)) {
         let catalog = self.catalog();
         let changed = catalog.changed(catalog.0 & (Catalog::FEEDS | Catalog::LOG));

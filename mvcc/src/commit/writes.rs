@@ -44,14 +44,18 @@ pub(crate) struct Writes {
     positions: HashMap<NonNull<Tuple>, usize, FixedState>,
     /// Whether the entries are in the order of locking; then `positions` is out of date.
     sorted: bool,
-    /// What a later write of the same transaction replaced, oldest first, and the savepoints between.
+    /// What a later write of the same transaction replaced, oldest first, and the savepoints
+    /// between.
     log: Vec<Logged>,
-    /// Versions that were rolled back to another one. References to them are still about, as to those in `log`.
+    /// Versions that were rolled back to another one. References to them are still about, as to
+    /// those in `log`.
     undone: Vec<NewVersion>,
-    /// Writes that were rolled back to none. They keep their holds: iterators still look for the tuples in their index.
+    /// Writes that were rolled back to none. They keep their holds: iterators still look for the
+    /// tuples in their index.
     unwritten: Vec<Write>,
     history: History,
-    /// Savepoints made so far, by all transactions that have used this: each write to an indexed table makes one.
+    /// Savepoints made so far, by all transactions that have used this: each write to an indexed
+    /// table makes one.
     savepoints: u64,
 }
 
@@ -73,7 +77,8 @@ pub(crate) struct Mark {
 const LINEAR: usize = if SMALL { 2 } else { 8 };
 
 impl Writes {
-    /// Forgets everything, which drops versions that were not installed: user code. Returns how many entries there is room for.
+    /// Forgets everything, which drops versions that were not installed: user code. Returns how
+    /// many entries there is room for.
     #[inline]
     pub(crate) fn clear(&mut self) -> usize {
         self.entries.clear();
@@ -135,7 +140,8 @@ impl Writes {
         self.entries[self.find(tuple)?].buffered()
     }
 
-    /// The moment of an iterator that is made now. It sees what is buffered now, whatever becomes of that.
+    /// The moment of an iterator that is made now. It sees what is buffered now, whatever becomes
+    /// of that.
     #[inline]
     pub(crate) fn moment(&mut self) -> Moment {
         if self.is_empty() {
@@ -212,7 +218,8 @@ impl Writes {
         }
     }
 
-    /// Undoes all writes since a savepoint. False, and nothing happens, if the savepoint itself was undone. Runs no user code.
+    /// Undoes all writes since a savepoint. False, and nothing happens, if the savepoint itself was
+    /// undone. Runs no user code.
     pub(crate) fn undo(&mut self, mark: Mark) -> bool {
         let Some(entries) = self.entries_at(mark) else {
             return false;
@@ -318,7 +325,8 @@ impl Write {
         }
     }
 
-    /// Links the buffered version above the one that was locked, and publishes and unlocks in one store.
+    /// Links the buffered version above the one that was locked, and publishes and unlocks in one
+    /// store.
     #[inline]
     pub(crate) fn install(&mut self, timestamp: u64) {
         let new = self.version.take().expect("it is installed once");
@@ -343,7 +351,8 @@ impl Write {
         unsafe { self.table.as_ref() }.versions.bytes
     }
 
-    /// Gives the hold of a write back that is not installed. That may leave something for the retire list.
+    /// Gives the hold of a write back that is not installed. That may leave something for the
+    /// retire list.
     pub(crate) fn give_up(&self, timestamp: u64) -> Option<Retired> {
         // SAFETY: the transaction's slot is open since it found the tuple.
         unsafe {
@@ -352,7 +361,8 @@ impl Write {
         }
     }
 
-    /// Retires what an installed write has superseded, and the tuple if the write has removed its row.
+    /// Retires what an installed write has superseded, and the tuple if the write has removed its
+    /// row.
     #[inline]
     pub(crate) fn retire(&self, timestamp: u64, garbage: &mut Garbage) {
         // SAFETY: the transaction's slot is open since it found the tuple.

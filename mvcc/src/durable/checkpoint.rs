@@ -36,7 +36,8 @@ pub(super) struct Last {
 /// A block's size in bytes, or a little more.
 const BLOCK: usize = 1 << 20;
 
-/// How many times as long as it has worked a checkpoint rests after each block, if nobody waits for it.
+/// How many times as long as it has worked a checkpoint rests after each block, if nobody waits for
+/// it.
 const REST: u32 = 3;
 
 /// How fast a checkpoint is written.
@@ -182,8 +183,8 @@ impl Checkpointer {
         *self.last.lock()
     }
 
-    /// The log's size at which the next checkpoint is due, after one of so many bytes: so the directory has at most the old checkpoint,
-    /// the new one, and a log of that size.
+    /// The log's size at which the next checkpoint is due, after one of so many bytes: so the
+    /// directory has at most the old checkpoint, the new one, and a log of that size.
     fn due(&self, bytes: u64) -> u64 {
         bytes.max(self.least)
     }
@@ -191,8 +192,8 @@ impl Checkpointer {
     /// What the thread of the checkpoints does until the store is closed.
     pub(super) fn run(&self, database: &Database, logger: &Logger) {
         while logger.wait_for_checkpoint() {
-            // Encoding is user code: its panic has been printed, and the next one may go well. A full disk is met by commits as well, and
-            // so is a log that has stopped.
+            // Encoding is user code: its panic has been printed, and the next one may go well. A
+            // full disk is met by commits as well, and so is a log that has stopped.
             let write = || self.write(database, logger, Pace::Slow);
             let written = std::panic::catch_unwind(std::panic::AssertUnwindSafe(write));
             if !matches!(written, Ok(Ok(()))) {

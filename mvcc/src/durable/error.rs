@@ -20,11 +20,13 @@ pub enum OpenError {
         /// The system's reason.
         source: io::Error,
     },
-    /// The journal in it cannot be opened: it is in use, is none, is of another version, or damaged.
+    /// The journal in it cannot be opened: it is in use, is none, is of another version, or
+    /// damaged.
     Journal(journal::OpenError),
     /// A table is declared twice, with different types.
     Table(TableError),
-    /// An index cannot be built: two rows have the same key of a unique one, or it is declared twice.
+    /// An index cannot be built: two rows have the same key of a unique one, or it is declared
+    /// twice.
     Index(IndexError),
     /// An index is declared twice.
     IndexTwice {
@@ -125,15 +127,18 @@ pub(super) fn open_error(error: LogError) -> OpenError {
     error.into()
 }
 
-/// Why a store did not do what was asked. `E` is the error of the closure that it ran, if there was one.
+/// Why a store did not do what was asked. `E` is the error of the closure that it ran, if there was
+/// one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StoreError<E = Infallible> {
     /// The closure has returned this error, which aborts: nothing happened.
     Closure(E),
-    /// The log has stopped, or the store was closed: nothing happened. [`Store::stopped`](super::Store::stopped) says why.
+    /// The log has stopped, or the store was closed: nothing happened.
+    /// [`Store::stopped`](super::Store::stopped) says why.
     Stopped,
-    /// The log has no room, on its disk or within its limit: nothing happened, and it may have room later.
+    /// The log has no room, on its disk or within its limit: nothing happened, and it may have room
+    /// later.
     Full,
     /// The transaction has written more than the log takes in one piece: nothing happened.
     TooLarge {
@@ -142,7 +147,8 @@ pub enum StoreError<E = Infallible> {
         /// The most that it could write.
         limit: usize,
     },
-    /// The log has stopped before this was known to be durable. It is visible here; what will be recovered has it, or does not.
+    /// The log has stopped before this was known to be durable. It is visible here; what will be
+    /// recovered has it, or does not.
     Unknown,
 }
 

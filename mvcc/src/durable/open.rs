@@ -74,21 +74,23 @@ impl StoreOptions {
         self
     }
 
-    /// The size of the files that the log consists of, in bytes: 16 MiB by default. What one transaction writes must fit into one.
+    /// The size of the files that the log consists of, in bytes: 16 MiB by default. What one
+    /// transaction writes must fit into one.
     pub fn segment_bytes(mut self, bytes: u64) -> Self {
         self.journal.segment_bytes = bytes;
         self
     }
 
-    /// The most bytes that the log may take: 4 GiB by default, and at least four segments. Where a checkpoint does not come in time,
-    /// transactions find it full.
+    /// The most bytes that the log may take: 4 GiB by default, and at least four segments. Where a
+    /// checkpoint does not come in time, transactions find it full.
     pub fn log_bytes(mut self, bytes: u64) -> Self {
         self.journal.log_bytes = bytes;
         self
     }
 
-    /// The size of the log in bytes at which a checkpoint is written, as long as the last checkpoint is not larger than that; then it is that one's
-    /// size. Four segments by default, at most half of the log's limit.
+    /// The size of the log in bytes at which a checkpoint is written, as long as the last
+    /// checkpoint is not larger than that; then it is that one's size. Four segments by default, at
+    /// most half of the log's limit.
     pub fn checkpoint_bytes(mut self, bytes: u64) -> Self {
         self.checkpoint_bytes = Some(bytes);
         self
@@ -194,15 +196,17 @@ impl StoreOptions {
 }
 
 impl Store {
-    /// Creates a store in an empty or new directory, or recovers what is in it. `declare` names the tables that are durable, and returns what
-    /// the program keeps of them. It is called once, before the directory is looked at.
+    /// Creates a store in an empty or new directory, or recovers what is in it. `declare` names the
+    /// tables that are durable, and returns what the program keeps of them. It is called once,
+    /// before the directory is looked at.
     ///
-    /// Tables in the directory that are not declared are kept as they are: [`undeclared`](Self::undeclared) lists them. Reading takes time
-    /// that is proportional to the rows and to the log, which checkpoints bound; see [`StoreOptions::progress`].
+    /// Tables in the directory that are not declared are kept as they are:
+    /// [`undeclared`](Self::undeclared) lists them. Reading takes time that is proportional to the
+    /// rows and to the log, which checkpoints bound; see [`StoreOptions::progress`].
     ///
     /// # Errors
-    /// If the directory is in use by this or another process, is no store, of another version, or damaged; if a table is stored with other
-    /// types than it is declared with.
+    /// If the directory is in use by this or another process, is no store, of another version, or
+    /// damaged; if a table is stored with other types than it is declared with.
     ///
     /// # Panics
     /// If `declare` or the code of keys and values panics.

@@ -1,7 +1,7 @@
 //! Reading what is in the log into the tables.
 //!
-//! A row's writes are all applied by the same loader, in the order of the log; which one that is, its key says. So the last write to a
-//! row wins, and rows of different loaders need no order.
+//! A row's writes are all applied by the same loader, in the order of the log; which one that is,
+//! its key says. So the last write to a row wins, and rows of different loaders need no order.
 
 use super::error::OpenError;
 use super::schema::{Declared, Reading, Shape};

@@ -16,7 +16,8 @@ use std::any::type_name;
 use std::fmt;
 use std::hash::Hash;
 
-/// What a program declares when it opens a [`Store`](super::Store): its durable tables, their indexes.
+/// What a program declares when it opens a [`Store`](super::Store): its durable tables, their
+/// indexes.
 pub struct Schema {
     pub(super) database: Database,
     pub(super) tables: Vec<Declared>,
@@ -250,7 +251,8 @@ impl Schema {
         }
     }
 
-    /// A durable table of version 1. It has the rows that are stored under this name once the store is open.
+    /// A durable table of version 1. It has the rows that are stored under this name once the store
+    /// is open.
     ///
     /// A name that was declared with other types makes the opening fail.
     pub fn table<K, V>(&mut self, name: &str) -> Table<K, V>
@@ -261,7 +263,8 @@ impl Schema {
         self.version(1).table(name)
     }
 
-    /// A durable ordered table of version 1. It has the rows that are stored under this name once the store is open.
+    /// A durable ordered table of version 1. It has the rows that are stored under this name once
+    /// the store is open.
     ///
     /// A name that was declared with other types makes the opening fail.
     pub fn ordered_table<K, V>(&mut self, name: &str) -> OrderedTable<K, V>
@@ -272,7 +275,8 @@ impl Schema {
         self.version(1).ordered_table(name)
     }
 
-    /// Declares a table whose values' type or encoding has changed: each such change is a new version.
+    /// Declares a table whose values' type or encoding has changed: each such change is a new
+    /// version.
     ///
     /// ```
     /// # let path = std::env::temp_dir().join(format!("mvcc-doc-version-{}", std::process::id()));
@@ -303,9 +307,11 @@ impl Schema {
         }
     }
 
-    /// An index of a durable table, as [`Database::index`]. It is built when the store is opened, and not stored.
+    /// An index of a durable table, as [`Database::index`]. It is built when the store is opened,
+    /// and not stored.
     ///
-    /// An index that is declared twice, or of a table that this schema has not made, makes the opening fail or panics.
+    /// An index that is declared twice, or of a table that this schema has not made, makes the
+    /// opening fail or panics.
     ///
     /// # Panics
     /// If the table belongs to another database.
@@ -323,8 +329,8 @@ impl Schema {
         self.add_index(table, name, false, keys)
     }
 
-    /// A unique index of a durable table, as [`Database::unique_index`]. It is built when the store is opened, and not stored; two stored
-    /// rows with the same key of it make the opening fail.
+    /// A unique index of a durable table, as [`Database::unique_index`]. It is built when the store
+    /// is opened, and not stored; two stored rows with the same key of it make the opening fail.
     ///
     /// # Panics
     /// If the table belongs to another database.
@@ -425,7 +431,8 @@ impl<V> Versioned<'_, V>
 where
     V: Encode + Decode + Send + Sync + 'static,
 {
-    /// How values of an earlier version become values of this one. Rows of it are read so, and stored anew before the store is open.
+    /// How values of an earlier version become values of this one. Rows of it are read so, and
+    /// stored anew before the store is open.
     pub fn from<Old: Decode + 'static>(
         mut self,
         version: u32,

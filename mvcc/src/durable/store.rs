@@ -20,15 +20,17 @@ use std::time::Duration;
 
 /// A [`Database`] with tables that survive the process, in a directory.
 ///
-/// The tables that are declared when it is opened are durable. Tables that are opened with [`database()`](Self::database) are volatile.
-/// Both stand side by side in one transaction, under the same guarantee.
+/// The tables that are declared when it is opened are durable. Tables that are opened with
+/// [`database()`](Self::database) are volatile. Both stand side by side in one transaction, under
+/// the same guarantee.
 ///
-/// A commit is *visible* once it has happened, and *durable* once it is on the disk with all before it. [`run`](Self::run) returns when
-/// it is durable; [`submit`](Self::submit) when it is visible, with a [`Ticket`] for the rest. What is recovered is the state after some prefix of
-/// the commits, in their serialization order, with all that was reported durable.
+/// A commit is *visible* once it has happened, and *durable* once it is on the disk with all before
+/// it. [`run`](Self::run) returns when it is durable; [`submit`](Self::submit) when it is visible,
+/// with a [`Ticket`] for the rest. What is recovered is the state after some prefix of the commits,
+/// in their serialization order, with all that was reported durable.
 ///
-/// It is a cheap handle: clone it for other threads. When the last one goes, the log is drained and closed; [`close`](Self::close) does
-/// the same and says whether it went well.
+/// It is a cheap handle: clone it for other threads. When the last one goes, the log is drained and
+/// closed; [`close`](Self::close) does the same and says whether it went well.
 ///
 /// ```
 /// # let path = std::env::temp_dir().join(format!("mvcc-doc-store-{}", std::process::id()));
@@ -66,8 +68,8 @@ struct Inner {
 pub struct StoreStats {
     /// Commits that are visible and not durable yet.
     pub pending_commits: u64,
-    /// How far what is durable is behind now: as old as this a commit may be and not be durable. Large while nobody commits, for
-    /// then nobody looks.
+    /// How far what is durable is behind now: as old as this a commit may be and not be durable.
+    /// Large while nobody commits, for then nobody looks.
     pub lag: Age,
     /// The bytes of the log's segments, without checkpoints.
     pub log_bytes: u64,
@@ -137,14 +139,16 @@ impl Store {
         )
     }
 
-    /// Runs a transaction until it commits, as [`Database::run`], and waits until that is durable. What it has read is durable then too.
+    /// Runs a transaction until it commits, as [`Database::run`], and waits until that is durable.
+    /// What it has read is durable then too.
     ///
-    /// The wait is for one write and one sync of the disk, which commits of other threads share. Nothing is held meanwhile: what was
-    /// committed is visible to all.
+    /// The wait is for one write and one sync of the disk, which commits of other threads share.
+    /// Nothing is held meanwhile: what was committed is visible to all.
     ///
     /// # Errors
-    /// [`StoreError::Closure`] if the closure refuses; [`StoreError::Stopped`], [`StoreError::Full`] and [`StoreError::TooLarge`], after which
-    /// nothing has happened; [`StoreError::Unknown`] if the log stops before it is known to be durable.
+    /// [`StoreError::Closure`] if the closure refuses; [`StoreError::Stopped`],
+    /// [`StoreError::Full`] and [`StoreError::TooLarge`], after which nothing has happened;
+    /// [`StoreError::Unknown`] if the log stops before it is known to be durable.
     pub fn run<T, E>(
         &self,
         transaction: impl FnMut(&Transaction<'_>) -> Result<T, E>,
@@ -159,7 +163,8 @@ impl Store {
         Ok(value)
     }
 
-    /// Runs a transaction until it commits, as [`Database::run`], and returns with a ticket to wait with until it is durable.
+    /// Runs a transaction until it commits, as [`Database::run`], and returns with a ticket to wait
+    /// with until it is durable.
     ///
     /// # Errors
     /// As [`run`](Self::run), but for [`StoreError::Unknown`]: that is for the ticket to say.
@@ -247,21 +252,26 @@ impl Store {
         self.database().snapshot()
     }
 
-    /// The database. Its volatile tables are opened with it, and everything else is done with it that a database can do.
+    /// The database. Its volatile tables are opened with it, and everything else is done with it
+    /// that a database can do.
     ///
-    /// A commit that writes to durable tables by another way than the store's is durable soon, not when it returns. Once the log has stopped or
-    /// has no room, it is refused: [`Transaction::commit`] returns a conflict whose cause is
-    /// [`LogStopped`](crate::ConflictCause::LogStopped) or [`NoRoom`](crate::ConflictCause::NoRoom), [`Database::run_with`] gives up with
-    /// it, and [`Database::run`] panics where the log has stopped and waits where it has no room.
+    /// A commit that writes to durable tables by another way than the store's is durable soon, not
+    /// when it returns. Once the log has stopped or has no room, it is refused:
+    /// [`Transaction::commit`] returns a conflict whose cause is
+    /// [`LogStopped`](crate::ConflictCause::LogStopped) or
+    /// [`NoRoom`](crate::ConflictCause::NoRoom), [`Database::run_with`] gives up with it, and
+    /// [`Database::run`] panics where the log has stopped and waits where it has no room.
     pub fn database(&self) -> &Database {
         &self.inner.database
     }
 
-    /// Writes a checkpoint: all rows, in one file. Then the log before it is removed, and opening need not read it. It is also done without
-    /// being asked for, see [`StoreOptions::checkpoint_bytes`](crate::StoreOptions::checkpoint_bytes).
+    /// Writes a checkpoint: all rows, in one file. Then the log before it is removed, and opening
+    /// need not read it. It is also done without being asked for, see
+    /// [`StoreOptions::checkpoint_bytes`](crate::StoreOptions::checkpoint_bytes).
     ///
     /// # Errors
-    /// [`StoreError::Full`] if the disk has no room for it, which changes nothing; [`StoreError::Stopped`].
+    /// [`StoreError::Full`] if the disk has no room for it, which changes nothing;
+    /// [`StoreError::Stopped`].
     pub fn checkpoint(&self) -> Result<(), StoreError> {
         let Inner {
             checkpointer,
@@ -274,8 +284,9 @@ impl Store {
             .map_err(|error| log_error(&error))
     }
 
-    /// Copies the store as it is now to another directory, which is created and must be empty. Commits go on meanwhile. The copy can be opened as
-    /// any store, and holds all that was durable when this was called.
+    /// Copies the store as it is now to another directory, which is created and must be empty.
+    /// Commits go on meanwhile. The copy can be opened as any store, and holds all that was durable
+    /// when this was called.
     ///
     /// # Errors
     /// If the directory is not empty or cannot be written, or the log has stopped.
@@ -292,8 +303,8 @@ impl Store {
         self.inner.logger.log.backup(Arc::new(disk))
     }
 
-    /// Waits until all that was committed is durable, and closes the log, for all handles. Later commits to durable tables are
-    /// refused with [`StoreError::Stopped`]; reads go on.
+    /// Waits until all that was committed is durable, and closes the log, for all handles. Later
+    /// commits to durable tables are refused with [`StoreError::Stopped`]; reads go on.
     ///
     /// # Errors
     /// [`StoreError::Unknown`] if the log stops before all is durable, or had stopped.

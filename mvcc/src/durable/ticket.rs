@@ -11,7 +11,8 @@ use std::task::{Context, Poll};
 
 /// A commit that is visible, and will be durable: from [`Store::submit`](super::Store::submit).
 ///
-/// It is a [`Future`] as well, for any executor. Dropping it changes nothing: the commit becomes durable all the same.
+/// It is a [`Future`] as well, for any executor. Dropping it changes nothing: the commit becomes
+/// durable all the same.
 #[must_use = "it says whether the commit is durable"]
 pub struct Ticket {
     logger: Arc<Logger>,

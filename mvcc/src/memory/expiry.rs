@@ -1,8 +1,9 @@
 //! Snapshots that are given up when they get too old.
 //!
-//! Such a snapshot is read in closures. It has a *state* next to its slot: the number of closures that are at work, or *expired*. Who collects
-//! garbage turns the state of those that are too old from 0 to expired, and only then their slots to idle. So a slot stays fixed
-//! as long as a closure is at work, and all references that the closure has got stay valid as with any other snapshot.
+//! Such a snapshot is read in closures. It has a *state* next to its slot: the number of closures
+//! that are at work, or *expired*. Who collects garbage turns the state of those that are too old
+//! from 0 to expired, and only then their slots to idle. So a slot stays fixed as long as a closure
+//! is at work, and all references that the closure has got stay valid as with any other snapshot.
 
 use crate::memory::slots::{Bound, SlotRef, Slots};
 use crate::sync::{Arc, AtomicUsize, Mutex, Ordering, bug};
@@ -37,8 +38,9 @@ impl State {
 
     /// `None`: it has expired.
     pub(crate) fn begin_read(&self) -> Option<Reading<'_>> {
-        // Relaxed: the slot has been fixed since the snapshot was made, so nothing that we read now or have read ahead could be gone; that it stays
-        // fixed is for the one order of changes of `reads` to say: `expire` finds 0 in it before this or after the matching subtraction.
+        // Relaxed: the slot has been fixed since the snapshot was made, so nothing that we read now
+        // or have read ahead could be gone; that it stays fixed is for the one order of changes of
+        // `reads` to say: `expire` finds 0 in it before this or after the matching subtraction.
         let begun = self
             .reads
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |reads| {
@@ -48,10 +50,12 @@ impl State {
         begun.is_ok().then(|| Reading(self))
     }
 
-    /// Lets go of the snapshot, unless a closure is at work. For whoever has the list locked: then the slot is still the snapshot's.
+    /// Lets go of the snapshot, unless a closure is at work. For whoever has the list locked: then
+    /// the slot is still the snapshot's.
     fn expire(&self, slots: &Slots) -> bool {
-        // Acquire: pairs with the release subtractions of all reads, which are one release sequence. So all that was read has been read before the slot
-        // becomes idle, and a scan that sees it idle comes after that.
+        // Acquire: pairs with the release subtractions of all reads, which are one release
+        // sequence. So all that was read has been read before the slot becomes idle, and a scan
+        // that sees it idle comes after that.
         let expected = if bug!("expired-while-read") {
             self.reads.load(Ordering::Relaxed)
         } else {

@@ -13,8 +13,9 @@ pub(crate) struct Horizon {
 }
 
 impl Horizon {
-    /// The last snapshot that sees a version committed at `from` and superseded at `to`: the largest in (from, to]. Of readers who follow each other, it is the one
-    /// that ends last as a rule, so what waits for it has to be looked at once more, and not once for each of them.
+    /// The last snapshot that sees a version committed at `from` and superseded at `to`: the
+    /// largest in (from, to]. Of readers who follow each other, it is the one that ends last as a
+    /// rule, so what waits for it has to be looked at once more, and not once for each of them.
     pub(crate) fn last_to_see(&self, from: u64, to: u64) -> Option<u64> {
         let last = self.last_up_to(to - u64::from(bug!("bound-snapshot-ignored")));
         last.filter(|&timestamp| timestamp > from)

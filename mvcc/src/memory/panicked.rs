@@ -4,8 +4,8 @@ use crate::sync::{Mutex, Ordering, counter, held};
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-/// A panic of user code that the epoch has run: it goes on once the epoch is through, for what that was about to run
-/// besides would be lost. Of several, the first.
+/// A panic of user code that the epoch has run: it goes on once the epoch is through, for what that
+/// was about to run besides would be lost. Of several, the first.
 #[derive(Default)]
 pub(crate) struct Panicked {
     payload: Mutex<Option<Box<dyn Any + Send>>>,
@@ -36,7 +36,8 @@ impl Panicked {
 
     /// Goes on with a panic that the epoch has been spared.
     pub(crate) fn go_on(&self) {
-        // Relaxed: what this thread has run it sees, and another's next collection comes by here again.
+        // Relaxed: what this thread has run it sees, and another's next collection comes by here
+        // again.
         if self.count.load(Ordering::Relaxed) == 0 {
             return;
         }

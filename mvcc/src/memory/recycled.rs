@@ -1,20 +1,26 @@
 //! The memory of collected versions, kept for new ones.
 //!
-//! A thread has a few versions at hand, and takes more from its worker's pool, which it fills when it collects garbage. Garbage comes in bursts where a transaction
-//! was preempted, beside which nothing that it may see is collected; so what a pool has no room for goes to a spare stock that all share, and ebbs away when it was of
-//! no use for long. [`Database::collect`](crate::Database::collect) empties all of them: a thread that has stopped running transactions then keeps nothing but what it has at hand. A
-//! thread that ends frees that, and its pool.
+//! A thread has a few versions at hand, and takes more from its worker's pool, which it fills when
+//! it collects garbage. Garbage comes in bursts where a transaction was preempted, beside which
+//! nothing that it may see is collected; so what a pool has no room for goes to a spare stock that
+//! all share, and ebbs away when it was of no use for long.
+//! [`Database::collect`](crate::Database::collect) empties all of them: a thread that has stopped
+//! running transactions then keeps nothing but what it has at hand. A thread that ends frees that,
+//! and its pool.
 
 use crate::rows::prefetch::prefetch_version;
 use crate::rows::version::OwnedVersion;
 use crate::sync::{Arc, AtomicBool, Mutex, Ordering, SMALL, freed};
 
-/// Versions of a table that a thread takes from the pool at once: locking it is paid for by so many writes.
+/// Versions of a table that a thread takes from the pool at once: locking it is paid for by so many
+/// writes.
 const AT_HAND: usize = if SMALL { 2 } else { 16 };
 /// Bytes of versions that a thread's stock takes: what a few collections bring in.
 const ROOM: i64 = if SMALL { 128 } else { 256 << 10 };
-/// Bytes of versions that the spare stock takes: some ten milliseconds of updates of large rows, for which a thread may be preempted. It is filled by
-/// such bursts only. What it had no room for would go back to the allocator, which has the memory of one thread's burst for another thread's rarely.
+/// Bytes of versions that the spare stock takes: some ten milliseconds of updates of large rows,
+/// for which a thread may be preempted. It is filled by such bursts only. What it had no room for
+/// would go back to the allocator, which has the memory of one thread's burst for another thread's
+/// rarely.
 const SPARE: i64 = if SMALL { 256 } else { 64 << 20 };
 /// Collections after which the spare stock begins to be freed as far as it was of no use meanwhile.
 const EBB: u32 = if SMALL { 4 } else { 1 << 20 };
@@ -43,10 +49,12 @@ impl Recycled {
     }
 }
 
-/// What a worker's thread may use for new versions: its own stock first, then the spare stock, which has what is too much for anybody's own.
+/// What a worker's thread may use for new versions: its own stock first, then the spare stock,
+/// which has what is too much for anybody's own.
 ///
-/// An allocator keeps what one thread has allocated for that thread, whoever frees it. So if what is too much were freed, the memory of both would grow
-/// when threads take turns in having too much and too little.
+/// An allocator keeps what one thread has allocated for that thread, whoever frees it. So if what
+/// is too much were freed, the memory of both would grow when threads take turns in having too much
+/// and too little.
 pub(crate) struct Pool {
     own: Stock,
     spare: Arc<Stock>,
@@ -55,7 +63,8 @@ pub(crate) struct Pool {
 /// Versions for recycling.
 #[derive(Default)]
 pub(crate) struct Stock {
-    /// A hint that there is something: a load is all that a thread pays that creates one key after the other.
+    /// A hint that there is something: a load is all that a thread pays that creates one key after
+    /// the other.
     any: AtomicBool,
     kept: Mutex<Kept>,
 }
@@ -77,7 +86,8 @@ impl Pool {
         Self { own, spare }
     }
 
-    /// Adds versions of several tables, whose values are dropped already, as far as there is room, and frees the rest.
+    /// Adds versions of several tables, whose values are dropped already, as far as there is room,
+    /// and frees the rest.
     pub(crate) fn put(&self, versions: &mut Vec<(usize, OwnedVersion)>) {
         self.own.put(versions, ROOM);
         if !versions.is_empty() {
@@ -132,7 +142,8 @@ impl Stock {
         bytes > 0
     }
 
-    /// After a collection: frees a version if for long enough there were so many that nobody needed it.
+    /// After a collection: frees a version if for long enough there were so many that nobody needed
+    /// it.
     pub(crate) fn ebb(&self) {
         if !self.any.load(Ordering::Relaxed) {
             return;

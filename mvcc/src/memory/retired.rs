@@ -12,17 +12,20 @@ use std::ptr::NonNull;
 
 /// A collection scans every slot: it should find this many entries to pay for that.
 const BATCH: usize = if SMALL { 2 } else { 32 };
-/// Entries that wait in the queue before those between two snapshots are unlinked, which looks at their tuples.
+/// Entries that wait in the queue before those between two snapshots are unlinked, which looks at
+/// their tuples.
 const PATIENCE: usize = if SMALL { 4 } else { 64 };
 /// Entries that the lists of a collection may have room for that are kept for the next one.
 const SPARE: usize = 128;
 
 /// Entries disposed of between two times that the queue is locked.
 const PORTION: usize = 64;
-/// Entries that a commit looks at again whose snapshot has gone. There may be as many as the database has rows.
+/// Entries that a commit looks at again whose snapshot has gone. There may be as many as the
+/// database has rows.
 const AGAIN: usize = if SMALL { 4 } else { 1024 };
 
-/// Bytes of versions that hardly wait for anything but a thread that does not go on: a millisecond of updates of large rows.
+/// Bytes of versions that hardly wait for anything but a thread that does not go on: a millisecond
+/// of updates of large rows.
 const PILE: i64 = if SMALL { 256 } else { 1 << 20 };
 
 /// How much a collection does.
@@ -38,17 +41,20 @@ pub(crate) enum Effort {
 pub(crate) struct Retired {
     pub(crate) table: NonNull<TableCore>,
     pub(crate) tuple: NonNull<Tuple>,
-    /// The superseded version; `None`: the tuple's key was removed, or not inserted after all, and the tuple may go once there is nothing else. A tuple has
-    /// one such entry at most, and stays as long as it has (I6).
+    /// The superseded version; `None`: the tuple's key was removed, or not inserted after all, and
+    /// the tuple may go once there is nothing else. A tuple has one such entry at most, and stays
+    /// as long as it has (I6).
     pub(crate) version: Option<NonNull<Version>>,
     /// When: the successor's timestamp.
     pub(crate) timestamp: u64,
-    /// The tuple's place in the order of locking, for those who must not look at the tuple any more.
+    /// The tuple's place in the order of locking, for those who must not look at the tuple any
+    /// more.
     #[cfg(shuttle)]
     order: Order,
 }
 
-// SAFETY: an entry owns its version, whose value is `Send`; tables and tuples are shared between threads anyway.
+// SAFETY: an entry owns its version, whose value is `Send`; tables and tuples are shared between
+// threads anyway.
 unsafe impl Send for Retired {}
 
 /// What the removal of a tuple has to wait for.
@@ -60,12 +66,14 @@ pub(crate) struct Until {
     pub(crate) timestamp: u64,
 }
 
-/// Lists that a thread keeps from one collection to the next; they are so large that an allocator takes its time.
+/// Lists that a thread keeps from one collection to the next; they are so large that an allocator
+/// takes its time.
 #[derive(Default)]
 pub(crate) struct Lists {
     /// What is still to be done. It goes back to where it came from.
     pub(crate) entries: Vec<Retired>,
-    /// Versions that nobody can reach, without their values, with their tables. Their memory can be used again at once.
+    /// Versions that nobody can reach, without their values, with their tables. Their memory can be
+    /// used again at once.
     pub(crate) cleared: Vec<(usize, OwnedVersion)>,
     /// The order in which entries are unlinked.
     pub(crate) places: Vec<u128>,
@@ -95,7 +103,8 @@ pub(crate) struct Garbage {
     queue: VecDeque<Retired>,
     /// By a snapshot that sees them.
     seen: BTreeMap<u64, Vec<Retired>>,
-    /// The number of entries, but for those that wait for a snapshot, at which the next collection pays.
+    /// The number of entries, but for those that wait for a snapshot, at which the next collection
+    /// pays.
     enough: usize,
     pile: Pile,
 }
@@ -105,7 +114,8 @@ pub(crate) struct Garbage {
 struct Pile(i64);
 
 impl Pile {
-    /// Whether so much waits that it is time to do something about it: how many times [`PILE`]. Not again before it is twice as much, or was little meanwhile.
+    /// Whether so much waits that it is time to do something about it: how many times [`PILE`]. Not
+    /// again before it is twice as much, or was little meanwhile.
     fn piles_up(&mut self, bytes: i64) -> Option<u32> {
         if bytes < PILE {
             self.0 = 0;
@@ -155,7 +165,8 @@ impl Garbage {
         taken
     }
 
-    /// Whether so much waits, beside what is deferred, that some thread seems not to go on: how many times [`PILE`].
+    /// Whether so much waits, beside what is deferred, that some thread seems not to go on: how
+    /// many times [`PILE`].
     pub(crate) fn piles_up(&mut self, deferred: usize) -> Option<u32> {
         let last = self.queue.back()?;
         let waiting = i64::try_from(self.queue.len() + deferred).expect("fewer than 2^63");
@@ -163,7 +174,8 @@ impl Garbage {
         self.pile.piles_up(waiting * last.version_bytes())
     }
 
-    /// Takes up to a portion of what nobody can reach any more: what is to be disposed of, and versions that are clear already.
+    /// Takes up to a portion of what nobody can reach any more: what is to be disposed of, and
+    /// versions that are clear already.
     pub(crate) fn take_expired(&mut self, horizon: &Horizon, lists: &mut Lists) {
         let has_expired = |entry: &Retired| {
             entry.timestamp < horizon.watermark
@@ -211,7 +223,8 @@ impl Garbage {
             0
         };
         taken.reserve(closed + again.len());
-        // Their timestamps tell who sees them. They were superseded without a look, so most are in nobody's cache.
+        // Their timestamps tell who sees them. They were superseded without a look, so most are in
+        // nobody's cache.
         for version in self
             .queue
             .range(..closed)
@@ -315,7 +328,8 @@ impl Retired {
 
     /// Whether it is a version whose value need not be dropped.
     fn is_clear(&self) -> bool {
-        // SAFETY: tables outlive their garbage: the database keeps both, and drains the garbage first.
+        // SAFETY: tables outlive their garbage: the database keeps both, and drains the garbage
+        // first.
         self.version.is_some() && !unsafe { self.table.as_ref() }.versions.needs_drop
     }
 
@@ -332,7 +346,8 @@ impl Retired {
         Some((table, self.into_version()?))
     }
 
-    /// The version, for whoever knows that nobody sees its value any more, and that nobody passes its head when it is dropped.
+    /// The version, for whoever knows that nobody sees its value any more, and that nobody passes
+    /// its head when it is dropped.
     pub(crate) fn into_version(self) -> Option<OwnedVersion> {
         // SAFETY: as above.
         let types = unsafe { self.table.as_ref() }.versions;

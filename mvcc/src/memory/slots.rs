@@ -1,7 +1,7 @@
 //! Snapshot slots: where each live transaction announces what it may still read.
 //!
-//! A slot is idle, or *open* at a lower bound (its owner may read anything from there on), or *fixed* at a timestamp
-//! (its owner reads exactly what is visible there).
+//! A slot is idle, or *open* at a lower bound (its owner may read anything from there on), or
+//! *fixed* at a timestamp (its owner reads exactly what is visible there).
 
 use crate::sync::{AtomicU64, Mutex, OnceLock, Ordering, SMALL, bug};
 use crossbeam_utils::CachePadded;
@@ -36,12 +36,14 @@ impl Slot {
         }
     }
 
-    /// Notes the caller. Costs release builds nothing: they neither pass callers on nor have a place for them.
+    /// Notes the caller. Costs release builds nothing: they neither pass callers on nor have a
+    /// place for them.
     #[cfg(debug_assertions)]
     #[track_caller]
     fn note_caller(&self) {
         let caller = std::ptr::from_ref(Location::caller()).cast_mut();
-        // Relaxed: it never goes away, and is for people to look at. One that goes with the slot's former owner may be seen for a moment.
+        // Relaxed: it never goes away, and is for people to look at. One that goes with the slot's
+        // former owner may be seen for a moment.
         self.opened_at.store(caller, Ordering::Relaxed);
     }
 
@@ -155,7 +157,8 @@ impl Slots {
         SlotRef(NonNull::from(&*slots[number - FIRST * ((1 << chunk) - 1)]))
     }
 
-    /// Announces an open bound. The caller executes a full fence before it reads anything under this protection.
+    /// Announces an open bound. The caller executes a full fence before it reads anything under
+    /// this protection.
     #[inline]
     #[expect(clippy::unused_self, reason = "it keeps the slot allocated")]
     #[cfg_attr(debug_assertions, track_caller)]
@@ -163,7 +166,8 @@ impl Slots {
         // SAFETY: see the type.
         #[cfg(debug_assertions)]
         unsafe { slot.0.as_ref() }.note_caller();
-        // Relaxed: the caller's fence orders it before its reads; partner: the fence in `Memory::horizon`.
+        // Relaxed: the caller's fence orders it before its reads; partner: the fence in
+        // `Memory::horizon`.
         slot.word()
             .store(Bound::Open(lower).encode(), Ordering::Relaxed);
     }
@@ -172,7 +176,8 @@ impl Slots {
     #[inline]
     #[expect(clippy::unused_self, reason = "it keeps the slot allocated")]
     pub(crate) fn set_released(&self, slot: SlotRef, bound: Bound) {
-        // Release: all that was read under the old bound has been read; partner: the acquire load in `bounds`.
+        // Release: all that was read under the old bound has been read; partner: the acquire load
+        // in `bounds`.
         slot.word().store(bound.encode(), Ordering::Release);
     }
 
@@ -181,7 +186,8 @@ impl Slots {
         self.live().map(|(bound, _)| bound)
     }
 
-    /// All bounds that are not idle, with the place in the program where each came from if that is known.
+    /// All bounds that are not idle, with the place in the program where each came from if that is
+    /// known.
     pub(crate) fn live(&self) -> impl Iterator<Item = (Bound, Option<&'static Location<'static>>)> {
         self.chunks
             .iter()

@@ -1,8 +1,10 @@
 //! The version of the schema.
 
-/// What commits have to know of beyond tables and rows. Each transaction remembers the catalog as it was when it began.
+/// What commits have to know of beyond tables and rows. Each transaction remembers the catalog as
+/// it was when it began.
 ///
-/// The lowest bit says whether there are feeds, the next whether there is a log. The rest counts the changes.
+/// The lowest bit says whether there are feeds, the next whether there is a log. The rest counts
+/// the changes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Catalog(pub(crate) u64);
 

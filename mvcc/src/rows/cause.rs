@@ -33,7 +33,8 @@ pub enum ConflictCause {
     FeedStarted,
     /// The log of a durable database has no room for it now, on its disk or within its limit.
     NoRoom,
-    /// The log of a durable database has stopped or is closed: durable tables are not written to any more.
+    /// The log of a durable database has stopped or is closed: durable tables are not written to
+    /// any more.
     LogStopped,
 }
 

@@ -131,7 +131,8 @@ impl Index {
         }
     }
 
-    /// Prepares to take a tuple out of its index. `None`: it is not there any more. May run user code.
+    /// Prepares to take a tuple out of its index. `None`: it is not there any more. May run user
+    /// code.
     pub(crate) fn prepare_removal<'p>(
         &'p self,
         tuple: NonNull<Tuple>,
@@ -170,7 +171,8 @@ pub(crate) enum Removal<'p> {
 }
 
 impl Removal<'_> {
-    /// Takes the tuple out, and returns what that replaced. `None`: prepare again. For whoever has the tuple locked; runs no user code.
+    /// Takes the tuple out, and returns what that replaced. `None`: prepare again. For whoever has
+    /// the tuple locked; runs no user code.
     #[expect(
         clippy::option_option,
         reason = "whether it was done, and what it replaced"
@@ -239,7 +241,8 @@ impl TableCore {
             tuple_bytes: bytes_of::<KeyedTuple<K>>(),
             versions: const { &VersionType::of::<V>() },
             free_tuple: |tuple| {
-                // SAFETY: made by `KeyedTuple::boxed` with the same key type; the caller gives it up.
+                // SAFETY: made by `KeyedTuple::boxed` with the same key type; the caller gives it
+                // up.
                 drop(unsafe { Box::from_raw(tuple.cast::<KeyedTuple<K>>().as_ptr()) });
             },
             indexes: OnceLock::new(),

@@ -1,13 +1,17 @@
-//! The hash index: from a key to its tuple. Reads take no lock; inserting and removing *keys* locks one shard.
+//! The hash index: from a key to its tuple. Reads take no lock; inserting and removing *keys* locks
+//! one shard.
 //!
-//! Open addressing over buckets of one cache line: seven tuple pointers, and one word with a byte of the hash for each of them. A lookup compares all
-//! seven bytes at once, so that which slot it takes is no branch for the processor to guess: it goes on to the next lookup while
-//! this one still waits for memory. (F14, by Bronson and Shi, 2019, has the same idea.) The index itself knows nothing
-//! of keys: who looks a key up brings the comparison, which is user code and never runs under a lock.
+//! Open addressing over buckets of one cache line: seven tuple pointers, and one word with a byte
+//! of the hash for each of them. A lookup compares all seven bytes at once, so that which slot it
+//! takes is no branch for the processor to guess: it goes on to the next lookup while this one
+//! still waits for memory. (F14, by Bronson and Shi, 2019, has the same idea.) The index itself
+//! knows nothing of keys: who looks a key up brings the comparison, which is user code and never
+//! runs under a lock.
 //!
-//! An insert that finds a bucket full marks it as *overflowing*, which it stays, before it goes to the next one. So a probe that runs from a
-//! key's first bucket to one that does not overflow has passed every bucket where an insert that came before can have put the
-//! key; one that it missed came after some load of the probe (I7).
+//! An insert that finds a bucket full marks it as *overflowing*, which it stays, before it goes to
+//! the next one. So a probe that runs from a key's first bucket to one that does not overflow has
+//! passed every bucket where an insert that came before can have put the key; one that it missed
+//! came after some load of the probe (I7).
 
 use crate::rows::prefetch::{prefetch, prefetch_newest, prefetch_tuple};
 use crate::rows::protected::Protected;
@@ -35,7 +39,8 @@ const SLOTS: usize = if SMALL { 2 } else { 7 };
 /// A cache line of the index.
 #[repr(C, align(64))]
 struct Bucket {
-    /// For each slot one byte, from the lowest: the tag of what it holds, 0 if it is free. The highest byte says whether the bucket overflows.
+    /// For each slot one byte, from the lowest: the tag of what it holds, 0 if it is free. The
+    /// highest byte says whether the bucket overflows.
     tags: AtomicU64,
     /// A slot's pointer means something while its tag is not 0.
     slots: [AtomicPtr<Tuple>; SLOTS],
@@ -64,7 +69,8 @@ impl Tags {
         })
     }
 
-    /// A bit for each slot with this tag. With SSE2, which every processor of this architecture has, half as many instructions as without.
+    /// A bit for each slot with this tag. With SSE2, which every processor of this architecture
+    /// has, half as many instructions as without.
     #[cfg(target_arch = "x86_64")]
     #[inline]
     fn equal_to(self, tag: u8) -> u32 {
@@ -102,7 +108,8 @@ impl Tags {
 impl Bucket {
     #[inline]
     fn tags(&self) -> Tags {
-        // Acquire: pairs with the release stores of `set_tags`, so that a slot's pointer is seen with its tag.
+        // Acquire: pairs with the release stores of `set_tags`, so that a slot's pointer is seen
+        // with its tag.
         Tags(self.tags.load(ordering!(Acquire, tags)))
     }
 
@@ -113,7 +120,8 @@ impl Bucket {
 
     #[inline]
     fn tuple(&self, slot: usize) -> Option<NonNull<Tuple>> {
-        // Acquire: pairs with the release store in `place`: the slot may have got another tuple since its tag was read.
+        // Acquire: pairs with the release store in `place`: the slot may have got another tuple
+        // since its tag was read.
         let tuple = NonNull::new(self.slots[slot].load(ordering!(Acquire, slot)));
         tuple.inspect(|&tuple| freed::check(tuple))
     }
@@ -174,9 +182,11 @@ pub(crate) struct HashIndex {
 }
 
 struct Shard {
-    /// The current array's address; its alignment leaves the lower bits for the logarithm of its capacity. 0: no array yet.
+    /// The current array's address; its alignment leaves the lower bits for the logarithm of its
+    /// capacity. 0: no array yet.
     array: AtomicPtr<Bucket>,
-    /// Counts inserts, so that whoever looked and found nothing can tell whether something has come since.
+    /// Counts inserts, so that whoever looked and found nothing can tell whether something has come
+    /// since.
     inserts: AtomicU64,
     /// The tuples in the shard. Changed under `writer`.
     len: AtomicUsize,
@@ -189,7 +199,8 @@ struct Writer {
     overflowing: usize,
 }
 
-/// Lookups that are brought under way together: their cache misses overlap. A processor has some 16 misses under way at a time.
+/// Lookups that are brought under way together: their cache misses overlap. A processor has some 16
+/// misses under way at a time.
 pub(crate) const WARM: usize = 16;
 
 /// A view of one array.
@@ -294,7 +305,8 @@ impl Shard {
     }
 }
 
-/// An array that the index has no more use for. To be dropped, which frees it, once nobody uses it any more.
+/// An array that the index has no more use for. To be dropped, which frees it, once nobody uses it
+/// any more.
 #[must_use = "readers may still use it"]
 pub struct Replaced(*mut Bucket);
 
@@ -374,7 +386,8 @@ impl<'g> Array<'g> {
         tuples.map(|(_, _, tuple)| tuple)
     }
 
-    /// Puts a tuple into the first slot that is free, and returns how many buckets overflow because of it. Under the writer's lock.
+    /// Puts a tuple into the first slot that is free, and returns how many buckets overflow because
+    /// of it. Under the writer's lock.
     fn place(self, position: u32, tag: u8, tuple: NonNull<Tuple>) -> usize {
         let mut overflowing = 0;
         for bucket in self.probe(position) {
@@ -383,7 +396,8 @@ impl<'g> Array<'g> {
                 if bug!("tag-before-tuple") {
                     bucket.set_tags(tags.with(slot, tag));
                 }
-                // Release: whoever finds the tuple sees its key. Before the tag: whoever sees that sees the tuple.
+                // Release: whoever finds the tuple sees its key. Before the tag: whoever sees that
+                // sees the tuple.
                 bucket.slots[slot].store(tuple.as_ptr(), ordering!(Release, set_slot));
                 bucket.set_tags(tags.with(slot, tag));
                 return overflowing;
@@ -447,7 +461,8 @@ impl HashIndex {
         array.find(hash, is_it)
     }
 
-    /// A tuple that the caller recognises, if it is in the first bucket of its probe. The caller may be asked about tuples with other hashes.
+    /// A tuple that the caller recognises, if it is in the first bucket of its probe. The caller
+    /// may be asked about tuples with other hashes.
     #[inline]
     pub(crate) fn find_at_once(
         &self,
@@ -460,7 +475,8 @@ impl HashIndex {
         bucket.tagged(bucket.tags(), hash.tag()).find(is_it)
     }
 
-    /// Brings what a lookup of these hashes is going to read towards the processor, for all of them at once: buckets, tuples and newest versions.
+    /// Brings what a lookup of these hashes is going to read towards the processor, for all of them
+    /// at once: buckets, tuples and newest versions.
     pub(crate) fn warm(&self, hashes: &[Hash], bytes: usize, protected: Protected<'_>) {
         for &hash in hashes {
             if let Some(array) = self.shard(hash.position()).array(protected) {
@@ -489,8 +505,9 @@ impl HashIndex {
         self.shard(position).counter()
     }
 
-    /// Adds a tuple whose key was found missing after `seen` was read. May replace an array. An error, and nothing happens, if the
-    /// shard has had another insert since: the caller looks again.
+    /// Adds a tuple whose key was found missing after `seen` was read. May replace an array. An
+    /// error, and nothing happens, if the shard has had another insert since: the caller looks
+    /// again.
     pub(crate) fn insert(
         &self,
         hash: Hash,
@@ -510,7 +527,8 @@ impl HashIndex {
             .map_or(0, |array| array.buckets().len());
         let len = shard.len.load(Ordering::Relaxed) + 1;
         if len > buckets * SLOTS * 3 / 4 || writer.overflowing > buckets / 4 {
-            // At most half of the slots are taken then. Where keys come and go, buckets begin to overflow without there being more keys.
+            // At most half of the slots are taken then. Where keys come and go, buckets begin to
+            // overflow without there being more keys.
             let wanted = (2 * len).div_ceil(SLOTS).next_power_of_two();
             replaced = shard.rebuild(&mut writer, wanted);
         }
@@ -616,7 +634,8 @@ mod tests {
     use proptest::prelude::*;
     use std::collections::BTreeMap;
 
-    /// An index with the tuples that a test has put into it. Hashes are the keys, so the test chooses the collisions.
+    /// An index with the tuples that a test has put into it. Hashes are the keys, so the test
+    /// chooses the collisions.
     struct Subject {
         index: HashIndex,
         tuples: BTreeMap<u64, NonNull<Tuple>>,

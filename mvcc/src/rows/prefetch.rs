@@ -1,4 +1,5 @@
-//! Hints to the processor about memory that is going to be used: cache misses that overlap cost a tenth of those that come one after the other.
+//! Hints to the processor about memory that is going to be used: cache misses that overlap cost a
+//! tenth of those that come one after the other.
 
 use crate::rows::tuple::Tuple;
 use crate::rows::version::Version;
@@ -7,8 +8,9 @@ use crate::rows::version::Version;
 const LINE: usize = 64;
 const LINES: usize = 4;
 
-/// Says that this is going to be used. Brings it into the second-level cache: that keeps track of more misses than the first-level cache (on Zen 4, three
-/// lines at each of 100 random places: 14 ns a place, not 29), and a read that finds it there waits for a few nanoseconds, which overlap.
+/// Says that this is going to be used. Brings it into the second-level cache: that keeps track of
+/// more misses than the first-level cache (on Zen 4, three lines at each of 100 random places: 14
+/// ns a place, not 29), and a read that finds it there waits for a few nanoseconds, which overlap.
 #[inline]
 pub(crate) fn prefetch<T>(at: *const T) {
     #[cfg(target_arch = "x86_64")]
@@ -38,7 +40,8 @@ pub(crate) fn prefetch_lines<T>(at: *const T, bytes: usize) {
     prefetch(at.wrapping_byte_add(bytes.saturating_sub(1)));
 }
 
-/// The same of a version of this size, as far as the first [`LINES`] cache lines: if it has more, the processor sees a pattern.
+/// The same of a version of this size, as far as the first [`LINES`] cache lines: if it has more,
+/// the processor sees a pattern.
 #[inline]
 pub(crate) fn prefetch_version(version: *const Version, bytes: usize) {
     prefetch_lines(version, bytes.min(LINES * LINE));

@@ -1,8 +1,8 @@
 //! What keeps tuples and the memory of indexes allocated under whoever follows pointers to them.
 //!
-//! A live transaction's open slot does: what is unlinked is handed to the epoch only once no slot is open from before that, see
-//! [`garbage`](crate::collect). An epoch pin does as well; it serves those whose slot is fixed, and who may live long, on each of their ways
-//! through an index.
+//! A live transaction's open slot does: what is unlinked is handed to the epoch only once no slot
+//! is open from before that, see [`garbage`](crate::collect). An epoch pin does as well; it serves
+//! those whose slot is fixed, and who may live long, on each of their ways through an index.
 
 use crossbeam_epoch::Guard;
 use std::marker::PhantomData;
@@ -25,8 +25,8 @@ impl<'p> Protected<'p> {
     }
 }
 
-/// A proof that the caller is this crate, which has checked what it must. What is hidden in the docs of a trait can be
-/// named by everybody all the same.
+/// A proof that the caller is this crate, which has checked what it must. What is hidden in the
+/// docs of a trait can be named by everybody all the same.
 #[derive(Clone, Copy)]
 pub struct Internal(());
 

@@ -10,14 +10,16 @@ use std::cell::Cell;
 use std::hint::assert_unchecked;
 use std::ptr::NonNull;
 
-/// Tuples read at a time: few at first, unless the last ranges made use of more, since many ranges are left after a row or two; then more.
+/// Tuples read at a time: few at first, unless the last ranges made use of more, since many ranges
+/// are left after a row or two; then more.
 pub(crate) const FIRST_BATCH: usize = if SMALL { 1 } else { 8 };
 pub(crate) const LARGEST_BATCH: usize = if SMALL { 4 } else { 128 };
 
 /// What a thread keeps from one range to the next.
 #[derive(Default)]
 pub struct Ranges {
-    /// How many rows the last two ranges of each table have handed out. Tables share a place here when there are many.
+    /// How many rows the last two ranges of each table have handed out. Tables share a place here
+    /// when there are many.
     handed_out: [Cell<[u8; 2]>; 16],
     /// Room for rows. Those that are in it are of a range that has ended.
     room: Cell<Vec<Row>>,
@@ -28,8 +30,8 @@ impl Ranges {
         &self.handed_out[table.id % self.handed_out.len()]
     }
 
-    /// How many tuples to read first, and room for them. As many as the last two ranges both made use of: what is read in vain costs time, and may cost a
-    /// transaction its commit.
+    /// How many tuples to read first, and room for them. As many as the last two ranges both made
+    /// use of: what is read in vain costs time, and may cost a transaction its commit.
     pub(crate) fn begin(&self, table: &TableCore) -> (usize, Vec<Row>) {
         let [last, before] = self.handed_out(table).get();
         let both = usize::from(last.min(before));
@@ -55,7 +57,8 @@ pub struct Rows<K> {
     pub(crate) read: Option<usize>,
 }
 
-/// A row of a table whose types are known to whoever has it. It has a value that the reader sees, so it stays as long as the reader.
+/// A row of a table whose types are known to whoever has it. It has a value that the reader sees,
+/// so it stays as long as the reader.
 #[derive(Clone, Copy)]
 pub struct Row {
     pub(crate) tuple: NonNull<Tuple>,
@@ -63,7 +66,8 @@ pub struct Row {
 }
 
 impl<K> Rows<K> {
-    /// The rows of a walk, ascending: those tuples that have a value. `last` comes from [`last_key`](crate::rows::tree::last_key). They are put into `found`, which is empty.
+    /// The rows of a walk, ascending: those tuples that have a value. `last` comes from
+    /// [`last_key`](crate::rows::tree::last_key). They are put into `found`, which is empty.
     pub(crate) fn new<'r, V: 'r>(
         walked: &Walked,
         mut found: Vec<Row>,

@@ -1,12 +1,16 @@
 //! The ordered index: a B-link tree (Lehman and Yao, TODS 1981) whose nodes are copied on write.
 //!
-//! A node is a stable address with a pointer to its current *content*. A content is immutable but for appends behind its last entry, so readers take no
-//! lock and never see a key that is being written. A writer prepares the new content first, which runs user code (comparing and cloning
-//! keys); then it locks the node, checks that the content is still the one it started from, and replaces it: a few instructions.
+//! A node is a stable address with a pointer to its current *content*. A content is immutable but
+//! for appends behind its last entry, so readers take no lock and never see a key that is being
+//! written. A writer prepares the new content first, which runs user code (comparing and cloning
+//! keys); then it locks the node, checks that the content is still the one it started from, and
+//! replaces it: a few instructions.
 //!
-//! A split replaces the content by its lower half, with a link to a new right neighbour, and only then tells the level above. Whoever comes to a
-//! node that its key has left follows the links to the right. A merge empties the right one of two neighbours under one parent; what is left there
-//! points to the left one. A root that has only one child left gives way to it; what is left there points down to the child.
+//! A split replaces the content by its lower half, with a link to a new right neighbour, and only
+//! then tells the level above. Whoever comes to a node that its key has left follows the links to
+//! the right. A merge empties the right one of two neighbours under one parent; what is left there
+//! points to the left one. A root that has only one child left gives way to it; what is left there
+//! points down to the child.
 #![allow(
     clippy::unnecessary_box_returns,
     reason = "a content is made where it is to stay: it has a kilobyte"
@@ -27,7 +31,8 @@ use content::Content;
 use std::cmp::Ordering as Order;
 use std::ptr::{self, NonNull};
 
-/// Entries of a node. Copying a content costs about as much as finding it then; see docs/ordered-index.md.
+/// Entries of a node. Copying a content costs about as much as finding it then; see
+/// docs/ordered-index.md.
 const CAPACITY: usize = if SMALL { 4 } else { 64 };
 
 /// What a key must be able to do.
@@ -53,7 +58,8 @@ impl<K> Node<K> {
 
     #[inline]
     fn content<'p>(&self, _protected: Protected<'p>) -> &'p Content<K> {
-        // Acquire: pairs with `replace`. SAFETY: a node always has a content, and replaced ones are kept for whoever is protected.
+        // Acquire: pairs with `replace`. SAFETY: a node always has a content, and replaced ones are
+        // kept for whoever is protected.
         unsafe { &*self.content.load(Ordering::Acquire) }
     }
 
@@ -139,8 +145,9 @@ impl<K: TreeKey> Tree<K> {
         }
     }
 
-    /// The node of a level where a place in the order of keys is found; `order` compares a key with that place, and where it says equal, the
-    /// place is to the right of the key. A node below that level if the root is there, or has come there.
+    /// The node of a level where a place in the order of keys is found; `order` compares a key with
+    /// that place, and where it says equal, the place is to the right of the key. A node below that
+    /// level if the root is there, or has come there.
     #[inline]
     fn descend<'p>(
         &self,
@@ -166,7 +173,8 @@ impl<K: TreeKey> Tree<K> {
         }
     }
 
-    /// The same for a level above the leaves: `None` if the root is below it, or was collapsed when we had come to it.
+    /// The same for a level above the leaves: `None` if the root is below it, or was collapsed when
+    /// we had come to it.
     fn descend_to<'p>(
         &self,
         level: u32,
@@ -210,8 +218,9 @@ impl<K: TreeKey> Tree<K> {
         }
     }
 
-    /// Adds a tuple, or gives it back if something has changed since its place was found. What is replaced goes to `unlinked`.
-    /// `added` is told of the tuple once it is there: what follows compares keys, and may panic.
+    /// Adds a tuple, or gives it back if something has changed since its place was found. What is
+    /// replaced goes to `unlinked`. `added` is told of the tuple once it is there: what follows
+    /// compares keys, and may panic.
     pub(crate) fn add(
         &self,
         vacancy: &Vacancy<'_, K>,
@@ -265,8 +274,8 @@ impl<K: TreeKey> Tree<K> {
         true
     }
 
-    /// Tells a level of a split in the one below. Until that is done, and even if a panic of user code prevents it, the new
-    /// node is found through its left neighbour.
+    /// Tells a level of a split in the one below. Until that is done, and even if a panic of user
+    /// code prevents it, the new node is found through its left neighbour.
     fn post(
         &self,
         level: u32,
@@ -306,8 +315,8 @@ pub(crate) trait AnyTree: Send + Sync {
         protected: Protected<'p>,
     ) -> Option<Box<dyn Removal + 'p>>;
 
-    /// Merges the nodes around a tuple that has been taken out, as far as they have become small, and takes roots away that have only one child
-    /// left. Compares and clones keys.
+    /// Merges the nodes around a tuple that has been taken out, as far as they have become small,
+    /// and takes roots away that have only one child left. Compares and clones keys.
     fn shrink(
         &self,
         tuple: NonNull<Tuple>,
@@ -321,7 +330,8 @@ pub(crate) trait AnyTree: Send + Sync {
 
 /// A removal that is ready to be done.
 pub(crate) trait Removal {
-    /// Takes the tuple out, once, and returns what that replaced. `None`: the node has changed meanwhile; prepare again. Runs no user code.
+    /// Takes the tuple out, once, and returns what that replaced. `None`: the node has changed
+    /// meanwhile; prepare again. Runs no user code.
     fn apply(&mut self) -> Option<Unlinked>;
 }
 

@@ -13,12 +13,13 @@ pub(crate) struct Word(NonNull<Version>);
 const LOCKED: usize = 1;
 /// Removed from its index for good: look the key up again.
 const DEAD: usize = 2;
-/// There is no value, and no need to look at the newest version: it is a tombstone, or the tuple never had one.
+/// There is no value, and no need to look at the newest version: it is a tombstone, or the tuple
+/// never had one.
 const TOMBSTONE: usize = 4;
 const TAGS: usize = LOCKED | DEAD | TOMBSTONE;
 
-/// Among the holds: an entry of some retire list will see to the tuple's removal. There is one such entry at most, and while there is, nobody else removes the
-/// tuple.
+/// Among the holds: an entry of some retire list will see to the tuple's removal. There is one such
+/// entry at most, and while there is, nobody else removes the tuple.
 const REMOVAL: u32 = 1 << 31;
 
 const _: () = assert!(
@@ -51,7 +52,8 @@ impl Word {
         NonNull::new(self.newest()).filter(|_| !self.has(DEAD | TOMBSTONE))
     }
 
-    /// The same if nobody holds the tuple either: what a reader finds as a rule, at the price of one comparison.
+    /// The same if nobody holds the tuple either: what a reader finds as a rule, at the price of
+    /// one comparison.
     #[inline]
     pub(crate) fn at_rest(self) -> Option<NonNull<Version>> {
         if bug!("locked-is-at-rest") && self.is_locked() {
@@ -121,7 +123,8 @@ pub struct Tuple {
     pub(crate) hash: u32,
     /// How many live transactions rely on the tuple staying in its index, and `REMOVAL` (I6).
     holds: AtomicU32,
-    /// A place in the order of locking that is the same in each run of a schedule, which an address is not.
+    /// A place in the order of locking that is the same in each run of a schedule, which an address
+    /// is not.
     #[cfg(shuttle)]
     number: Order,
 }
@@ -228,13 +231,15 @@ impl Tuple {
     #[inline]
     pub(crate) fn word(&self) -> Word {
         freed::check(NonNull::from(self));
-        // Acquire: pairs with the release store of `publish`, so that the version's fields are seen.
+        // Acquire: pairs with the release store of `publish`, so that the version's fields are
+        // seen.
         let word = self.word.load(ordering!(Acquire, word));
         // SAFETY: it is this tuple's.
         unsafe { Word::from_ptr(word) }
     }
 
-    /// The word once no commit holds the tuple. Locks are held for a few hundred nanoseconds, never across user code.
+    /// The word once no commit holds the tuple. Locks are held for a few hundred nanoseconds, never
+    /// across user code.
     #[inline]
     pub(crate) fn unlocked_word(&self) -> Word {
         let word = self.word();
@@ -286,7 +291,8 @@ impl Tuple {
         }
     }
 
-    /// Publishes a word, which is of a free tuple, and so unlocks, in one store. Only for the holder of the lock.
+    /// Publishes a word, which is of a free tuple, and so unlocks, in one store. Only for the
+    /// holder of the lock.
     #[inline]
     pub(crate) fn publish(&self, word: Word) {
         // Release: pairs with the acquire load of `word`.
@@ -294,7 +300,8 @@ impl Tuple {
         held::unlock();
     }
 
-    /// Marks the tuple as removed. Only for the holder of the lock, after the index has let go of it; `word` is what it was before.
+    /// Marks the tuple as removed. Only for the holder of the lock, after the index has let go of
+    /// it; `word` is what it was before.
     pub(crate) fn bury(&self, word: Word) {
         let dead = word.with(DEAD);
         self.word.store(dead.as_ptr(), ordering!(Release, bury));
@@ -304,8 +311,9 @@ impl Tuple {
     /// Keeps the tuple from being removed until [`Tuple::release`]. False if it is removed already.
     pub(crate) fn hold(&self) -> bool {
         freed::check(NonNull::from(self));
-        // SeqCst, as are the lock and `forget_removal`: whoever removes the tuple locks it and then looks at `holds`; we
-        // add to `holds` and then look at the word. One of the two sees the other.
+        // SeqCst, as are the lock and `forget_removal`: whoever removes the tuple locks it and then
+        // looks at `holds`; we add to `holds` and then look at the word. One of the two sees the
+        // other.
         self.holds.fetch_add(1, Ordering::SeqCst);
         let mut wait = Wait::new();
         loop {
@@ -322,12 +330,14 @@ impl Tuple {
         }
     }
 
-    /// Gives a hold back after which the tuple may still have a value, or after which somebody sees to its removal.
+    /// Gives a hold back after which the tuple may still have a value, or after which somebody sees
+    /// to its removal.
     pub(crate) fn release(&self) {
         self.holds.fetch_sub(1, Ordering::Release);
     }
 
-    /// Gives a hold back that may have been all that the tuple was there for. True if nobody was to see to its removal: the caller is now.
+    /// Gives a hold back that may have been all that the tuple was there for. True if nobody was to
+    /// see to its removal: the caller is now.
     pub(crate) fn give_up(&self) -> bool {
         if bug!("given-up-in-two-steps") {
             let removal = self.holds.load(Ordering::SeqCst) & REMOVAL != 0;
@@ -342,12 +352,14 @@ impl Tuple {
         before.is_ok_and(|holds| holds & REMOVAL == 0)
     }
 
-    /// Says that somebody will see to the removal. True if nobody was to before. Only for the holder of the lock.
+    /// Says that somebody will see to the removal. True if nobody was to before. Only for the
+    /// holder of the lock.
     pub(crate) fn expect_removal(&self) -> bool {
         self.holds.fetch_or(REMOVAL, Ordering::SeqCst) & REMOVAL == 0
     }
 
-    /// Says that nobody will. True if the tuple is held: then its holders are to. Only for the holder of the lock.
+    /// Says that nobody will. True if the tuple is held: then its holders are to. Only for the
+    /// holder of the lock.
     pub(crate) fn forget_removal(&self) -> bool {
         self.holds
             .fetch_and(!REMOVAL, ordering!(SeqCst, forget_removal))
@@ -369,8 +381,8 @@ pub(crate) unsafe fn key_of<'a, K>(tuple: NonNull<Tuple>) -> &'a K {
     unsafe { &(*tuple.cast::<KeyedTuple<K>>().as_ptr()).key }
 }
 
-/// The last tuple that a look-up found removed. It left its index before it was marked, so no later look-up may find it; the concurrency tests check
-/// that, since such a look-up would not end.
+/// The last tuple that a look-up found removed. It left its index before it was marked, so no later
+/// look-up may find it; the concurrency tests check that, since such a look-up would not end.
 #[derive(Default)]
 pub(crate) struct Removed(Option<NonNull<Tuple>>);
 

@@ -1,22 +1,24 @@
 //! Versions: one value (or tombstone) of a tuple each, newest first in a chain.
 //!
-//! The protocol never looks at a value, so it works on the untyped head, [`Version`]; the code that does look
-//! at values ([`ValueVersion`]) knows their type from the table.
+//! The protocol never looks at a value, so it works on the untyped head, [`Version`]; the code that
+//! does look at values ([`ValueVersion`]) knows their type from the table.
 
 use crate::sync::{AtomicPtr, Ordering, bug, freed, held};
 use std::mem::needs_drop;
 use std::ptr::{self, NonNull};
 
-/// The untyped head of a version. Every `NonNull<Version>` in this crate points to the head of a live
-/// [`ValueVersion`] and carries the provenance of the whole of it.
+/// The untyped head of a version. Every `NonNull<Version>` in this crate points to the head of a
+/// live [`ValueVersion`] and carries the provenance of the whole of it.
 #[repr(C, align(8))]
 pub(crate) struct Version {
-    /// When it was committed; unset until then. Written before the version is published, never after.
+    /// When it was committed; unset until then. Written before the version is published, never
+    /// after.
     pub(crate) timestamp: u64,
-    /// The version that this one replaced. It changes only when a version between the two is unlinked.
+    /// The version that this one replaced. It changes only when a version between the two is
+    /// unlinked.
     ///
-    /// It may dangle once `timestamp`, or that of a version which was unlinked from between the two, is below the watermark: nobody goes past this
-    /// one any more (I4).
+    /// It may dangle once `timestamp`, or that of a version which was unlinked from between the
+    /// two, is below the watermark: nobody goes past this one any more (I4).
     pub(crate) older: AtomicPtr<Version>,
 }
 
@@ -43,7 +45,8 @@ impl<V> ValueVersion<V> {
 }
 
 impl Version {
-    /// The head of a version that is in a chain. All who read one get it here, so that the tests hear of it if it was freed.
+    /// The head of a version that is in a chain. All who read one get it here, so that the tests
+    /// hear of it if it was freed.
     ///
     /// # Safety
     /// The version is allocated for `'v`.
@@ -71,16 +74,19 @@ impl Version {
             || bug!("visible-at-its-timestamp") && self.timestamp == timestamp
     }
 
-    /// The version visible at `timestamp` in the chain that starts at `newest`: the newest that is older than it.
+    /// The version visible at `timestamp` in the chain that starts at `newest`: the newest that is
+    /// older than it.
     ///
     /// # Safety
-    /// The caller's slot protects `timestamp`, and it is pinned: then every version that this passes is allocated (I4, I5).
+    /// The caller's slot protects `timestamp`, and it is pinned: then every version that this
+    /// passes is allocated (I4, I5).
     #[inline]
     pub(crate) unsafe fn visible_at(newest: *mut Version, timestamp: u64) -> *mut Version {
         let mut version = newest;
         while let Some(at) = NonNull::new(version) {
-            // SAFETY: `newest` was the tuple's newest version when a pinned and protected reader loaded it, and each step
-            // leaves a version that is not below `timestamp`, hence not below the watermark: its successor is allocated.
+            // SAFETY: `newest` was the tuple's newest version when a pinned and protected reader
+            // loaded it, and each step leaves a version that is not below `timestamp`, hence not
+            // below the watermark: its successor is allocated.
             let head = unsafe { Self::head(at) };
             if head.is_before(timestamp) {
                 break;
@@ -138,8 +144,8 @@ impl VersionType {
             needs_drop: needs_drop::<V>(),
             clear: |version| {
                 let version = version.cast::<ValueVersion<V>>();
-                // SAFETY: the caller's promise; the version's type is `V` as the table's is. A reference to the value only: the head may be
-                // shared.
+                // SAFETY: the caller's promise; the version's type is `V` as the table's is. A
+                // reference to the value only: the head may be shared.
                 let value = unsafe { &mut (*version.as_ptr()).value };
                 if value.is_some() {
                     held::nothing();
@@ -157,8 +163,9 @@ impl VersionType {
     }
 }
 
-/// A version that belongs to nobody's chain (or to one that nobody can reach any more): freed with its value when dropped. The value is its
-/// owner's alone. Walks that began before it left its chain may still pass its head, and until they are through, the owner keeps it.
+/// A version that belongs to nobody's chain (or to one that nobody can reach any more): freed with
+/// its value when dropped. The value is its owner's alone. Walks that began before it left its
+/// chain may still pass its head, and until they are through, the owner keeps it.
 pub(crate) struct OwnedVersion {
     version: NonNull<Version>,
     types: &'static VersionType,
@@ -169,7 +176,8 @@ unsafe impl Send for OwnedVersion {}
 
 impl OwnedVersion {
     /// # Safety
-    /// `version` is of type `types`, and nobody else sees its value from now on. It is not dropped before nobody can pass its head.
+    /// `version` is of type `types`, and nobody else sees its value from now on. It is not dropped
+    /// before nobody can pass its head.
     pub(crate) unsafe fn new(version: NonNull<Version>, types: &'static VersionType) -> Self {
         Self { version, types }
     }
@@ -188,8 +196,8 @@ impl OwnedVersion {
         std::mem::ManuallyDrop::new(self).version
     }
 
-    /// Drops the value, which runs user code; the memory can serve for another version of the same type. Also if the drop panics, the
-    /// value is gone.
+    /// Drops the value, which runs user code; the memory can serve for another version of the same
+    /// type. Also if the drop panics, the value is gone.
     #[inline]
     pub(crate) fn clear(&mut self) {
         if self.types.needs_drop {
@@ -232,7 +240,8 @@ pub(crate) unsafe fn live_value<'r, V>(version: NonNull<Version>) -> &'r V {
     // SAFETY: the caller's promise.
     let value = &unsafe { version.cast::<ValueVersion<V>>().as_ref() }.value;
     debug_assert!(value.is_some(), "the word says so");
-    // SAFETY: the caller's promise. Not looked at, so that nobody waits for the memory who does not need the value itself.
+    // SAFETY: the caller's promise. Not looked at, so that nobody waits for the memory who does not
+    // need the value itself.
     unsafe { value.as_ref().unwrap_unchecked() }
 }
 

@@ -18,11 +18,13 @@ use std::sync::Arc;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum IndexError {
-    /// There is an index of this name with keys of another type. Its entries are the table `TABLE.INDEX` of the message.
+    /// There is an index of this name with keys of another type. Its entries are the table
+    /// `TABLE.INDEX` of the message.
     Table(TableError),
     /// Two rows of the table have the same key of the unique index that was to be made.
     Duplicate(Duplicate),
-    /// There is an index of this name, and it is unique where this one is not to be, or the other way round.
+    /// There is an index of this name, and it is unique where this one is not to be, or the other
+    /// way round.
     WrongKind {
         /// The name of the table.
         table: Arc<str>,
@@ -71,11 +73,13 @@ impl From<TableError> for IndexError {
 impl Database {
     /// Opens the index of this name on a table, or makes it.
     ///
-    /// `keys` computes the index keys of a row: as many as it likes, so `[key]` or `Some(key)` for one, `None` to leave a row out. It must always compute the
-    /// same for the same row. If there is an index of this name already, it stays as it is and `keys` is not used.
+    /// `keys` computes the index keys of a row: as many as it likes, so `[key]` or `Some(key)` for
+    /// one, `None` to leave a row out. It must always compute the same for the same row. If there
+    /// is an index of this name already, it stays as it is and `keys` is not used.
     ///
-    /// The rows that the table has already are added in one step: whatever happens beside it, the index is never seen half full. Other threads' commits wait
-    /// meanwhile, and transactions that have written to the table before run into a [`Conflict`](crate::Conflict).
+    /// The rows that the table has already are added in one step: whatever happens beside it, the
+    /// index is never seen half full. Other threads' commits wait meanwhile, and transactions that
+    /// have written to the table before run into a [`Conflict`](crate::Conflict).
     ///
     /// # Errors
     /// [`IndexError`] if `TABLE.NAME` is the name of something else.
@@ -109,14 +113,16 @@ impl Database {
         self.open_index(table, name, false, keys)
     }
 
-    /// Opens the unique index of this name on a table, or makes it. No two rows of the table can have the same key of it from then on: whoever tries to
-    /// write one gets [`Duplicate`] from [`Transaction::insert_unique`](crate::Transaction::insert_unique), `try_insert` or `try_update`, and a panic from `insert` and
-    /// `update`.
+    /// Opens the unique index of this name on a table, or makes it. No two rows of the table can
+    /// have the same key of it from then on: whoever tries to write one gets [`Duplicate`] from
+    /// [`Transaction::insert_unique`](crate::Transaction::insert_unique), `try_insert` or
+    /// `try_update`, and a panic from `insert` and `update`.
     ///
     /// For the rest, see [`index`](Self::index).
     ///
     /// # Errors
-    /// [`IndexError`] if two rows of the table have the same key, or if `TABLE.NAME` is the name of something else.
+    /// [`IndexError`] if two rows of the table have the same key, or if `TABLE.NAME` is the name of
+    /// something else.
     ///
     /// # Panics
     /// If the table belongs to another database, or if `keys` panics.
@@ -156,7 +162,8 @@ impl Database {
         // Made first, so that it is dropped when others need not wait any more: what it has is the
         // user's.
         let keys = sorted(keys);
-        // One at a time, and nobody else commits. What was committed before is seen by whoever reads from now on, or locked until it is.
+        // One at a time, and nobody else commits. What was committed before is seen by whoever
+        // reads from now on, or locked until it is.
         let local = self.inner().local();
         let _inside = (!bug!("index-built-beside-commits")).then(|| local.enter());
         if let Some(found) = find(table, name) {
@@ -310,7 +317,8 @@ impl Database {
             for entry in new {
                 tx.insert(entries, entry, ());
             }
-            // It fails if it has read beside a commit that was under way, and hardly more than once.
+            // It fails if it has read beside a commit that was under way, and hardly more than
+            // once.
             if let Ok(built) = tx.commit() {
                 return Some(built);
             }

@@ -182,10 +182,12 @@ impl Transaction<'_> {
         self.try_insert(table, key, value)
     }
 
-    /// Gives a key a value, whether or not it has one, unless another row has the same key of a unique index.
+    /// Gives a key a value, whether or not it has one, unless another row has the same key of a
+    /// unique index.
     ///
     /// # Errors
-    /// [`Duplicate`] if there is such a row; nothing has changed then, and the transaction can go on.
+    /// [`Duplicate`] if there is such a row; nothing has changed then, and the transaction can go
+    /// on.
     ///
     /// # Panics
     /// If the table belongs to another database.
@@ -206,10 +208,12 @@ impl Transaction<'_> {
         })
     }
 
-    /// Replaces a key's value by a function of it, as [`update`](Self::update) does, unless another row has the same key of a unique index.
+    /// Replaces a key's value by a function of it, as [`update`](Self::update) does, unless another
+    /// row has the same key of a unique index.
     ///
     /// # Errors
-    /// [`Duplicate`] if there is such a row; nothing has changed then, and the transaction can go on.
+    /// [`Duplicate`] if there is such a row; nothing has changed then, and the transaction can go
+    /// on.
     ///
     /// # Panics
     /// If the table belongs to another database.

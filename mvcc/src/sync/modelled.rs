@@ -1,4 +1,5 @@
-//! The primitives of the model checker, which tries what the orderings allow. Its threads all run on one thread of the operating system.
+//! The primitives of the model checker, which tries what the orderings allow. Its threads all run
+//! on one thread of the operating system.
 
 pub(crate) use foldhash::fast::FixedState as HashState;
 pub(crate) use loom::hint::spin_loop;
@@ -53,8 +54,9 @@ pub(crate) fn fence(ordering: Ordering) {
     }
 }
 
-/// The checker takes a sequentially consistent access for an acquire or release one, but knows such fences. An access with one before it is what
-/// compilers make of it where the processor has no better.
+/// The checker takes a sequentially consistent access for an acquire or release one, but knows such
+/// fences. An access with one before it is what compilers make of it where the processor has no
+/// better.
 fn before(ordering: Ordering) {
     if ordering == Ordering::SeqCst {
         atomic::fence(ordering);
@@ -259,7 +261,8 @@ pub(crate) fn pause(_longest: std::time::Duration) {
     yield_now();
 }
 
-/// Memory that is not atomic: whether whoever uses it can know that it was written, and not yet freed. Memory is never really freed.
+/// Memory that is not atomic: whether whoever uses it can know that it was written, and not yet
+/// freed. Memory is never really freed.
 pub(crate) mod freed {
     use loom::cell::UnsafeCell;
     use std::cell::RefCell;

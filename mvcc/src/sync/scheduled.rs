@@ -81,8 +81,8 @@ pub(crate) fn pause(_longest: std::time::Duration) {
     yield_now();
 }
 
-/// What has been freed, so that a use of it is a failure that says so, and not whatever the memory holds by then. Memory is really freed
-/// when the next database is made.
+/// What has been freed, so that a use of it is a failure that says so, and not whatever the memory
+/// holds by then. Memory is really freed when the next database is made.
 pub(crate) mod freed {
     use std::cell::RefCell;
     use std::collections::HashMap;

@@ -1,4 +1,5 @@
-//! A global allocator that counts the bytes in use, for the tests and the example that measure memory.
+//! A global allocator that counts the bytes in use, for the tests and the example that measure
+//! memory.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -10,7 +11,8 @@ struct Counting;
 #[global_allocator]
 static COUNTING: Counting = Counting;
 
-/// Each thread counts in one of these, so that counting does not slow threads down that run side by side.
+/// Each thread counts in one of these, so that counting does not slow threads down that run side by
+/// side.
 #[repr(align(128))]
 struct Counter(AtomicI64);
 
@@ -36,7 +38,8 @@ fn count(bytes: usize, sign: i64) {
         .fetch_add(sign * bytes, Ordering::Relaxed);
 }
 
-/// Bytes that are allocated now, as they were asked for: without the allocator's own overhead. Exact while no other thread allocates.
+/// Bytes that are allocated now, as they were asked for: without the allocator's own overhead.
+/// Exact while no other thread allocates.
 pub(crate) fn heap_bytes() -> i64 {
     BYTES
         .iter()

@@ -1,8 +1,9 @@
-//! What must hold in every consistent state, whatever the library: each test says it, and checks it from every kind of
-//! reader while writers are at work.
+//! What must hold in every consistent state, whatever the library: each test says it, and checks it
+//! from every kind of reader while writers are at work.
 //!
-//! The test crate has a module `library` with the library under test: `databases`, one for each configuration; `each_reader`, which runs a check in each
-//! way of reading; and `assert_clean`, which knows what may be left when all is quiet.
+//! The test crate has a module `library` with the library under test: `databases`, one for each
+//! configuration; `each_reader`, which runs a check in each way of reading; and `assert_clean`,
+//! which knows what may be left when all is quiet.
 
 use crate::library::{Read, Table, assert_clean, databases, each_reader};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -35,8 +36,9 @@ pub(crate) fn on_threads(threads: u64, work: impl Fn(u64, &mut fastrand::Rng) + 
     });
 }
 
-/// Waits for threads and for what is done at their ends. The end of a scope waits for their closures only, not for the destructors of their
-/// thread-locals; and as long as a thread is in the library's own, not everything can be collected.
+/// Waits for threads and for what is done at their ends. The end of a scope waits for their
+/// closures only, not for the destructors of their thread-locals; and as long as a thread is in the
+/// library's own, not everything can be collected.
 pub(crate) fn join(threads: Vec<ScopedJoinHandle<'_, ()>>) {
     for thread in threads {
         thread.join().expect("a thread that does not panic");
@@ -52,8 +54,9 @@ fn total(read: &impl Read, accounts: &Table<u64, i64>) -> i64 {
         .sum()
 }
 
-/// Money moves between accounts; an account without money is removed. Each row is made, changed and removed all the time, so index,
-/// tombstones and collection are all at work. In every state the sum is the same, by keys and by scan.
+/// Money moves between accounts; an account without money is removed. Each row is made, changed and
+/// removed all the time, so index, tombstones and collection are all at work. In every state the
+/// sum is the same, by keys and by scan.
 #[test]
 fn money_is_neither_made_nor_lost() {
     for db in databases() {
@@ -123,7 +126,8 @@ fn no_increment_is_lost() {
     }
 }
 
-/// Of two keys at least one is kept: each transaction checks both and takes one away. Write skew would lose both.
+/// Of two keys at least one is kept: each transaction checks both and takes one away. Write skew
+/// would lose both.
 #[test]
 fn write_skew_never_happens() {
     for db in databases() {
@@ -150,8 +154,8 @@ fn write_skew_never_happens() {
     }
 }
 
-/// At most one of two keys exists: each transaction inserts one only where the other is absent. An unprotected absent read, or
-/// a removal of tuples that loses one, would let both in.
+/// At most one of two keys exists: each transaction inserts one only where the other is absent. An
+/// unprotected absent read, or a removal of tuples that loses one, would let both in.
 #[test]
 fn absence_is_protected() {
     for db in databases() {
@@ -178,7 +182,8 @@ fn absence_is_protected() {
     }
 }
 
-/// A scan counts the rows and writes the count under a new key: phantoms would make two transactions write the same count.
+/// A scan counts the rows and writes the count under a new key: phantoms would make two
+/// transactions write the same count.
 #[test]
 fn a_scan_sees_no_phantoms() {
     for db in databases() {
@@ -202,7 +207,8 @@ fn a_scan_sees_no_phantoms() {
     }
 }
 
-/// Who is told of a commit sees it: a thread commits, tells another through an atomic, and that one reads.
+/// Who is told of a commit sees it: a thread commits, tells another through an atomic, and that one
+/// reads.
 #[test]
 fn real_time_order_is_kept() {
     for db in databases() {
@@ -229,7 +235,8 @@ fn real_time_order_is_kept() {
                             seen >= Some(other),
                             "{seen:?} although {other} was committed"
                         );
-                        // Through the timestamped path as well: an absent key takes a timestamp first.
+                        // Through the timestamped path as well: an absent key takes a timestamp
+                        // first.
                         let seen = db.view(|view| {
                             assert!(!view.contains_key(&tables[me], &99));
                             view.get(&tables[1 - me], &key).copied()
@@ -245,7 +252,8 @@ fn real_time_order_is_kept() {
     }
 }
 
-/// Keys come and go while the index grows, shrinks and is scanned; those that stay are always found.
+/// Keys come and go while the index grows, shrinks and is scanned; those that stay are always
+/// found.
 #[test]
 fn keys_that_stay_are_always_found() {
     for db in databases() {
@@ -284,8 +292,9 @@ fn keys_that_stay_are_always_found() {
     }
 }
 
-/// Ranges guard an invariant that no single row knows of: at most so many rows in each hundred keys. Whoever adds one has counted them first, whoever
-/// finds it full empties a part. A lost phantom would let two add the last one.
+/// Ranges guard an invariant that no single row knows of: at most so many rows in each hundred
+/// keys. Whoever adds one has counted them first, whoever finds it full empties a part. A lost
+/// phantom would let two add the last one.
 #[test]
 fn a_counted_range_never_overflows() {
     const LIMIT: usize = 10;
@@ -331,8 +340,8 @@ fn a_counted_range_never_overflows() {
     }
 }
 
-/// A queue: producers append, consumers take the first row. Everything is taken once, in order for each producer, and the tree
-/// does not keep what has been taken.
+/// A queue: producers append, consumers take the first row. Everything is taken once, in order for
+/// each producer, and the tree does not keep what has been taken.
 #[test]
 fn a_queue_loses_nothing() {
     for db in databases() {

@@ -1,4 +1,5 @@
-//! What is hidden in the docs cannot be called either: it does not check to which database a reader belongs.
+//! What is hidden in the docs cannot be called either: it does not check to which database a reader
+//! belongs.
 
 use mvcc::{AnyTable, Database, Lookup, Read, Table};
 

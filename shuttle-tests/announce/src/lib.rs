@@ -1,10 +1,12 @@
 //! The scheduler's primitives, which announce what a task is about to do.
 //!
-//! A scheduler that is to leave out what makes no difference has to know which steps could as well have come in the other order: those
-//! on different places, and reads of the same one. Shuttle tells its schedulers who can go on, but not with what. So each operation here leaves
-//! an [`Access`] just before it hands over to the scheduler, which [takes](take) it.
+//! A scheduler that is to leave out what makes no difference has to know which steps could as well
+//! have come in the other order: those on different places, and reads of the same one. Shuttle
+//! tells its schedulers who can go on, but not with what. So each operation here leaves an
+//! [`Access`] just before it hands over to the scheduler, which [takes](take) it.
 //!
-//! All tasks of a schedule run on one thread of the operating system, so a thread-local is all that this needs.
+//! All tasks of a schedule run on one thread of the operating system, so a thread-local is all that
+//! this needs.
 
 mod atomic;
 pub mod held;
@@ -31,7 +33,8 @@ pub enum Access {
     TryLock(usize),
     /// It unlocks a mutex.
     Unlock(usize),
-    /// It goes on waiting: what it has looked at since it last said this is not yet what it waits for.
+    /// It goes on waiting: what it has looked at since it last said this is not yet what it waits
+    /// for.
     Wait,
     /// It begins to wait.
     FirstWait,
@@ -55,8 +58,8 @@ pub fn set_quiet(quiet: bool) {
     QUIET.set(quiet);
 }
 
-/// Whether all schedules are to be explored, rather than some. Then nobody gives up after a few turns of waiting: how many there have been is
-/// nothing that such a search tells apart.
+/// Whether all schedules are to be explored, rather than some. Then nobody gives up after a few
+/// turns of waiting: how many there have been is nothing that such a search tells apart.
 pub fn set_exhaustive(exhaustive: bool) {
     EXHAUSTIVE.set(exhaustive);
 }
@@ -87,8 +90,8 @@ fn place<T: ?Sized>(of: &T) -> usize {
 
 /// Lets others go on. `turn` counts from 1 in each loop that waits for something.
 ///
-/// A scheduler that leaves out what makes no difference lets the task go on when somebody has written what it has looked at since the
-/// turn before.
+/// A scheduler that leaves out what makes no difference lets the task go on when somebody has
+/// written what it has looked at since the turn before.
 pub fn wait(turn: u32) {
     announce_before(if turn == 1 {
         Access::FirstWait

@@ -6,8 +6,8 @@ use crate::verdict::{Anomaly, Violation};
 use petgraph::graph::{DiGraph, NodeIndex};
 use std::collections::{BTreeSet, VecDeque};
 
-/// The smallest cycle among `nodes` transactions, of the worst kind that there is: of overwritings alone if possible, with real time only
-/// if it must be.
+/// The smallest cycle among `nodes` transactions, of the worst kind that there is: of overwritings
+/// alone if possible, with real time only if it must be.
 pub(super) fn find(history: &History, edges: &[Edge]) -> Option<Violation> {
     use Dependency::{RealTime, Rw, Wr, Ww};
     let kinds: [&[Dependency]; 4] = [&[Ww], &[Ww, Wr], &[Ww, Wr, Rw], &[Ww, Wr, Rw, RealTime]];

@@ -27,7 +27,8 @@ pub(super) struct Edge {
 pub(super) enum Reason {
     /// `to` wrote to the key directly after `from` wrote this.
     Replaced(Key, u64),
-    /// Nobody has seen what `to` appended, and this is the last element that was seen, which `from` appended.
+    /// Nobody has seen what `to` appended, and this is the last element that was seen, which `from`
+    /// appended.
     Unseen(Key, u64),
     /// `to` wrote what the third one saw, who is after `from`, which wrote there as well.
     SeenLater(Key, u64, usize),

@@ -1,8 +1,9 @@
 //! The order that a history forces upon its transactions.
 //!
-//! All edges hold in every serialization, so a cycle means that there is none. Where the order of two versions is not observed, nothing is
-//! assumed; it follows in the end from two rules, which are applied until nothing new comes out. For a transaction R that saw the version of W,
-//! and another writer X of the key:
+//! All edges hold in every serialization, so a cycle means that there is none. Where the order of
+//! two versions is not observed, nothing is assumed; it follows in the end from two rules, which
+//! are applied until nothing new comes out. For a transaction R that saw the version of W, and
+//! another writer X of the key:
 //! - if W is before X, then R is before X, or it would have seen X's version or a later one;
 //! - if X is before R, then X is before W, for the same reason.
 
@@ -44,8 +45,8 @@ pub(super) fn check(
         if let Some(violation) = cycle::find(history, &graph.edges) {
             return Err(violation);
         }
-        // The second rule only once the first one gives nothing: it takes for granted that R saw the newest version, and would call a stale
-        // read a cycle of overwritings.
+        // The second rule only once the first one gives nothing: it takes for granted that R saw
+        // the newest version, and would call a stale read a cycle of overwritings.
         let closure = Closure::of(history.transactions.len(), &graph.edges);
         let new = graph.infer_rw(&accesses, &closure) || graph.infer_ww(&accesses, &closure);
         if !new {
@@ -219,7 +220,8 @@ impl<'h> Graph<'h> {
         })
     }
 
-    /// Applies a rule to each read, which is given by reader, writer and value, and each other writer of the key.
+    /// Applies a rule to each read, which is given by reader, writer and value, and each other
+    /// writer of the key.
     fn infer(
         &mut self,
         of_keys: &BTreeMap<Key, Accesses>,

@@ -1,11 +1,13 @@
 //! The black-box checker: it trusts nothing but what transactions saw, and when.
 //!
 //! Three steps, each of which rejects only what is wrong:
-//! 1. `observe`: every read is attributed to a write, which must exist, be committed, and be its transaction's last one there; no transaction
-//!    contradicts itself.
-//! 2. `graph`: the order that reads, read-modify-writes, lists and real time force upon the transactions has no cycle.
-//! 3. `search`: there is an order that explains everything. With this step the answer is exact. It is taken for histories of up
-//!    to [`SEARCHED`] transactions, within a budget; beyond, an acceptance means that no cycle was found.
+//! 1. `observe`: every read is attributed to a write, which must exist, be committed, and be its
+//!    transaction's last one there; no transaction contradicts itself.
+//! 2. `graph`: the order that reads, read-modify-writes, lists and real time force upon the
+//!    transactions has no cycle.
+//! 3. `search`: there is an order that explains everything. With this step the answer is exact. It
+//!    is taken for histories of up to [`SEARCHED`] transactions, within a budget; beyond, an
+//!    acceptance means that no cycle was found.
 
 mod cycle;
 mod edge;
@@ -52,7 +54,8 @@ pub fn check(history: &History) -> Verdict {
     }
 }
 
-/// Searches for an order that explains a history. `None` if the history is larger than [`SEARCHED`].
+/// Searches for an order that explains a history. `None` if the history is larger than
+/// [`SEARCHED`].
 pub fn serialize(history: &History) -> Option<Search> {
     (history.transactions.len() <= SEARCHED).then(|| search::search(history))
 }

@@ -10,7 +10,8 @@ const BUDGET: usize = 100_000;
 /// What a search found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Search {
-    /// An order that explains everything. Aborted transactions are in it where they see what they read.
+    /// An order that explains everything. Aborted transactions are in it where they see what they
+    /// read.
     Found(Vec<usize>),
     /// There is none; the longest beginning of one.
     None {
@@ -89,8 +90,8 @@ impl Orders<'_> {
         (self.dead_ends.len() < BUDGET).then_some(false)
     }
 
-    /// Places all that have no effect and can be placed: that is never a mistake, since it changes no state and only frees those that come
-    /// later in real time.
+    /// Places all that have no effect and can be placed: that is never a mistake, since it changes
+    /// no state and only frees those that come later in real time.
     fn place_readers(&mut self, placed: &mut u64, state: &State) {
         loop {
             let candidates = self.candidates(*placed);

@@ -14,17 +14,19 @@ mod subject;
 
 pub use subject::Engine;
 
-/// The scheduler's threads. It can switch between them anywhere, from their first step to their last.
+/// The scheduler's threads. It can switch between them anywhere, from their first step to their
+/// last.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ScheduledThreads;
 
-/// The scheduler's threads for a program of which all schedules are to be explored: what they do before it and after it counts as local, and
-/// so happens in one order.
+/// The scheduler's threads for a program of which all schedules are to be explored: what they do
+/// before it and after it counts as local, and so happens in one order.
 #[derive(Debug)]
 pub struct ExploredThreads {
     together: Barrier,
-    /// Whether one transaction began after another had ended is part of a history. So each thread has something that it writes when a
-    /// transaction ends, and that all others read when one begins.
+    /// Whether one transaction began after another had ended is part of a history. So each thread
+    /// has something that it writes when a transaction ends, and that all others read when one
+    /// begins.
     ends: Vec<AtomicBool>,
 }
 

@@ -1,4 +1,5 @@
-//! The steps of one schedule: which of them are dependent, and which could have come in the other order.
+//! The steps of one schedule: which of them are dependent, and which could have come in the other
+//! order.
 
 use foldhash::HashMap;
 use shuttle_announce::Access;
@@ -115,7 +116,8 @@ impl Events {
         };
     }
 
-    /// Those of the tasks that can take a step: they neither wait for something to be written nor for a mutex.
+    /// Those of the tasks that can take a step: they neither wait for something to be written nor
+    /// for a mutex.
     pub(super) fn enabled(&mut self, tasks: Tasks) -> Tasks {
         let free = members(tasks).filter(|&task| match self.tasks[task].next {
             Access::Lock(at) => self.places.get(&at).is_none_or(|it| it.holder.is_none()),
@@ -137,8 +139,8 @@ impl Events {
         }
     }
 
-    /// The last step has made it possible for these tasks to go on. For a mutex that is no reason to be after it: the locking could have come
-    /// before that of the task that had it.
+    /// The last step has made it possible for these tasks to go on. For a mutex that is no reason
+    /// to be after it: the locking could have come before that of the task that had it.
     pub(super) fn enable(&mut self, tasks: Tasks) {
         if let Some(last) = self.steps.last() {
             for task in members(tasks) {
@@ -216,10 +218,12 @@ impl Events {
         self.steps.push(Event { task, clock });
     }
 
-    /// The earlier steps that the last one could have come before, each with the tasks one of which has to come first for that.
+    /// The earlier steps that the last one could have come before, each with the tasks one of which
+    /// has to come first for that.
     pub(super) fn races(&self) -> impl Iterator<Item = (usize, Tasks)> {
         self.races.iter().map(|&earlier| {
-            // What does not happen after the earlier step, and the last one: in the other order, these come before it.
+            // What does not happen after the earlier step, and the last one: in the other order,
+            // these come before it.
             let last = self.steps.len() - 1;
             let race = &self.steps[earlier];
             let mut first: Vec<&Event> = Vec::new();

@@ -72,7 +72,8 @@ pub struct Explored {
     pub failure: Option<String>,
 }
 
-/// Runs a program under each schedule that makes a difference, or so many of them, or until a history is wrong. The clock is strict.
+/// Runs a program under each schedule that makes a difference, or so many of them, or until a
+/// history is wrong. The clock is strict.
 pub fn explore_all(program: &Program, limit: usize) -> Explored {
     let (scheduler, progress) = SystematicScheduler::new(limit);
     let histories = Histories::default();

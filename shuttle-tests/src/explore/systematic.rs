@@ -1,13 +1,16 @@
 //! Depth-first search through every schedule that makes a difference.
 //!
-//! Two steps of different tasks *depend* on each other if they touch the same place and one of them writes it. Schedules that differ only in the
-//! order of steps that do not depend on each other end in the same state, and one of them is enough. The search runs a schedule, looks for
-//! pairs of dependent steps that could have come in the other order, and goes back to before the first of them to try that: source sets and
-//! sleep sets, from Abdulla, Aronis, Jonsson and Sagonas, "Optimal dynamic partial order reduction", POPL 2014. What depends on what is known
-//! from what the primitives [announce](shuttle_announce).
+//! Two steps of different tasks *depend* on each other if they touch the same place and one of them
+//! writes it. Schedules that differ only in the order of steps that do not depend on each other end
+//! in the same state, and one of them is enough. The search runs a schedule, looks for pairs of
+//! dependent steps that could have come in the other order, and goes back to before the first of
+//! them to try that: source sets and sleep sets, from Abdulla, Aronis, Jonsson and Sagonas,
+//! "Optimal dynamic partial order reduction", POPL 2014. What depends on what is known from what
+//! the primitives [announce](shuttle_announce).
 //!
-//! A task that waits in a loop goes on when another one has written something that the loop has looked at: looking again before that is no other
-//! schedule, but without this there would be no end of them.
+//! A task that waits in a loop goes on when another one has written something that the loop has
+//! looked at: looking again before that is no other schedule, but without this there would be no
+//! end of them.
 
 use super::events::{Events, Tasks, one};
 use shuttle::scheduler::{Schedule, Scheduler, Task, TaskId};

@@ -1,4 +1,5 @@
-//! The scenarios: those of `mvcc` that need neither snapshots nor a clock, from the same sources, and some of its own.
+//! The scenarios: those of `mvcc` that need neither snapshots nor a clock, from the same sources,
+//! and some of its own.
 
 use super::Scenario;
 use crate::scenarios::tasks;

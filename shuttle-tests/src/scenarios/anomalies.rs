@@ -140,7 +140,8 @@ pub(super) fn intermediate_read(world: World) {
     },);
 }
 
-/// Two transactions that each write one row and read the other's cannot both see the other's write, nor both miss it.
+/// Two transactions that each write one row and read the other's cannot both see the other's write,
+/// nor both miss it.
 pub(super) fn circular_information_flow(world: World) {
     let (db, table) = numbers(world, &[(0, 0), (1, 0)]);
     let seen = Arc::new(Mutex::new([0; 2]));
@@ -181,9 +182,11 @@ pub(super) fn observed_transaction_vanishes(world: World) {
     );
 }
 
-/// The read-only anomaly (Fekete et al., SIGMOD Record 2004): a reader must not see the deposit without the penalty's not being due.
+/// The read-only anomaly (Fekete et al., SIGMOD Record 2004): a reader must not see the deposit
+/// without the penalty's not being due.
 pub(super) fn read_only_anomaly(world: World) {
-    // Savings 0, checking 0. A deposit of 20; a withdrawal of 10, with a penalty of 1 if the sum was too low.
+    // Savings 0, checking 0. A deposit of 20; a withdrawal of 10, with a penalty of 1 if the sum
+    // was too low.
     let (db, table) = numbers(world, &[(0, 100), (1, 100)]);
     let seen = Arc::new(Mutex::new(None));
     let (a, b, c) = (
@@ -237,7 +240,8 @@ pub(super) fn own_writes(world: World) {
     assert_eq!(db.view(|view| pair(view, &table)), (11, 7));
 }
 
-/// Even a transaction that is going to be aborted sees one state: here it would divide by zero otherwise.
+/// Even a transaction that is going to be aborted sees one state: here it would divide by zero
+/// otherwise.
 pub(super) fn opacity(world: World) {
     let (db, table) = numbers(world, &[(0, 1), (1, 2)]);
     let (a, b) = ((db.clone(), table.clone()), (db, table));
@@ -278,7 +282,8 @@ pub(super) fn many_untimed_reads(world: World) {
     );
 }
 
-/// What is read while another commit holds it counts as changed: each of two reads the row that the other one writes.
+/// What is read while another commit holds it counts as changed: each of two reads the row that the
+/// other one writes.
 pub(super) fn locked_while_read(world: World) {
     let (db, table) = numbers(world, &[(0, 0), (1, 0)]);
     let copy = |from: u32, to: u32| {

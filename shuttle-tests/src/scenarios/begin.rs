@@ -66,7 +66,8 @@ pub(super) fn view_beside_collection(world: World) {
     );
 }
 
-/// A view against one who computes the watermark: as small as can be, so that every place to stop is tried.
+/// A view against one who computes the watermark: as small as can be, so that every place to stop
+/// is tried.
 pub(super) fn view_against_watermark(world: World) {
     let (db, table) = numbers(world, &[(0, 0)]);
     let (a, b, c) = (db.clone(), (db.clone(), table.clone()), (db, table));

@@ -36,7 +36,8 @@ fn drain(db: &Database, feed: &mut Feed, table: &Numbers, model: &mut Model) {
     );
 }
 
-/// Writers of the same and of other rows, and one who follows them. What is written depends on what was there.
+/// Writers of the same and of other rows, and one who follows them. What is written depends on what
+/// was there.
 pub(super) fn feed_in_order(world: World) {
     let (db, table) = numbers(world, &[(0, 10), (1, 10)]);
     let (snapshot, mut feed) = db.on_commit(16, Overflow::Wait);
@@ -118,8 +119,9 @@ pub(super) fn feed_keeps_what_it_delivers(world: World) {
     super::check_clean(&db, 2);
 }
 
-/// A queue that is always full: writers wait, and who receives writes as well. The feed stays when nobody receives any more; the last writer has its commit
-/// delivered by then, so it does not wait, whatever fills the queue.
+/// A queue that is always full: writers wait, and who receives writes as well. The feed stays when
+/// nobody receives any more; the last writer has its commit delivered by then, so it does not wait,
+/// whatever fills the queue.
 pub(super) fn full_feed(world: World) {
     let (db, table) = numbers(world, &[(0, 0)]);
     let (_, mut feed) = db.on_commit(1, Overflow::Wait);
@@ -146,7 +148,8 @@ pub(super) fn full_feed(world: World) {
     assert_eq!(db.view(|view| view.get(&table, &1).copied()), Some(6));
 }
 
-/// Commits that have nothing to do with each other, and snapshots between them: each is what the commits before it make of the table.
+/// Commits that have nothing to do with each other, and snapshots between them: each is what the
+/// commits before it make of the table.
 pub(super) fn feed_agrees_with_snapshots(world: World) {
     let (db, table) = numbers(world, &[(0, 0), (1, 0)]);
     let (start, mut feed) = db.on_commit(16, Overflow::Wait);

@@ -104,7 +104,8 @@ pub(super) fn insert_delete_reinsert(world: World) {
     check_clean(&db, 1 + left);
 }
 
-/// An insert that is aborted takes its empty tuple with it, but not the one of another who writes the same key.
+/// An insert that is aborted takes its empty tuple with it, but not the one of another who writes
+/// the same key.
 pub(super) fn aborted_insert(world: World) {
     let (db, table) = numbers(world, &[]);
     let (a, b) = ((db.clone(), table.clone()), (db.clone(), table.clone()));
@@ -215,7 +216,8 @@ pub(super) fn neighbours_come_and_go(world: World) {
     check_clean(&db, 6);
 }
 
-/// An insert that is aborted while another one is about to write to the same empty tuple, and a third would remove it.
+/// An insert that is aborted while another one is about to write to the same empty tuple, and a
+/// third would remove it.
 pub(super) fn empty_tuple_is_taken_over(world: World) {
     let (db, table) = numbers(world, &[]);
     let (a, b, c) = (
@@ -243,7 +245,8 @@ pub(super) fn empty_tuple_is_taken_over(world: World) {
     check_clean(&db, 1);
 }
 
-/// Threads that run one transaction and end leave nothing behind, and what they have used is used by one thread at a time again.
+/// Threads that run one transaction and end leave nothing behind, and what they have used is used
+/// by one thread at a time again.
 pub(super) fn threads_come_and_go(world: World) {
     let (db, table) = numbers(world, &[(0, 0)]);
     for _ in 0..2 {
@@ -362,7 +365,8 @@ pub(super) fn tombstone_that_comes_back(world: World) {
         },
     );
     let seen = db.view(|view| pair(view, &table));
-    // First the reader of the missing key: it writes 1, which the other one copies. Or the other one first: 0 and 0.
+    // First the reader of the missing key: it writes 1, which the other one copies. Or the other
+    // one first: 0 and 0.
     assert!(
         matches!(seen, (1, 1) | (0, 0)),
         "{seen:?} comes of no order of the two"

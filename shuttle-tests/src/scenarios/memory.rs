@@ -1,4 +1,5 @@
-//! Memory that is used again, keys that leave while snapshots live, and snapshots that are given up.
+//! Memory that is used again, keys that leave while snapshots live, and snapshots that are given
+//! up.
 
 use super::{Numbers, World, add, check_clean, numbers, pair, remove, tasks, write};
 use mvcc_shuttle::{Database, LimitedSnapshot};
@@ -6,7 +7,8 @@ use shuttle::sync::Arc;
 use shuttle::thread;
 use std::time::Duration;
 
-/// Versions between a snapshot and now are unlinked, and their memory is used for new versions, while the snapshot's reads pass by.
+/// Versions between a snapshot and now are unlinked, and their memory is used for new versions,
+/// while the snapshot's reads pass by.
 pub(super) fn versions_in_the_middle(world: World) {
     let (db, table) = numbers(world, &[(0, 0), (1, 0)]);
     let old = Arc::new(db.snapshot());
@@ -29,7 +31,8 @@ pub(super) fn versions_in_the_middle(world: World) {
     check_clean(&db, 2);
 }
 
-/// A key that a snapshot sees is removed, and one that it does not see comes and goes: only the first one's tuple waits for the snapshot.
+/// A key that a snapshot sees is removed, and one that it does not see comes and goes: only the
+/// first one's tuple waits for the snapshot.
 pub(super) fn removal_under_a_snapshot(world: World) {
     let (db, table) = numbers(world, &[(0, 0), (1, 0)]);
     let old = Arc::new(db.snapshot());
@@ -65,9 +68,10 @@ pub(super) fn removal_under_a_snapshot(world: World) {
     check_clean(&db, 1);
 }
 
-/// A key is removed whose first version a snapshot sees, and its second one is unlinked, so that its tombstone stands above the first. If the snapshot ends
-/// then, a collection frees that one without unlinking it, provided that it looked at the coarse clock before the removal: had it done so later,
-/// the tombstone too would be below its watermark.
+/// A key is removed whose first version a snapshot sees, and its second one is unlinked, so that
+/// its tombstone stands above the first. If the snapshot ends then, a collection frees that one
+/// without unlinking it, provided that it looked at the coarse clock before the removal: had it
+/// done so later, the tombstone too would be below its watermark.
 pub(super) fn removal_above_a_freed_version(world: World) {
     let (db, table) = numbers(world, &[(0, 0)]);
     let old = db.snapshot();
@@ -134,7 +138,8 @@ fn expiring(world: World) -> (Database, Numbers) {
     (db, table)
 }
 
-/// Reads the two rows of a limited snapshot twice, and checks that they stay as they are. False if it has expired.
+/// Reads the two rows of a limited snapshot twice, and checks that they stay as they are. False if
+/// it has expired.
 fn read_twice(limited: &LimitedSnapshot, table: &Numbers, expected: (u64, u64)) -> bool {
     let read = limited.read(|snapshot| {
         let first = snapshot.get(table, &0).expect("it stays");
@@ -175,7 +180,8 @@ pub(super) fn limited_snapshot_expires(world: World) {
     check_clean(&db, 2);
 }
 
-/// A limited snapshot is dropped while somebody would let it expire, and its slot becomes another snapshot's.
+/// A limited snapshot is dropped while somebody would let it expire, and its slot becomes another
+/// snapshot's.
 pub(super) fn limited_snapshot_is_dropped(world: World) {
     let (db, table) = expiring(world);
     let limited = db.limited_snapshot();

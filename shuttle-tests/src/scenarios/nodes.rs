@@ -1,10 +1,12 @@
-//! The nodes of the ordered index, split and merged, and its root, which comes and goes, beside those who use it.
+//! The nodes of the ordered index, split and merged, and its root, which comes and goes, beside
+//! those who use it.
 
 use super::library::Database;
 use super::rows::{Rows, delete, keys, put, rows};
 use super::{World, check_clean, tasks};
 
-/// A scan finds every row that stays, in order and once, while nodes are split and merged beside it.
+/// A scan finds every row that stays, in order and once, while nodes are split and merged beside
+/// it.
 pub(super) fn scans_beside_splits_and_merges(world: World) {
     let (db, table) = rows(world, (0..6).map(|i| i * 10));
     let (a, b) = ((db.clone(), table.clone()), (db, table));
@@ -116,7 +118,8 @@ pub(super) fn inserts_beside_a_merge(world: World) {
     );
 }
 
-/// Rows in leaves of four, `0..40`, `40..80` and so on; then only some are left. A leaf with one row is not merged with another one that has any.
+/// Rows in leaves of four, `0..40`, `40..80` and so on; then only some are left. A leaf with one
+/// row is not merged with another one that has any.
 fn thinned(world: World, leaves: u32, left: &[u32]) -> (Database, Rows) {
     let (db, table) = rows(world, []);
     let all = || (0..4 * leaves).map(|i| i * 10);
@@ -134,8 +137,8 @@ fn delete_all(db: &Database, table: &Rows, keys: &[u32]) {
     done.expect("no error");
 }
 
-/// A tree is emptied down to its leaves, and grows again beside that. One task removes rows, from the last to the first, one adds rows behind them, and
-/// one finds what there is.
+/// A tree is emptied down to its leaves, and grows again beside that. One task removes rows, from
+/// the last to the first, one adds rows behind them, and one finds what there is.
 fn emptied_beside_inserts_and_reads(world: World, leaves: u32) {
     let old: Vec<_> = (0..leaves).map(|leaf| leaf * 40).collect();
     let (db, table) = thinned(world, leaves, &old);
@@ -202,7 +205,8 @@ pub(super) fn removals_beside_a_collapse(world: World) {
     check_clean(&db, 1);
 }
 
-/// The root is split, and merges leave only one child in its left half before another root is put above the two.
+/// The root is split, and merges leave only one child in its left half before another root is put
+/// above the two.
 pub(super) fn split_beside_a_collapse(world: World) {
     let (db, table) = thinned(world, 5, &[0, 40, 80, 120, 130, 140, 150, 160]);
     let (a, b) = ((db.clone(), table.clone()), (db.clone(), table.clone()));

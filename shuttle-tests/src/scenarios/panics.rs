@@ -93,8 +93,8 @@ impl Hash for Touchy {
     }
 }
 
-/// One call of the keys' code panics: in a look-up, an insert, a removal, a scan, a commit that has to walk through its range
-/// again, a collection. Nothing stays locked, and nothing is left over.
+/// One call of the keys' code panics: in a look-up, an insert, a removal, a scan, a commit that has
+/// to walk through its range again, a collection. Nothing stays locked, and nothing is left over.
 fn survives_a_panic<T>(db: &Database, table: &T)
 where
     T: Lookup<Touchy, Key = Touchy, Value = u64>,
@@ -158,7 +158,8 @@ impl Drop for Bomb {
     }
 }
 
-/// Dropping an overwritten value panics, which happens when it is collected; then one that was never committed.
+/// Dropping an overwritten value panics, which happens when it is collected; then one that was
+/// never committed.
 pub(super) fn panic_in_drop(world: World) {
     let bystander = thread::spawn(thread::yield_now);
     let db = world.database();

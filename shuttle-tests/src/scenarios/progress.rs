@@ -27,17 +27,20 @@ pub(super) fn opposite_lock_orders(world: World) {
     assert_eq!(db.view(|view| pair(view, &table)), (9, 11));
 }
 
-/// Transactions that read two rows and write one, among two that keep writing what they read. One that has lost is run inside the gate: nobody else commits
-/// then, so what it has read stays the newest, and only locks can be in its way.
+/// Transactions that read two rows and write one, among two that keep writing what they read. One
+/// that has lost is run inside the gate: nobody else commits then, so what it has read stays the
+/// newest, and only locks can be in its way.
 pub(super) fn the_long_transaction_wins(world: World) {
     /// Losses after which it is run inside the gate.
     const LOSSES: u32 = 1;
     /// Rows that it reads, each with a writer of its own.
     const ROWS: u32 = 2;
-    // Inside the gate, a row that it reads can only be locked, which costs the attempt that comes by then; the next one waits for it when it reads. A writer
-    // locks its row once before it sees the gate closed, and then waits. Before that it may have committed, and may still collect garbage: its own and a
-    // neighbour's, which locks each row at most once, as a row's old versions are all in one list. Nobody else locks the row that is written: it had no
-    // version before that somebody could collect.
+    // Inside the gate, a row that it reads can only be locked, which costs the attempt that comes
+    // by then; the next one waits for it when it reads. A writer locks its row once before it sees
+    // the gate closed, and then waits. Before that it may have committed, and may still collect
+    // garbage: its own and a neighbour's, which locks each row at most once, as a row's old
+    // versions are all in one list. Nobody else locks the row that is written: it had no version
+    // before that somebody could collect.
     const ATTEMPTS: u32 = LOSSES + 1 + ROWS * (1 + ROWS);
     const ROUNDS: u32 = 3;
 
@@ -175,7 +178,8 @@ pub(super) fn reserved_row(world: World) {
     super::check_clean(&db, 1);
 }
 
-/// Reservations in opposite orders, of a row that comes and goes, and in a transaction within one that has the same: nobody waits for ever.
+/// Reservations in opposite orders, of a row that comes and goes, and in a transaction within one
+/// that has the same: nobody waits for ever.
 pub(super) fn crossing_reservations(world: World) {
     let (db, table) = numbers(world, &[(0, 0), (1, 0)]);
     let adder = |first: u32, second: u32| {

@@ -38,7 +38,8 @@ pub(super) fn hand_over(world: World) {
     );
 }
 
-/// Two commits on disjoint keys, the second after it was told of the first: nobody sees the second without the first.
+/// Two commits on disjoint keys, the second after it was told of the first: nobody sees the second
+/// without the first.
 pub(super) fn hand_over_of_disjoint_keys(world: World) {
     let (db, table) = numbers(world, &[(0, 0), (1, 0)]);
     let told = Arc::new(AtomicBool::new(false));
@@ -96,7 +97,8 @@ pub(super) fn commit_then_snapshot(world: World) {
     tasks!(busy(0), busy(1));
 }
 
-/// Timestamps are the serialization order: of two commits on one row, the later one has the larger timestamp; and a snapshot sees exactly those below its own.
+/// Timestamps are the serialization order: of two commits on one row, the later one has the larger
+/// timestamp; and a snapshot sees exactly those below its own.
 pub(super) fn timestamps_order_commits(world: World) {
     let (db, table) = numbers(world, &[(0, 0)]);
     let log = Arc::new(Mutex::new(Vec::new()));
@@ -132,7 +134,8 @@ pub(super) fn timestamps_order_commits(world: World) {
     assert_eq!(value, below, "a snapshot at {at:?} of {log:?}");
 }
 
-/// The same for reads: a transaction has read what was committed before its timestamp, and nothing else.
+/// The same for reads: a transaction has read what was committed before its timestamp, and nothing
+/// else.
 pub(super) fn timestamps_order_reads(world: World) {
     let (db, table) = numbers(world, &[(0, 0), (1, 0)]);
     let written = Arc::new(Mutex::new(Vec::new()));
@@ -171,7 +174,8 @@ pub(super) fn timestamps_order_reads(world: World) {
     }
 }
 
-/// A transaction with a timestamp reads something newer: it moves on, or it is lost, but it sees one state.
+/// A transaction with a timestamp reads something newer: it moves on, or it is lost, but it sees
+/// one state.
 pub(super) fn extension(world: World) {
     let (db, table) = numbers(world, &[(0, 0), (1, 0), (2, 0)]);
     let (a, b) = ((db.clone(), table.clone()), (db.clone(), table.clone()));

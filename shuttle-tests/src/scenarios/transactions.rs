@@ -4,7 +4,8 @@ use super::rows::{keys, put, rows};
 use super::{World, numbers, pair, tasks, write};
 use mvcc_shuttle::OrderedTable;
 
-/// What is only peeked at causes no conflict, but it is of one state as long as nothing else is read.
+/// What is only peeked at causes no conflict, but it is of one state as long as nothing else is
+/// read.
 pub(super) fn peeks_see_whole_transactions(world: World) {
     let (db, table) = numbers(world, &[(0, 10), (1, 10), (2, 0)]);
     let rows: OrderedTable<u32, u64> = db.ordered_table("rows").expect("new");
@@ -33,7 +34,8 @@ pub(super) fn peeks_see_whole_transactions(world: World) {
     });
 }
 
-/// Writes that are undone leave nothing, whatever others do to the same keys; references to them stay valid.
+/// Writes that are undone leave nothing, whatever others do to the same keys; references to them
+/// stay valid.
 pub(super) fn undone_writes(world: World) {
     let (db, table) = numbers(world, &[(0, 1), (1, 1)]);
     let (a, b) = ((db.clone(), table.clone()), (db.clone(), table.clone()));
@@ -66,8 +68,8 @@ pub(super) fn undone_writes(world: World) {
     super::check_clean(&db, 2);
 }
 
-/// An iterator yields what the transaction saw when it was made, although the transaction then rolls that back and writes to what it iterates over, and others write
-/// and collect.
+/// An iterator yields what the transaction saw when it was made, although the transaction then
+/// rolls that back and writes to what it iterates over, and others write and collect.
 pub(super) fn writes_under_an_iterator(world: World) {
     let (db, table) = rows(world, [10, 20, 30]);
     let aborted = db.begin();

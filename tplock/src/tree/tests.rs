@@ -62,7 +62,8 @@ proptest! {
             check(&tree, &model, key)?;
         }
         prop_assert!(tree.all().iter().eq(model.values()));
-        // No more segments than it takes: each two neighbours have more than half of what fits in one.
+        // No more segments than it takes: each two neighbours have more than half of what fits in
+        // one.
         let segments = tree.shape.read().others.len();
         prop_assert!(segments <= 1 + 4 * model.len() / MOST, "{} segments for {}", segments, model.len());
     }
@@ -121,7 +122,8 @@ impl PartialOrd for Touchy<'_> {
     }
 }
 
-/// Whichever comparison panics, the tree has all it had, with or without the entry that was on its way.
+/// Whichever comparison panics, the tree has all it had, with or without the entry that was on its
+/// way.
 #[test]
 fn a_comparison_that_panics_loses_nothing() {
     for burns in 1..30 {

@@ -27,7 +27,8 @@ enum Choice {
     Silo,
     /// YCSB and TPC-C beside long reads.
     LongReaders,
-    /// Reads with timestamps from a guarded counter, a fetch-and-add, the processor's counter, and without.
+    /// Reads with timestamps from a guarded counter, a fetch-and-add, the processor's counter, and
+    /// without.
     Factors,
     /// YCSB by threads and skew.
     Scalability,
@@ -45,7 +46,8 @@ pub(super) struct Paper {
     /// Shorter runs: all experiments together take less than five minutes on two cores.
     #[arg(long)]
     quick: bool,
-    /// A folder for the results: EXPERIMENT.csv, EXPERIMENT.json and a report, EXPERIMENT.html or all.html.
+    /// A folder for the results: EXPERIMENT.csv, EXPERIMENT.json and a report, EXPERIMENT.html or
+    /// all.html.
     #[arg(long, value_name = "DIR", default_value = "paper")]
     out: PathBuf,
     /// Engines to compare; factors compares mvcc with itself.
@@ -54,7 +56,8 @@ pub(super) struct Paper {
     /// The clock of engine mvcc, but in factors.
     #[arg(long, value_enum, default_value_t = Clock::Auto)]
     clock: Clock,
-    /// Go on where an interrupted run with the same options ended: EXPERIMENT.journal in the folder has what it measured.
+    /// Go on where an interrupted run with the same options ended: EXPERIMENT.journal in the folder
+    /// has what it measured.
     #[arg(long = "continue")]
     resume: bool,
     /// Runs gc in this process and prints its samples.

@@ -34,8 +34,9 @@ pub(super) struct Tpcc {
     /// One more thread scans the stock of a warehouse from a snapshot, so often.
     #[arg(long, value_name = "MILLISECONDS")]
     stock_scan_interval: Option<u64>,
-    /// Check the twelve consistency conditions after loading; every second and at the end, all that still apply. Also say
-    /// whether the figures of clause 9.2.2.5 are within their bounds: rollbacks, lines, remote ones, last names.
+    /// Check the twelve consistency conditions after loading; every second and at the end, all that
+    /// still apply. Also say whether the figures of clause 9.2.2.5 are within their bounds:
+    /// rollbacks, lines, remote ones, last names.
     #[arg(long)]
     check: bool,
     /// Terminals key and think as long as the specification says.

@@ -36,8 +36,8 @@ pub(super) struct Ycsb {
     /// Reads in percent, the rest are updates; in place of --workload.
     #[arg(long, value_name = "PERCENT")]
     read_ratio: Option<f64>,
-    /// With --read-ratio: makes the reads scans of this many records, in ascending order of their keys, from one on that the
-    /// distribution chooses (fewer at the end of the table).
+    /// With --read-ratio: makes the reads scans of this many records, in ascending order of their
+    /// keys, from one on that the distribution chooses (fewer at the end of the table).
     #[arg(long, value_name = "RECORDS")]
     scan_length: Option<u32>,
     /// Which records are used.
@@ -55,9 +55,11 @@ pub(super) struct Ycsb {
     /// Operations to run, in place of --duration.
     #[arg(long)]
     operations: Option<u64>,
-    /// Transactions that begin per second, all threads together: an open loop, in which latencies also count from when a transaction was to begin. All
-    /// are timed, and threads spend the last 0.1 ms of a wait awake. Without it, threads run a closed loop: each begins a transaction when its last has ended,
-    /// and one of 64 operations is timed (all, if there are 100,000 or fewer); the longest time between two looks at the clock shows stalls of the others.
+    /// Transactions that begin per second, all threads together: an open loop, in which latencies
+    /// also count from when a transaction was to begin. All are timed, and threads spend the last
+    /// 0.1 ms of a wait awake. Without it, threads run a closed loop: each begins a transaction
+    /// when its last has ended, and one of 64 operations is timed (all, if there are 100,000 or
+    /// fewer); the longest time between two looks at the clock shows stalls of the others.
     #[arg(long, value_name = "RATE")]
     target: Option<f64>,
     /// Threads that read 10,000 records from one snapshot after the other, besides.

@@ -15,7 +15,8 @@ pub trait AnyEngine {
     /// As there.
     fn load_ycsb(&self, settings: &ycsb::Settings) -> Result<(), String>;
 
-    /// [`ycsb::measure`] on what was loaded. With `stand_ins`, the long readers read a copy that nobody writes.
+    /// [`ycsb::measure`] on what was loaded. With `stand_ins`, the long readers read a copy that
+    /// nobody writes.
     ///
     /// # Errors
     /// As there.

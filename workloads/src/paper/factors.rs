@@ -26,7 +26,8 @@ const ABOUT: &[&str] = &[
      each read, which takes a timestamp and a place in a list at once and is meant to be kept.",
 ];
 
-/// Ways of reading, as clock and way. The names of the clocks are those that the databases have in the end.
+/// Ways of reading, as clock and way. The names of the clocks are those that the databases have in
+/// the end.
 const WAYS: [(ClockChoice, ReadOnly, &str); 6] = [
     (ClockChoice::Auto, ReadOnly::View, "view without timestamp"),
     (

@@ -41,7 +41,8 @@ impl Horizontal {
     }
 }
 
-/// What a series stands for. Engines differ in colour and what is done with them in line and marker, unless there is only one engine.
+/// What a series stands for. Engines differ in colour and what is done with them in line and
+/// marker, unless there is only one engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Mark {
     engine: String,
@@ -71,7 +72,8 @@ pub struct Series {
     mark: Mark,
     /// Where its points are.
     pub points: Vec<(f64, f64)>,
-    /// The smallest and the largest of what each is the median of, if these are shown: one for each point, or none.
+    /// The smallest and the largest of what each is the median of, if these are shown: one for each
+    /// point, or none.
     spread: Vec<(f64, f64)>,
 }
 
@@ -85,7 +87,8 @@ impl Figure {
         }
     }
 
-    /// Throughputs: a figure for each group of rows. `at` says where a row stands and which lines it belongs to.
+    /// Throughputs: a figure for each group of rows. `at` says where a row stands and which lines
+    /// it belongs to.
     pub(super) fn of_groups<'r>(
         rows: impl IntoIterator<Item = &'r Row>,
         label: &str,

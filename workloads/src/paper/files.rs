@@ -22,7 +22,8 @@ pub fn create(folder: &Path) -> Result<(), InputError> {
     })
 }
 
-/// Writes `EXPERIMENT.csv` and `EXPERIMENT.json` for each chapter and one report, `NAME.html`, of all. `clock` is that of engine `mvcc`.
+/// Writes `EXPERIMENT.csv` and `EXPERIMENT.json` for each chapter and one report, `NAME.html`, of
+/// all. `clock` is that of engine `mvcc`.
 ///
 /// # Errors
 /// A message if a figure cannot be drawn or a file not be written.

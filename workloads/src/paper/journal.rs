@@ -1,6 +1,7 @@
 //! What a run of experiments has measured so far, in a file, so that another run can go on from it.
 //!
-//! The first line says what is run; each other line is a measurement with its name. The file goes when all is done.
+//! The first line says what is run; each other line is a measurement with its name. The file goes
+//! when all is done.
 
 use crate::{InputError, interruption};
 use serde::Serialize;
@@ -25,7 +26,8 @@ impl Journal {
     /// Begins a journal in this file. `plan` is all that the measurements depend on.
     ///
     /// # Errors
-    /// A message if the file is there already, since it has what another run may go on from, or if it cannot be written.
+    /// A message if the file is there already, since it has what another run may go on from, or if
+    /// it cannot be written.
     pub fn begin(path: &Path, plan: &Value) -> Result<Self, InputError> {
         let created = File::create_new(path).and_then(|mut file| {
             writeln!(file, "{plan}")?;
@@ -96,8 +98,8 @@ impl Journal {
         self.earlier.contains_key(name)
     }
 
-    /// The measurement of this name: an earlier one, or one that is made now and kept. None is made or kept once a signal
-    /// has come, which may have cut it short.
+    /// The measurement of this name: an earlier one, or one that is made now and kept. None is made
+    /// or kept once a signal has come, which may have cut it short.
     pub(super) fn measure<T: Serialize + DeserializeOwned>(
         &self,
         name: &str,

@@ -24,8 +24,8 @@ pub(super) struct ClockFacts {
     pub(super) frequency_hz: Option<u64>,
     /// Of a reading, back to back on one thread.
     pub(super) reading_ns: f64,
-    /// The cores, by the operating system's numbers, and below, from core to core, the smallest (receiver's reading - sender's reading)
-    /// over hand-overs of a cache line, in ticks.
+    /// The cores, by the operating system's numbers, and below, from core to core, the smallest
+    /// (receiver's reading - sender's reading) over hand-overs of a cache line, in ticks.
     pub(super) cores: Vec<usize>,
     pub(super) smallest: Vec<Vec<Option<i64>>>,
     /// Why the latter is not known.
@@ -33,7 +33,8 @@ pub(super) struct ClockFacts {
 }
 
 impl Machine {
-    /// Looks around. The cores' clocks are compared pairwise, which takes a millisecond for each pair.
+    /// Looks around. The cores' clocks are compared pairwise, which takes a millisecond for each
+    /// pair.
     pub(super) fn new(clock: &Clock) -> Self {
         let what = RefreshKind::nothing()
             .with_cpu(CpuRefreshKind::nothing())

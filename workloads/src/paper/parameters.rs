@@ -11,7 +11,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// The parameters of an experiment; which of them it has, [`Experiment::takes`] says. Serialises in seconds and plain numbers.
+/// The parameters of an experiment; which of them it has, [`Experiment::takes`] says. Serialises in
+/// seconds and plain numbers.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Parameters {
@@ -118,8 +119,8 @@ fn up_to(cores: usize) -> Vec<usize> {
 }
 
 impl Parameters {
-    /// The defaults: the paper's, as far as a machine with so many cores allows. `quick` keeps what is varied nearly whole and runs
-    /// for a short time.
+    /// The defaults: the paper's, as far as a machine with so many cores allows. `quick` keeps what
+    /// is varied nearly whole and runs for a short time.
     pub fn new(experiment: Experiment, quick: bool, cores: usize) -> Self {
         let seconds =
             |full: f64, short: f64| Duration::from_secs_f64(if quick { short } else { full });

@@ -69,7 +69,8 @@ impl From<tpcc::Report> for Run {
     }
 }
 
-/// A line of the CSV: one engine at one point, over all its runs there. What does not apply is empty.
+/// A line of the CSV: one engine at one point, over all its runs there. What does not apply is
+/// empty.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Row {
     /// `ycsb` or `tpcc`.
@@ -114,7 +115,8 @@ pub struct Row {
     pub throughput_min_tps: f64,
     /// The largest.
     pub throughput_max_tps: f64,
-    /// Beside readers: the throughput by that beside stand-ins, the median of the ratios of runs that followed each other.
+    /// Beside readers: the throughput by that beside stand-ins, the median of the ratios of runs
+    /// that followed each other.
     pub kept: Option<f64>,
     /// Transactions that committed, in all runs.
     pub committed: u64,

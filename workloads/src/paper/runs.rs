@@ -30,9 +30,10 @@ impl Point {
 
 /// Runs all points on all contenders, several times, and returns the results by point.
 ///
-/// A run of each contender at each point is one round, and rounds follow each other: what disturbs the machine for a while disturbs all contenders and
-/// falls on one of several rounds. Every other round goes through the contenders backwards. All points of YCSB use the same
-/// table, loaded once for each contender; each run of TPC-C has a new database.
+/// A run of each contender at each point is one round, and rounds follow each other: what disturbs
+/// the machine for a while disturbs all contenders and falls on one of several rounds. Every other
+/// round goes through the contenders backwards. All points of YCSB use the same table, loaded once
+/// for each contender; each run of TPC-C has a new database.
 ///
 /// The journal has the runs of `name`, which no other call has.
 pub(super) fn run(

@@ -1,6 +1,7 @@
 //! The twelve consistency conditions (clauses 3.3.2.1 to 3.3.2.12).
 //!
-//! A check reads the database once (`facts.rs`); each condition is a function of what was found there.
+//! A check reads the database once (`facts.rs`); each condition is a function of what was found
+//! there.
 
 mod facts;
 #[cfg(test)]
@@ -66,7 +67,8 @@ impl fmt::Display for Violation {
 pub enum When {
     /// After loading: all conditions hold.
     Loaded,
-    /// Once transactions run or have run: the eleventh, which counts undelivered orders, does not hold any more.
+    /// Once transactions run or have run: the eleventh, which counts undelivered orders, does not
+    /// hold any more.
     Running,
 }
 
@@ -264,8 +266,8 @@ fn condition_10(facts: &Facts<'_>, found: &mut Violation) {
     }
 }
 
-/// After loading, all orders of a district but the last 900 (or what the scale says) are delivered: the counts of the order and the
-/// new-order table differ by 2,100.
+/// After loading, all orders of a district but the last 900 (or what the scale says) are delivered:
+/// the counts of the order and the new-order table differ by 2,100.
 fn condition_11(facts: &Facts<'_>, found: &mut Violation) {
     let expected = (facts.scale.customers - facts.scale.undelivered) as usize;
     for district in facts.districts() {

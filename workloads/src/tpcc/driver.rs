@@ -35,8 +35,8 @@ pub struct Settings {
     pub mix: Mix,
     /// How often one more thread scans the stock of a warehouse from a snapshot.
     pub stock_scan_interval: Option<Duration>,
-    /// Whether the consistency conditions are checked, after loading, every second, and at the end; and what was asked for,
-    /// at the end.
+    /// Whether the consistency conditions are checked, after loading, every second, and at the end;
+    /// and what was asked for, at the end.
     pub check: bool,
     /// Whether terminals wait as clause 5.2.5 says.
     pub think_times: bool,
@@ -97,7 +97,8 @@ const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 /// How often a thread that waits looks whether the run is over.
 const PATIENCE: Duration = Duration::from_millis(20);
 
-/// Loads and runs on an engine that has none of the tables yet. A check that finds a violation ends the run; the report has it.
+/// Loads and runs on an engine that has none of the tables yet. A check that finds a violation ends
+/// the run; the report has it.
 ///
 /// # Errors
 /// A message if the engine fails.
@@ -124,8 +125,8 @@ fn tables<E: Engine>(engine: &E, settings: &Settings) -> Result<Tables<E>, Strin
 
 /// Runs, once, on an engine that is loaded.
 ///
-/// The stock scans are of `scanned`: the same engine, or another one that is loaded alike and that nobody writes to. Those stand in for scans: they cost as
-/// much work and concern nobody.
+/// The stock scans are of `scanned`: the same engine, or another one that is loaded alike and that
+/// nobody writes to. Those stand in for scans: they cost as much work and concern nobody.
 ///
 /// # Errors
 /// A message if the engine fails.

@@ -34,7 +34,8 @@ enum Part {
     District(u32, u8),
 }
 
-/// Fills the tables with the given number of threads. The same seed gives the same rows, but for dates, whatever the threads.
+/// Fills the tables with the given number of threads. The same seed gives the same rows, but for
+/// dates, whatever the threads.
 ///
 /// # Errors
 /// A message if a thread cannot be started, or if a signal has ended it early.

@@ -34,7 +34,8 @@ impl Kind {
         }
     }
 
-    /// Seconds of keying before it and of thinking after it, the latter on average (clauses 5.2.5.2 and 5.2.5.4).
+    /// Seconds of keying before it and of thinking after it, the latter on average (clauses 5.2.5.2
+    /// and 5.2.5.4).
     pub(super) fn waits(self) -> (f64, f64) {
         match self {
             Self::NewOrder => (18.0, 12.0),
@@ -45,7 +46,8 @@ impl Kind {
     }
 }
 
-/// How many percent of the transactions are new-order, payment, order-status, delivery, and stock-level (clause 5.2.3).
+/// How many percent of the transactions are new-order, payment, order-status, delivery, and
+/// stock-level (clause 5.2.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mix([u8; 5]);
 

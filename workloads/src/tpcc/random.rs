@@ -228,7 +228,8 @@ mod tests {
             counts[random.nurand(1023, 1..=3_000, 259) as usize] += 1;
         }
         assert_eq!(counts[0], 0);
-        // Uniformly, the busiest tenth would have a tenth of all; the bitwise or makes numbers with many ones frequent.
+        // Uniformly, the busiest tenth would have a tenth of all; the bitwise or makes numbers with
+        // many ones frequent.
         counts.sort_unstable_by(|left, right| right.cmp(left));
         let busiest: u32 = counts[..300].iter().sum();
         assert!((75_000..240_000).contains(&busiest), "{busiest}");

@@ -18,8 +18,9 @@ pub struct Figure {
     pub most: f64,
     /// How many it was counted over.
     pub samples: u64,
-    /// Whether chance explains how far it is from the middle of the bounds: by three standard deviations at most, for so
-    /// many samples. One that is out of bounds is wrong only if chance does not.
+    /// Whether chance explains how far it is from the middle of the bounds: by three standard
+    /// deviations at most, for so many samples. One that is out of bounds is wrong only if chance
+    /// does not.
     pub by_chance: bool,
 }
 

@@ -1,8 +1,10 @@
 //! The nine tables (clause 1.3) and the two indexes that the transactions need.
 //!
-//! Money is in cents, taxes and discounts are in ten-thousandths, so all sums are exact. Columns that are part of a table's key are
-//! in the key only. An update copies the row, so what is large and hardly ever changes is behind an [`Arc`] in the customer and stock
-//! tables. Warehouse and district rows are so hot that a shared counter of references would cost more than the copy: they are inline.
+//! Money is in cents, taxes and discounts are in ten-thousandths, so all sums are exact. Columns
+//! that are part of a table's key are in the key only. An update copies the row, so what is large
+//! and hardly ever changes is behind an [`Arc`] in the customer and stock tables. Warehouse and
+//! district rows are so hot that a shared counter of references would cost more than the copy: they
+//! are inline.
 
 use super::text::Text;
 use crate::engine::Engine;
@@ -16,7 +18,8 @@ pub struct Scale {
     pub items: u32,
     /// Districts of a warehouse.
     pub districts: u8,
-    /// Customers of a district. It starts with as many orders: each customer has one (clause 4.3.3.1).
+    /// Customers of a district. It starts with as many orders: each customer has one (clause
+    /// 4.3.3.1).
     pub customers: u32,
     /// The last orders of a district that start undelivered.
     pub undelivered: u32,
@@ -34,13 +37,15 @@ impl Default for Scale {
 }
 
 impl Scale {
-    /// How many different last names customers have (clause 4.3.3.1 gives the first thousand customers one each).
+    /// How many different last names customers have (clause 4.3.3.1 gives the first thousand
+    /// customers one each).
     pub fn last_names(&self) -> u32 {
         self.customers.min(1_000)
     }
 }
 
-/// The keys of the tables, each packed into one word: warehouse 16 bits, district 8, customer, order or item 32, order line 8.
+/// The keys of the tables, each packed into one word: warehouse 16 bits, district 8, customer,
+/// order or item 32, order line 8.
 pub mod key {
     /// Warehouses that fit into a key.
     pub const MAX_WAREHOUSES: u32 = 0xffff;
@@ -98,8 +103,8 @@ pub mod key {
     }
 }
 
-/// A payment's key. The table has no primary key in the specification; a thread's number and its own count make one without a counter
-/// that all threads write.
+/// A payment's key. The table has no primary key in the specification; a thread's number and its
+/// own count make one without a counter that all threads write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HistoryKey {
     /// `H_W_ID`

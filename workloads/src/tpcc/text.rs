@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-/// A string of at most `N` bytes. Stored inline and padded with zero bytes, so a copy is a copy of memory and the order of the
-/// bytes is the order of the strings.
+/// A string of at most `N` bytes. Stored inline and padded with zero bytes, so a copy is a copy of
+/// memory and the order of the bytes is the order of the strings.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Text<const N: usize>([u8; N]);
 

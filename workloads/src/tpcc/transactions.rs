@@ -1,7 +1,7 @@
 //! The five transactions (clauses 2.4 to 2.8).
 //!
-//! Each has its input, drawn before the transaction so that an attempt that is run again repeats it, and its output, what a terminal
-//! would display.
+//! Each has its input, drawn before the transaction so that an attempt that is run again repeats
+//! it, and its output, what a terminal would display.
 
 mod delivery;
 mod new_order;
@@ -27,14 +27,16 @@ use std::time::{SystemTime, UNIX_EPOCH};
 pub enum Profile {
     /// As the specification says.
     Spec,
-    /// Reduced, as in the published code of vMVCC (OSDI 2023): customers by number only, no rollbacks, all payments 2.50, and a delivery
-    /// that commits each district by itself. But no order is skipped.
-    // Its delivery takes order numbers from a counter, which moves on also where there is no order yet.
+    /// Reduced, as in the published code of vMVCC (OSDI 2023): customers by number only, no
+    /// rollbacks, all payments 2.50, and a delivery that commits each district by itself. But no
+    /// order is skipped.
+    // Its delivery takes order numbers from a counter, which moves on also where there is no order
+    // yet.
     Vmvcc,
 }
 
-/// Where a terminal is: its warehouse is that of all its transactions (clause 2.4.1.1), its district that of its stock-levels
-/// (clause 2.8.1.1).
+/// Where a terminal is: its warehouse is that of all its transactions (clause 2.4.1.1), its
+/// district that of its stock-levels (clause 2.8.1.1).
 #[derive(Clone, Copy, Debug)]
 pub struct Terminal {
     /// The home warehouse, from 1.
@@ -80,7 +82,8 @@ impl Chosen {
         matches!(self, Self::Name(_))
     }
 
-    /// The customer's number: of `n` with the name, the one at `n / 2`, rounded up, by first name (clauses 2.5.2.2 and 2.6.2.2).
+    /// The customer's number: of `n` with the name, the one at `n / 2`, rounded up, by first name
+    /// (clauses 2.5.2.2 and 2.6.2.2).
     ///
     /// # Panics
     /// If the district has no customer with this name.

@@ -79,15 +79,16 @@ pub struct Settings {
     pub read_only: ReadOnly,
     /// When it is over.
     pub limit: Limit,
-    /// Transactions per second that begin, all threads together; without it, a thread begins one when its last has ended.
+    /// Transactions per second that begin, all threads together; without it, a thread begins one
+    /// when its last has ended.
     pub target: Option<f64>,
     /// For the random numbers.
     pub seed: u64,
 }
 
 impl Settings {
-    /// Transactions that a thread draws ahead, so that drawing does not stand between the cache misses of consecutive
-    /// ones. In an open loop they wait: for one at a time.
+    /// Transactions that a thread draws ahead, so that drawing does not stand between the cache
+    /// misses of consecutive ones. In an open loop they wait: for one at a time.
     fn batch(&self) -> u64 {
         match self.target {
             Some(_) => 1,
@@ -115,7 +116,8 @@ pub struct Progress {
     pub snapshots: usize,
 }
 
-/// Loads and runs on an engine: on an ordered table if the workload scans. Rows of 100 and of 1,000 bytes are stored inline, others boxed.
+/// Loads and runs on an engine: on an ordered table if the workload scans. Rows of 100 and of 1,000
+/// bytes are stored inline, others boxed.
 ///
 /// # Errors
 /// A message if the engine fails or has lost a record.
@@ -133,10 +135,11 @@ pub fn load<E: Engine>(engine: &E, settings: &Settings) -> Result<(), String> {
     open(engine, engine, settings)?.load()
 }
 
-/// Runs on an engine that is loaded: as often as one likes, unless the workload inserts. `observe` is called ten times a second or more often.
+/// Runs on an engine that is loaded: as often as one likes, unless the workload inserts. `observe`
+/// is called ten times a second or more often.
 ///
-/// The long readers read from `read`: the same engine, or another one that is loaded alike and that nobody writes to. Those stand in for readers: they
-/// cost as much work and concern nobody.
+/// The long readers read from `read`: the same engine, or another one that is loaded alike and that
+/// nobody writes to. Those stand in for readers: they cost as much work and concern nobody.
 ///
 /// # Errors
 /// A message if the engine fails or has lost a record.
@@ -235,8 +238,8 @@ impl Default for Worker {
     }
 }
 
-/// Operations drawn ahead in a closed loop. The first transaction of a batch is timed: a clock reading before each would keep the cache misses of
-/// neighbouring transactions from overlapping.
+/// Operations drawn ahead in a closed loop. The first transaction of a batch is timed: a clock
+/// reading before each would keep the cache misses of neighbouring transactions from overlapping.
 const BATCH: u64 = 64;
 /// Runs of at most this many operations time all.
 const SHORT: u64 = 100_000;
@@ -286,7 +289,8 @@ impl<'r, E: Engine, V: Record, T: Table<E, V>> Run<'r, E, V, T> {
         let inserts = match self.settings.limit.operations() {
             _ if insert == 0.0 => 0,
             Some(operations) => expected_inserts(operations, insert),
-            // Nobody knows; and were it far too many, most draws of the zipfian distribution would be in vain.
+            // Nobody knows; and were it far too many, most draws of the zipfian distribution would
+            // be in vain.
             None => self.loaded,
         };
         Chooser::new(distribution, self.loaded, inserts, self.settings.theta).with_skew(skew)
@@ -301,7 +305,8 @@ impl<'r, E: Engine, V: Record, T: Table<E, V>> Run<'r, E, V, T> {
         }
     }
 
-    /// Shows progress until the time is over or the work is done. Ends the run early if memory runs out.
+    /// Shows progress until the time is over or the work is done. Ends the run early if memory runs
+    /// out.
     fn watch(
         &self,
         start: Instant,
@@ -341,8 +346,8 @@ impl<'r, E: Engine, V: Record, T: Table<E, V>> Run<'r, E, V, T> {
         room
     }
 
-    /// Ends the run if its time is over. Whoever looks at the clock says so: beside many busy threads, the one that watches
-    /// may wait for a core for seconds.
+    /// Ends the run if its time is over. Whoever looks at the clock says so: beside many busy
+    /// threads, the one that watches may wait for a core for seconds.
     fn end_in_time(&self, start: Instant, now: Instant) {
         let time = self.settings.limit.duration();
         if time.is_some_and(|time| now - start >= time) {

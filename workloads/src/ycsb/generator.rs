@@ -28,7 +28,8 @@ pub struct Skew {
     pub hot_records: f64,
     /// The share of the operations that use these.
     pub hot_operations: f64,
-    /// So many percent of the operations of the exponential distribution use the newest records, ...
+    /// So many percent of the operations of the exponential distribution use the newest records,
+    /// ...
     pub percentile: f64,
     /// ... so many of them, as a share of those loaded.
     pub fraction: f64,
@@ -57,15 +58,17 @@ pub enum LengthDistribution {
     Zipfian,
 }
 
-/// Ranks from 0, the most frequent, up to a number of items, in proportion to 1 / (rank + 1) to the power of theta.
+/// Ranks from 0, the most frequent, up to a number of items, in proportion to 1 / (rank + 1) to the
+/// power of theta.
 #[derive(Clone, Debug)]
 struct Ranks {
     items: u64,
     zipf: Zipf<f64>,
 }
 
-/// Nearer to 1, the sampler divides so small a difference by another one that few digits are left of either. An exponent
-/// of 1 changes the weight of the last of `u64::MAX` ranks by less than a millionth in place of it.
+/// Nearer to 1, the sampler divides so small a difference by another one that few digits are left
+/// of either. An exponent of 1 changes the weight of the last of `u64::MAX` ranks by less than a
+/// millionth in place of it.
 const NEARLY_1: f64 = 1e-8;
 
 impl Ranks {
@@ -83,7 +86,8 @@ impl Ranks {
         reason = "a sample is a whole number above 0"
     )]
     fn draw(&self, random: &mut SmallRng) -> u64 {
-        // The inverse of the cumulative distribution is rounded: it can come out above the last item.
+        // The inverse of the cumulative distribution is rounded: it can come out above the last
+        // item.
         (self.zipf.sample(random) as u64 - 1).min(self.items - 1)
     }
 }
@@ -101,19 +105,21 @@ pub struct Chooser {
     stride: u64,
 }
 
-/// So many times the zipfian distribution draws again. YCSB has no bound; but where hardly a record is there of those expected, it can
-/// be that no rank at all falls on one.
+/// So many times the zipfian distribution draws again. YCSB has no bound; but where hardly a record
+/// is there of those expected, it can be that no rank at all falls on one.
 const REDRAWS: usize = 1_000;
 
 impl Chooser {
-    /// A chooser for a table that starts with `loaded` records and is expected to grow by `inserts`; the `k`th hottest is used with a
-    /// probability in proportion to 1 / k to the power of `theta`.
+    /// A chooser for a table that starts with `loaded` records and is expected to grow by
+    /// `inserts`; the `k`th hottest is used with a probability in proportion to 1 / k to the power
+    /// of `theta`.
     ///
     /// # Panics
     /// If `loaded` is 0 or `theta` is negative.
     pub fn new(distribution: Distribution, loaded: u64, inserts: u64, theta: f64) -> Self {
         let ranked = match distribution {
-            // The final number from the start: were it the number now, every insert would make other records the hot ones.
+            // The final number from the start: were it the number now, every insert would make
+            // other records the hot ones.
             Distribution::Zipfian => loaded.saturating_add(inserts),
             _ => loaded,
         };
@@ -128,23 +134,24 @@ impl Chooser {
         }
     }
 
-    /// With other parameters than YCSB's defaults. A share is from 0 to 1, and drawing panics if that of the hot operations
-    /// is not.
+    /// With other parameters than YCSB's defaults. A share is from 0 to 1, and drawing panics if
+    /// that of the hot operations is not.
     #[must_use]
     pub fn with_skew(mut self, skew: Skew) -> Self {
         self.skew = skew;
         self
     }
 
-    /// The chooser of one of so many threads, which go through a sequence together: each takes its own records of it,
-    /// whatever the others do.
+    /// The chooser of one of so many threads, which go through a sequence together: each takes its
+    /// own records of it, whatever the others do.
     #[must_use]
     pub fn of_thread(mut self, thread: u64, threads: u64) -> Self {
         (self.next, self.stride) = (thread, threads);
         self
     }
 
-    /// A record below `committed`, the number of records now, which never falls below the number loaded.
+    /// A record below `committed`, the number of records now, which never falls below the number
+    /// loaded.
     #[inline]
     pub fn choose(&mut self, random: &mut SmallRng, committed: u64) -> u64 {
         match self.distribution {
@@ -191,8 +198,9 @@ impl Chooser {
         }
     }
 
-    /// How many of `committed` records are newer than the one that the exponential distribution draws. YCSB draws again
-    /// until there are that many, and so from what the inverse of this part of the cumulative distribution gives at once.
+    /// How many of `committed` records are newer than the one that the exponential distribution
+    /// draws. YCSB draws again until there are that many, and so from what the inverse of this part
+    /// of the cumulative distribution gives at once.
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -248,7 +256,8 @@ impl Lengths {
         if self.ranks.is_none() {
             return self.shortest + span / 2;
         }
-        // As if theta were 1: n ranks by the sum of their weights, which is ln n and Euler's constant.
+        // As if theta were 1: n ranks by the sum of their weights, which is ln n and Euler's
+        // constant.
         let items = span as f64 + 1.0;
         self.shortest + (items / (items.ln() + 0.577)) as u64
     }

@@ -113,7 +113,8 @@ pub fn built_in(letter: &str) -> Option<&'static str> {
 }
 
 impl Properties {
-    /// Reads a property file as `java.util.Properties` does, which takes Latin-1, and also in UTF-8 or UTF-16.
+    /// Reads a property file as `java.util.Properties` does, which takes Latin-1, and also in UTF-8
+    /// or UTF-16.
     ///
     /// # Errors
     /// As [`Properties::parse`].
@@ -121,9 +122,11 @@ impl Properties {
         Self::parse(&java::decode(file))
     }
 
-    /// Reads the text of a property file. Proportions are weights, as in YCSB: what they are of their sum is kept.
+    /// Reads the text of a property file. Proportions are weights, as in YCSB: what they are of
+    /// their sum is kept.
     ///
-    /// What concerns only YCSB's measuring, its bindings to databases, or a table of strings is ignored, and listed.
+    /// What concerns only YCSB's measuring, its bindings to databases, or a table of strings is
+    /// ignored, and listed.
     ///
     /// # Errors
     /// A message that names the property, the value, and what is accepted.
@@ -264,8 +267,8 @@ impl Properties {
             .unwrap_or(self.records - self.insert_start)
     }
 
-    /// The number of a record by its place in the order of insertion. Those loaded come first, from `insertstart` on; then those that the
-    /// run inserts, from `recordcount` on.
+    /// The number of a record by its place in the order of insertion. Those loaded come first, from
+    /// `insertstart` on; then those that the run inserts, from `recordcount` on.
     #[inline]
     pub(super) fn number(&self, place: u64) -> u64 {
         let loaded = self.loaded();
@@ -316,8 +319,8 @@ const CLASSES: [(&str, ()); 3] = [
     ("com.yahoo.ycsb.workloads.CoreWorkload", ()),
     ("core", ()),
 ];
-/// Properties of YCSB's and go-ycsb's clients and of their tables of strings. Their names have a dot if they concern
-/// measuring or the binding to a database.
+/// Properties of YCSB's and go-ycsb's clients and of their tables of strings. Their names have a
+/// dot if they concern measuring or the binding to a database.
 const FOREIGN: [&str; 21] = [
     "columnfamily",
     "core_workload_insertion_retry_interval",

@@ -137,7 +137,8 @@ impl Record for Varied {
 }
 
 impl Properties {
-    /// Bytes that the records take in a table of the engine: those loaded, and those that so many operations insert.
+    /// Bytes that the records take in a table of the engine: those loaded, and those that so many
+    /// operations insert.
     pub fn bytes(&self, cost: Cost, operations: u64) -> u64 {
         let fields = self.fields as u64;
         // Half an insert is none.
@@ -189,7 +190,8 @@ mod tests {
     #[test]
     fn field_lengths_are_within_their_bounds_and_have_their_mean() {
         let mut random = SmallRng::seed_from_u64(5);
-        // The mean rank of the zipfian distribution over 61 ranks is (sum of k^0.01) / (sum of k^-0.99) - 1.
+        // The mean rank of the zipfian distribution over 61 ranks is (sum of k^0.01) / (sum of
+        // k^-0.99) - 1.
         let power = |exponent: f64| (1..=61).map(|k| f64::from(k).powf(exponent)).sum::<f64>();
         let zipfian_mean = 20.0 + power(0.01) / power(-0.99) - 1.0;
         for (distribution, mean) in [("uniform", 50.0), ("zipfian", zipfian_mean)] {
@@ -211,7 +213,8 @@ mod tests {
 
     #[test]
     fn memory_is_estimated_as_it_was_measured() {
-        // Bytes of a record as the peak of the process grew by them, with a million of them or 200,000 larger ones.
+        // Bytes of a record as the peak of the process grew by them, with a million of them or
+        // 200,000 larger ones.
         for (fields, length, lengths, mvcc, tplock) in [
             (1, 1, "constant", 140, 216),
             (1, 100, "constant", 189, 278),

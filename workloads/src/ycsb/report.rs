@@ -174,10 +174,12 @@ pub struct Report {
     pub scanned_rows: u64,
     /// By kind of transaction.
     pub operations: BTreeMap<String, Latency>,
-    /// Each thread times one transaction in so many. A stop of the others shows in `longest_gap_us` alone.
+    /// Each thread times one transaction in so many. A stop of the others shows in `longest_gap_us`
+    /// alone.
     pub timed_every: u64,
-    /// The longest time in which a thread did not look at the clock: it looks before and after each transaction that it times. In an open loop without
-    /// the time spent waiting for the next start.
+    /// The longest time in which a thread did not look at the clock: it looks before and after each
+    /// transaction that it times. In an open loop without the time spent waiting for the next
+    /// start.
     pub longest_gap_us: f64,
     /// Transactions per second that were to begin, in an open loop.
     pub target_tps: Option<f64>,

@@ -5,7 +5,8 @@ use crate::engine::{Engine, Read, Write};
 
 const NAME: &str = "usertable";
 
-/// What the operations need of a table. The kind of table is a type, so that points pay nothing for the scans of other workloads.
+/// What the operations need of a table. The kind of table is a type, so that points pay nothing for
+/// the scans of other workloads.
 pub(super) trait Table<E: Engine, V: Record>: Sized + Sync {
     fn open(engine: &E) -> Result<Self, String>;
     fn get<'r>(&self, from: &'r impl Read<E>, key: u64) -> Option<&'r V>;

@@ -12,13 +12,15 @@ pub(super) type Snapshot = MvccCore<mvcc_core::Snapshot, false>;
 /// Serializable.
 pub(super) type Serializable = MvccCore<mvcc_core::Serializable, false>;
 
-/// The database at an isolation level. Its primary keys are not ordered, so scans need a secondary index on them.
+/// The database at an isolation level. Its primary keys are not ordered, so scans need a secondary
+/// index on them.
 pub(super) struct MvccCore<I, const INDEXED: bool> {
     db: Database,
     level: PhantomData<I>,
 }
 
-/// A record. The crate's derive macro names its own crate `::mvcc`, which is another one here, so this is by hand what it derives.
+/// A record. The crate's derive macro names its own crate `::mvcc`, which is another one here, so
+/// this is by hand what it derives.
 #[derive(Clone)]
 struct Record<const INDEXED: bool> {
     key: u64,
@@ -73,7 +75,8 @@ impl Level for mvcc_core::Serializable {
 }
 
 impl<I: Level, const INDEXED: bool> MvccCore<I, INDEXED> {
-    /// Runs a transaction until it commits, beyond the number of attempts that the crate makes. Returns how many failed.
+    /// Runs a transaction until it commits, beyond the number of attempts that the crate makes.
+    /// Returns how many failed.
     fn run(&self, body: impl Fn(&mut Transaction<'_, I>) -> Result<(), Error>) -> u64 {
         let mut attempts = 0;
         loop {

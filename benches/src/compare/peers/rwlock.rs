@@ -28,7 +28,8 @@ trait Map: Default + Send + Sync + 'static {
     const LACKS: &'static [(Need, &'static str)];
 
     fn find(&self, key: u64) -> Option<&Value>;
-    /// Overwrites the value in place: `insert` would hand the old one back, which may be a copy of it.
+    /// Overwrites the value in place: `insert` would hand the old one back, which may be a copy of
+    /// it.
     fn put(&mut self, key: u64, value: Value);
     fn range(&self, _range: RangeInclusive<u64>) -> impl Iterator<Item = (&u64, &Value)> {
         std::iter::empty()

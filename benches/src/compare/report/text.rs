@@ -66,7 +66,8 @@ impl Report {
         reasons
     }
 
-    /// A table of the engines against the rows. Where there is no figure, a footnote says why, or nothing was asked for.
+    /// A table of the engines against the rows. Where there is no figure, a footnote says why, or
+    /// nothing was asked for.
     fn grid(&self, threads: usize, figure: impl Fn(&Cell) -> Option<String>) -> Table {
         let footnotes = self.footnotes();
         let print = |cell: &Cell| {

@@ -69,7 +69,8 @@ fn what_was_read_before_an_overwrite_decides_what_is_read_after_it() {
     db.view(|view| assert_eq!(view.get(&table, &2), Some(&200)));
 }
 
-/// Comparing keys is user code, which can use the very view that is searching: the slot must stay open until the search is over.
+/// Comparing keys is user code, which can use the very view that is searching: the slot must stay
+/// open until the search is over.
 #[test]
 fn a_view_may_be_used_while_it_compares_keys() {
     use std::cell::RefCell;

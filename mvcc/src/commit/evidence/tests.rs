@@ -114,7 +114,8 @@ fn beyond_where_it_stopped_a_read_knows_nothing() {
     }
 }
 
-/// Rows are read some at a time, more each time; what was read ahead is forgotten when the iteration is left.
+/// Rows are read some at a time, more each time; what was read ahead is forgotten when the
+/// iteration is left.
 #[test]
 fn rows_come_from_both_ends_whatever_was_read_ahead() {
     let subject = Subject::new();

@@ -6,8 +6,9 @@ use std::collections::VecDeque;
 
 /// What a thread's commits have recorded, by timestamp, and the room in the log that they have.
 ///
-/// It is shared between its thread and the logger, which keeps it until it is empty, also if the thread has ended.
-/// It has room only while it has records or its thread is in a commit. So nobody waits for room that an idle thread has.
+/// It is shared between its thread and the logger, which keeps it until it is empty, also if the
+/// thread has ended. It has room only while it has records or its thread is in a commit. So nobody
+/// waits for room that an idle thread has.
 #[derive(Default)]
 pub(crate) struct Buffer {
     bytes: Vec<u8>,
@@ -88,9 +89,11 @@ impl Buffer {
         self.room.take()
     }
 
-    /// Moves the records with timestamps below the cut to `taken`, with their room. Whether there are more.
+    /// Moves the records with timestamps below the cut to `taken`, with their room. Whether there
+    /// are more.
     ///
-    /// They are in the order of timestamps: of two commits of a thread, the later one has read the clock later.
+    /// They are in the order of timestamps: of two commits of a thread, the later one has read the
+    /// clock later.
     pub(crate) fn take_below(&mut self, cut: u64, taken: &mut Taken) -> bool {
         let is_below = |record: &&Record| record.timestamp < cut;
         let count = self.records.iter().take_while(is_below).count();
@@ -146,7 +149,8 @@ impl Taken {
 
     /// Adds the records to a payload, by timestamp, and returns how many there are.
     pub(crate) fn append_to(&mut self, payload: &mut Vec<u8>) -> u64 {
-        // Stable, though it need not be: commits of the same timestamp have nothing to do with each other.
+        // Stable, though it need not be: commits of the same timestamp have nothing to do with each
+        // other.
         self.records.sort_by_key(|&(timestamp, ..)| timestamp);
         for &(_, start, length) in &self.records {
             payload.extend_from_slice(&self.bytes[start..start + length]);

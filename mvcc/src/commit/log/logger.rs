@@ -1,5 +1,5 @@
-//! The logger: takes what commits have recorded below a cut, writes it as one frame, and says what is
-//! durable. See [`crate::durable`].
+//! The logger: takes what commits have recorded below a cut, writes it as one frame, and says what
+//! is durable. See [`crate::durable`].
 
 use crate::commit::feeds::bound;
 use crate::commit::log::buffer::{Buffer, Taken};
@@ -143,7 +143,8 @@ impl Logger {
         self.durable.load(Ordering::Acquire)
     }
 
-    /// Stops for good. What is recorded and not written is lost, and whoever waits for it is told so.
+    /// Stops for good. What is recorded and not written is lost, and whoever waits for it is told
+    /// so.
     fn stop(&self, stopped: Stopped) -> Ready {
         let _ = self.stopped.set(stopped);
         // After that: who waits looks after it has said so.
@@ -188,7 +189,8 @@ impl Logger {
         if self.stopped().is_some() {
             return (Round::Done, Ready::default());
         }
-        // Before the buffers: whoever has taken back its announcement by now has its record in one of these.
+        // Before the buffers: whoever has taken back its announcement by now has its record in one
+        // of these.
         let cut = bound(memory);
         taken.clear();
         let mut is_held = false;
@@ -238,8 +240,8 @@ impl Logger {
         buffers.iter().any(|buffer| buffer.lock().has_records())
     }
 
-    /// Whether there is something that a round would write, or somebody whom it would wake: who waits for what had nothing to write waits
-    /// for the cut alone.
+    /// Whether there is something that a round would write, or somebody whom it would wake: who
+    /// waits for what had nothing to write waits for the cut alone.
     fn has_work(&self) -> bool {
         self.has_records() || !self.waiting.lock().is_empty()
     }
@@ -273,8 +275,9 @@ impl Logger {
 
     /// What the thread of the logger does until the log is closed.
     ///
-    /// No wake-up is lost: it says what it wants before it looks once more, and who records, waits or takes an announcement back looks at what
-    /// it wants after that. So one of the two sees the other.
+    /// No wake-up is lost: it says what it wants before it looks once more, and who records, waits
+    /// or takes an announcement back looks at what it wants after that. So one of the two sees the
+    /// other.
     pub(crate) fn run(&self, memory: &Memory) {
         loop {
             let mut round = self.round(memory, self.turn.lock());
@@ -301,8 +304,8 @@ impl Logger {
         }
     }
 
-    /// Waits until all commits up to this timestamp are durable. For those who hold no lock, have no slot
-    /// open that others wait for, and have not announced a commit.
+    /// Waits until all commits up to this timestamp are durable. For those who hold no lock, have
+    /// no slot open that others wait for, and have not announced a commit.
     ///
     /// # Errors
     /// If the log stops before that.
@@ -312,12 +315,14 @@ impl Logger {
             if let Poll::Ready(ended) = self.outcome(timestamp) {
                 return ended;
             }
-            // Whoever waits writes, if nobody else does: then no other thread has to wake up for it.
+            // Whoever waits writes, if nobody else does: then no other thread has to wake up for
+            // it.
             let Some(turn) = self.turn.try_lock() else {
                 break;
             };
             self.round(memory, turn);
-            // Some may have found the turn taken. Their records were there before that, so they are seen here.
+            // Some may have found the turn taken. Their records were there before that, so they are
+            // seen here.
             if self.has_records() {
                 self.wake();
             }
@@ -344,7 +349,8 @@ impl Logger {
         self.tickets.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Whether all commits up to this timestamp are durable. If not, the waker is woken once that may be so.
+    /// Whether all commits up to this timestamp are durable. If not, the waker is woken once that
+    /// may be so.
     pub(crate) fn poll(
         &self,
         timestamp: u64,
@@ -390,7 +396,8 @@ impl Logger {
         let now = memory.clock.now();
         let drained = self.wait(memory, now);
         let mut turn = self.turn.lock();
-        // Commits that came after that are written as well, but for those still under way: these are told that the log has stopped.
+        // Commits that came after that are written as well, but for those still under way: these
+        // are told that the log has stopped.
         let (_, durable) = self.write_below_cut(memory, &mut turn);
         let Some(writer) = turn.writer.take() else {
             return Ok(());
@@ -427,7 +434,8 @@ impl Logger {
         self.due.store(bytes, Ordering::Relaxed);
     }
 
-    /// Lets the next checkpoint wait until the log has grown once more: the last one came to nothing.
+    /// Lets the next checkpoint wait until the log has grown once more: the last one came to
+    /// nothing.
     pub(crate) fn postpone_checkpoint(&self) {
         self.set_due(self.log.bytes().max(self.due.load(Ordering::Relaxed)));
     }
@@ -446,7 +454,8 @@ impl Ready {
     /// Wakes them. Without any lock: a waker is anybody's code.
     fn wake(self) {
         for waker in self.0.into_values() {
-            // One that panics must not keep the others from being woken; its message has been printed.
+            // One that panics must not keep the others from being woken; its message has been
+            // printed.
             let wake = std::panic::AssertUnwindSafe(|| waker.wake());
             let _ = std::panic::catch_unwind(wake);
         }

@@ -1,4 +1,5 @@
-//! How commits get into the log: they encode, take room, and leave a record in their thread's buffer.
+//! How commits get into the log: they encode, take room, and leave a record in their thread's
+//! buffer.
 
 use crate::commit::conflict::Lost;
 use crate::commit::log::buffer::space;
@@ -78,7 +79,8 @@ impl Logging {
     }
 }
 
-/// A commit under way whose writes to durable tables are encoded and have room in the log. Dropping it gives the room back.
+/// A commit under way whose writes to durable tables are encoded and have room in the log. Dropping
+/// it gives the room back.
 pub(crate) struct Logged<'l> {
     logging: &'l Logging,
     buffer: &'l SharedBuffer,
@@ -87,7 +89,8 @@ pub(crate) struct Logged<'l> {
 }
 
 impl<'l> Logged<'l> {
-    /// Encodes the writes to durable tables, which runs user code, and takes room for them. `None`: there are no such writes.
+    /// Encodes the writes to durable tables, which runs user code, and takes room for them. `None`:
+    /// there are no such writes.
     pub(crate) fn of(
         writes: &Writes,
         logger: &Logger,
@@ -104,7 +107,8 @@ impl<'l> Logged<'l> {
                 if let Some((codec, version)) = codec.zip(write.buffered()) {
                     first.get_or_insert(write.table);
                     record.extend_from_slice(&codec.table.to_le_bytes());
-                    // SAFETY: both are of the table's types; the transaction's slot is open since it found the tuple, and the version is its own.
+                    // SAFETY: both are of the table's types; the transaction's slot is open since
+                    // it found the tuple, and the version is its own.
                     unsafe { (codec.encode)(write.tuple, version, record) };
                 }
             }
@@ -125,7 +129,8 @@ impl<'l> Logged<'l> {
         }
     }
 
-    /// Hands the record to the logger. The commit at this timestamp has happened, and is still announced.
+    /// Hands the record to the logger. The commit at this timestamp has happened, and is still
+    /// announced.
     pub(crate) fn publish(mut self, timestamp: u64) {
         let mut buffer = self.buffer.lock();
         buffer.push(timestamp, &self.record);

@@ -1,9 +1,10 @@
 //! What stands in the journal's frames and blocks.
 //!
-//! A payload begins with the number of transactions in the log before it, 8 bytes. Records follow, each with its length in 4 bytes,
-//! then its kind in one:
-//! - a *transaction*: its writes one after the other. A write is the table's number, 4 bytes; the key's length, 4 bytes, and the key; then 0
-//!   if the row was removed, or 1, the value's length, 4 bytes, and the value.
+//! A payload begins with the number of transactions in the log before it, 8 bytes. Records follow,
+//! each with its length in 4 bytes, then its kind in one:
+//! - a *transaction*: its writes one after the other. A write is the table's number, 4 bytes; the
+//!   key's length, 4 bytes, and the key; then 0 if the row was removed, or 1, the value's length, 4
+//!   bytes, and the value.
 //! - a *table*: see [`crate::durable::Schema`].
 //! - *rows* of a checkpoint: the same as a transaction, but that it counts for none.
 

@@ -1,7 +1,7 @@
 //! What a transaction had written at earlier moments, for the iterators that were made then.
 //!
-//! Time passes only when an iterator is made, and only if something is buffered then. So a transaction without iterators, and an iterator before the first
-//! write, cost nothing here.
+//! Time passes only when an iterator is made, and only if something is buffered then. So a
+//! transaction without iterators, and an iterator before the first write, cost nothing here.
 
 use crate::rows::tuple::Tuple;
 use crate::rows::version::Version;
@@ -9,7 +9,8 @@ use foldhash::fast::FixedState;
 use std::collections::HashMap;
 use std::ptr::NonNull;
 
-/// When an iterator of a transaction was made, or a write buffered. An iterator sees the writes of earlier moments.
+/// When an iterator of a transaction was made, or a write buffered. An iterator sees the writes of
+/// earlier moments.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Moment(u64);
 
@@ -26,8 +27,8 @@ pub(super) struct History {
     past: HashMap<NonNull<Tuple>, Vec<Past>, FixedState>,
 }
 
-/// A version that was what the transaction would install, from one moment to another. It stays allocated until the transaction ends: in the log, or among what
-/// was undone.
+/// A version that was what the transaction would install, from one moment to another. It stays
+/// allocated until the transaction ends: in the log, or among what was undone.
 struct Past {
     since: Moment,
     until: Moment,

@@ -3,7 +3,8 @@
 use super::*;
 use crate::Database;
 
-/// So whoever reads a hundred rows at a time waits for memory once, and whoever reads one now and then does not wait for more.
+/// So whoever reads a hundred rows at a time waits for memory once, and whoever reads one now and
+/// then does not wait for more.
 #[test]
 fn a_range_reads_at_once_what_the_last_two_of_its_table_handed_out() {
     let db = Database::new();

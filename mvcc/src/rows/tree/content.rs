@@ -10,18 +10,21 @@ use std::mem::{MaybeUninit, needs_drop};
 use std::ops::Range;
 use std::ptr::{self, NonNull};
 
-/// A node's content. Its entries are tuples in a leaf, which is level 0, and nodes of the level below elsewhere: entry `i` leads to the
-/// keys from `keys[i]` on, up to the next one; `first` to those before.
+/// A node's content. Its entries are tuples in a leaf, which is level 0, and nodes of the level
+/// below elsewhere: entry `i` leads to the keys from `keys[i]` on, up to the next one; `first` to
+/// those before.
 #[repr(C)]
 pub(super) struct Content<K> {
     level: u32,
-    /// Where this content has an entry that its predecessor had not. [`NOWHERE`] if it came about in another way.
+    /// Where this content has an entry that its predecessor had not. [`NOWHERE`] if it came about
+    /// in another way.
     added: u32,
     /// Published entries. It grows when an entry is appended, and never changes otherwise.
     len: AtomicUsize,
     right: Option<NonNull<Node<K>>>,
     first: Option<NonNull<Node<K>>>,
-    /// Whether all that was here is in another node now, which `right` points to: the left neighbour, or the child if this was a root.
+    /// Whether all that was here is in another node now, which `right` points to: the left
+    /// neighbour, or the child if this was a root.
     merged: bool,
     /// Keys from here on are in `right` or beyond. None in the last node of a level.
     high: Option<K>,
@@ -30,7 +33,8 @@ pub(super) struct Content<K> {
     entries: [UnsafeCell<MaybeUninit<NonNull<()>>>; CAPACITY],
 }
 
-// SAFETY: keys are `Send`; nodes and tuples are used under the protection that any thread has who comes by them.
+// SAFETY: keys are `Send`; nodes and tuples are used under the protection that any thread has who
+// comes by them.
 unsafe impl<K: Send> Send for Content<K> {}
 
 /// See [`Content::added`].
@@ -53,8 +57,8 @@ impl<K> Pending<K> {
 }
 
 impl<K> Content<K> {
-    /// Whether nodes of a level keep copies of keys. Leaves do not if a key owns something: there, the tuple's own
-    /// key is read, and copying a content clones no key.
+    /// Whether nodes of a level keep copies of keys. Leaves do not if a key owns something: there,
+    /// the tuple's own key is read, and copying a content clones no key.
     fn keeps_keys(level: u32) -> bool {
         level > 0 || !needs_drop::<K>()
     }
@@ -75,7 +79,8 @@ impl<K> Content<K> {
         }
     }
 
-    /// What is left of a node that was merged into its left neighbour, or of a root whose child has taken its place.
+    /// What is left of a node that was merged into its left neighbour, or of a root whose child has
+    /// taken its place.
     pub(super) fn merged_into(level: u32, node: NonNull<Node<K>>) -> Box<Self> {
         let mut content = Self::empty(level);
         content.merged = true;
@@ -83,7 +88,8 @@ impl<K> Content<K> {
         content
     }
 
-    /// Says that the keys are going to be searched: that looks at one line after the other, so the misses would come one after the other.
+    /// Says that the keys are going to be searched: that looks at one line after the other, so the
+    /// misses would come one after the other.
     #[inline]
     pub(super) fn prefetch_keys(&self) {
         // A search in large keys looks at a small part of their lines.
@@ -141,7 +147,8 @@ impl<K> Content<K> {
             // SAFETY: set below the length, and never changed.
             unsafe { (*self.keys[at].get()).assume_init_ref() }
         } else {
-            // SAFETY: a tuple of the table, which whoever uses this content is protected from losing.
+            // SAFETY: a tuple of the table, which whoever uses this content is protected from
+            // losing.
             unsafe { crate::rows::tuple::key_of(self.tuple(at)) }
         }
     }
@@ -264,7 +271,8 @@ impl<K: Clone> Content<K> {
         *self.len.get_mut() = len + 1;
     }
 
-    /// Adds entries of another content. Should cloning a key panic, those that were cloned are leaked.
+    /// Adds entries of another content. Should cloning a key panic, those that were cloned are
+    /// leaked.
     fn extend(&mut self, from: &Self, range: Range<usize>) {
         let len = *self.len.get_mut();
         if Self::keeps_keys(self.level) {
@@ -327,7 +335,8 @@ impl<K: Clone> Content<K> {
             // Who appends will go on appending: leave the left one full.
             len
         } else if self.added.checked_add(1) == Some(added) {
-            // One key after the other, in the midst of others: the next ones are going to be appended to the left one.
+            // One key after the other, in the midst of others: the next ones are going to be
+            // appended to the left one.
             position + 1
         } else {
             len / 2

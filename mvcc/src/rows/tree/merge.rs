@@ -128,7 +128,8 @@ impl<K: TreeKey> Tree<K> {
         {
             return Merge::Busy;
         }
-        // In this order, every key is found all the time: in the left node first, then through what is left of the right one.
+        // In this order, every key is found all the time: in the left node first, then through what
+        // is left of the right one.
         let replaced = [
             left_lock.replace(joined),
             right_lock.replace(rest),
@@ -138,7 +139,8 @@ impl<K: TreeKey> Tree<K> {
         for content in replaced {
             unlinked(Unlinked::Node(content));
         }
-        // SAFETY: from a box; its parent and its left neighbour have let go of it, and it is retired here, once.
+        // SAFETY: from a box; its parent and its left neighbour have let go of it, and it is
+        // retired here, once.
         let node = unsafe { Box::from_raw(NonNull::as_ptr(right_at)) };
         unlinked(Unlinked::Node(node));
         Merge::Done

@@ -1,16 +1,20 @@
-//! The root: a split of it puts another one above, and one that has only one child left gives way to that.
+//! The root: a split of it puts another one above, and one that has only one child left gives way
+//! to that.
 //!
-//! The root is the leftmost node of its level. Whatever is to its right was split off by someone who has still to tell the level above, so a root
-//! without a right neighbour is alone on its level. If it has no entries either, everything can be reached from its only child, which is the
+//! The root is the leftmost node of its level. Whatever is to its right was split off by someone
+//! who has still to tell the level above, so a root without a right neighbour is alone on its
+//! level. If it has no entries either, everything can be reached from its only child, which is the
 //! leftmost node of the level below, and that one can be the root.
 //!
-//! - Whoever locks such a root with its content unchanged can take it away. While it is locked it is not split, so nobody puts a root above it, and
-//!   nobody merges it, for it has no parent.
-//! - From then on nobody comes to it any more. Who is there already goes on to the child, by its old content or by what is left in it, and so may
-//!   come out below the level that it is looking for: that is for [`Tree::descend_to`] to notice. Who was about to change it finds its content
+//! - Whoever locks such a root with its content unchanged can take it away. While it is locked it
+//!   is not split, so nobody puts a root above it, and nobody merges it, for it has no parent.
+//! - From then on nobody comes to it any more. Who is there already goes on to the child, by its
+//!   old content or by what is left in it, and so may come out below the level that it is looking
+//!   for: that is for [`Tree::descend_to`] to notice. Who was about to change it finds its content
 //!   replaced. Both begin again.
-//! - The level that is to be told of a split may be gone by then. But as long as it is not told, the leftmost node of the level that was split has
-//!   a right neighbour, so that this one stays: the root is at most one level too low, and [`Tree::grow`] puts the missing one above.
+//! - The level that is to be told of a split may be gone by then. But as long as it is not told,
+//!   the leftmost node of the level that was split has a right neighbour, so that this one stays:
+//!   the root is at most one level too low, and [`Tree::grow`] puts the missing one above.
 
 use super::content::Content;
 use super::{Node, Split, Tree, TreeKey};
@@ -34,7 +38,8 @@ impl<K: TreeKey> Tree<K> {
 
     /// Makes another node the root, if this one is it.
     fn replace_root(&self, old: NonNull<Node<K>>, new: NonNull<Node<K>>) -> bool {
-        // Release: whoever sees the root sees what is in it. Relaxed: nothing follows from a failure.
+        // Release: whoever sees the root sees what is in it. Relaxed: nothing follows from a
+        // failure.
         let replaced = self.root.compare_exchange(
             old.as_ptr(),
             new.as_ptr(),
@@ -44,7 +49,8 @@ impl<K: TreeKey> Tree<K> {
         replaced.is_ok()
     }
 
-    /// Puts a new root above the old one, to tell it of a split of the level below `level`. False if there was one already, or is now.
+    /// Puts a new root above the old one, to tell it of a split of the level below `level`. False
+    /// if there was one already, or is now.
     pub(super) fn grow(&self, level: u32, split: &Split<K>, protected: Protected<'_>) -> bool {
         let old = self.root_at();
         // SAFETY: as in `root`.
@@ -84,7 +90,8 @@ impl<K: TreeKey> Tree<K> {
             let replaced = lock.replace(rest);
             drop(lock);
             unlinked(Unlinked::Node(replaced));
-            // SAFETY: from a box; nothing that can be reached leads to it any more, and it is retired here, once.
+            // SAFETY: from a box; nothing that can be reached leads to it any more, and it is
+            // retired here, once.
             unlinked(Unlinked::Node(unsafe { Box::from_raw(old.as_ptr()) }));
         }
     }

@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::sync::Mutex;
 
-/// A tree with the tuples that a test has put into it. What leaves the tree is kept until the end, so everyone is protected.
+/// A tree with the tuples that a test has put into it. What leaves the tree is kept until the end,
+/// so everyone is protected.
 struct Subject<K: TreeKey> {
     tree: Tree<K>,
     unlinked: Mutex<Vec<Unlinked>>,
@@ -212,7 +213,8 @@ fn an_emptied_tree_is_one_leaf() {
                 .walk_up(protected(), |_| Order::Greater, |_| Order::Less, usize::MAX);
         walked.nodes.len()
     };
-    // As a queue is emptied, as a stack is, and without order: these steps have no common factor with the number of keys.
+    // As a queue is emptied, as a stack is, and without order: these steps have no common factor
+    // with the number of keys.
     for step in [1, 1_008, 617] {
         let subject = Subject::new();
         for key in 0..1_009u32 {
@@ -270,7 +272,8 @@ fn a_tree_grows_and_shrinks_again_and_again() {
     }
 }
 
-/// Keys that are there throughout are found once and in order by every walk, whatever happens to those between them.
+/// Keys that are there throughout are found once and in order by every walk, whatever happens to
+/// those between them.
 #[test]
 fn walks_beside_inserts_and_removals_find_every_key_that_stays() {
     walks_find_every_multiple_of(10);
@@ -351,7 +354,8 @@ fn ascending_keys_in_the_midst_of_others_are_appended() {
     }
     let replaced = subject.unlinked.lock().expect("not poisoned").len() - before;
     let inserted = 10 * orders.count();
-    // A new leaf for CAPACITY inserts, whose neighbour gets another content, as does its parent, whose parent does for each CAPACITY of these, and so on up.
+    // A new leaf for CAPACITY inserts, whose neighbour gets another content, as does its parent,
+    // whose parent does for each CAPACITY of these, and so on up.
     let leaves = inserted / CAPACITY;
     let parents = inserted / (CAPACITY - 1);
     assert!(

@@ -19,9 +19,11 @@ pub enum Direction {
     Down,
 }
 
-/// Part of a leaf that was walked through, entries `from..to`. Without types, so that a commit can look at it.
+/// Part of a leaf that was walked through, entries `from..to`. Without types, so that a commit can
+/// look at it.
 ///
-/// The node, and the content as it was, stay allocated as long as the slot of the transaction is open.
+/// The node, and the content as it was, stay allocated as long as the slot of the transaction is
+/// open.
 #[derive(Clone, Copy)]
 pub(crate) struct NodeRead {
     node: NonNull<AtomicPtr<()>>,
@@ -46,7 +48,8 @@ impl NodeRead {
         }
     }
 
-    /// Whether a walk would find the same tuples here. For a transaction whose slot is open since the walk.
+    /// Whether a walk would find the same tuples here. For a transaction whose slot is open since
+    /// the walk.
     pub(crate) fn is_unchanged(&self) -> bool {
         // SAFETY: see the type. Acquire: what we look at next is at least as new.
         let (content, len) = unsafe {
@@ -87,8 +90,9 @@ pub(crate) struct Walked {
 }
 
 impl<K: TreeKey> Tree<K> {
-    /// Walks upwards through the keys to the right of `start` and to the left of `end`, as far as `limit` tuples. Each tells on
-    /// which side of the bound a key is: `Less` is left, `Greater` is right.
+    /// Walks upwards through the keys to the right of `start` and to the left of `end`, as far as
+    /// `limit` tuples. Each tells on which side of the bound a key is: `Less` is left, `Greater` is
+    /// right.
     pub(crate) fn walk_up(
         &self,
         protected: Protected<'_>,
@@ -192,7 +196,8 @@ impl<K: TreeKey> Tree<K> {
         }
     }
 
-    /// The leaf with the keys directly to the left of a place, and the lower bound of the keys in it.
+    /// The leaf with the keys directly to the left of a place, and the lower bound of the keys in
+    /// it.
     fn descend_from<'p>(
         &self,
         protected: Protected<'p>,
@@ -204,7 +209,8 @@ impl<K: TreeKey> Tree<K> {
         loop {
             let content = node.content(protected);
             let next = if content.is_merged() {
-                // The left neighbour begins further down, we do not know where. The merge has only to tell the parent. What was the root is so no more.
+                // The left neighbour begins further down, we do not know where. The merge has only
+                // to tell the parent. What was the root is so no more.
                 wait.turn();
                 low = None;
                 NonNull::from(self.root(protected))
@@ -292,7 +298,8 @@ fn bound<K>(content: &Content<K>, len: usize, side: impl Fn(&K) -> Order) -> usi
     content.find(len, side).unwrap_or_else(|left| left)
 }
 
-/// The key of the last tuple of a walk, unless there is nothing beyond. For those who are still protected as they were during the walk.
+/// The key of the last tuple of a walk, unless there is nothing beyond. For those who are still
+/// protected as they were during the walk.
 pub(crate) fn last_key<K: Clone>(walked: &Walked) -> Option<K> {
     let last = walked.last().filter(|_| !walked.is_complete);
     // SAFETY: found in a tree of such keys, and the caller is protected.

@@ -20,8 +20,8 @@ pub(crate) struct Variant {
 }
 
 impl Variant {
-    /// Builds in a directory of its own, so that only what depends on the bug is built again. `None`:
-    /// a signal came before that was done.
+    /// Builds in a directory of its own, so that only what depends on the bug is built again.
+    /// `None`: a signal came before that was done.
     pub(crate) fn build(bug: Option<Seeded>) -> Result<Option<Self>, Box<dyn Error>> {
         let program = current_exe()?;
         let target = program

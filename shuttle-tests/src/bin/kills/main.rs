@@ -1,5 +1,6 @@
-//! Builds the library with each seeded bug in turn, runs the scenarios against it, and writes down what found it. A bug that survives, or that shows only by a
-//! run that does not end, fails the whole.
+//! Builds the library with each seeded bug in turn, runs the scenarios against it, and writes down
+//! what found it. A bug that survives, or that shows only by a run that does not end, fails the
+//! whole.
 
 mod build;
 mod report;
@@ -26,10 +27,12 @@ struct Options {
     /// Schedules for each scenario, world and scheduler
     #[arg(long, default_value_t = RUNS)]
     runs: usize,
-    /// Go on after the first find, for tables of what else finds each bug; takes three times as long
+    /// Go on after the first find, for tables of what else finds each bug; takes three times as
+    /// long
     #[arg(long)]
     all: bool,
-    /// Where the table goes; by default to KILLS.md beside the sources, unless only some bugs are named
+    /// Where the table goes; by default to KILLS.md beside the sources, unless only some bugs are
+    /// named
     #[arg(long)]
     output: Option<PathBuf>,
     /// Only check that the table has a row for each bug that stands in the sources
@@ -93,7 +96,8 @@ fn check() -> Result<bool, Box<dyn Error>> {
     Ok(wrong.is_empty())
 }
 
-/// Builds and searches, at the same time, and reports. True if every bug was found, and none where there is none.
+/// Builds and searches, at the same time, and reports. True if every bug was found, and none where
+/// there is none.
 fn kill(options: &Options) -> Result<bool, Box<dyn Error>> {
     let known = || bugs::all().map(|(_, bug)| bug).chain(TPLOCK);
     let unknown = options

@@ -16,15 +16,18 @@ pub(crate) fn table(results: &[Result], runs: usize, all: bool) -> String {
     let what = if all {
         "the scenario, clock and scheduler with the fewest schedules"
     } else {
-        "the first scenario, clock and scheduler, tried in order with a tenth of the schedules and then with all,"
+        "the first scenario, clock and scheduler, tried in order with a tenth of the schedules and then\nwith all,"
     };
     let mut text = format!(
         "# What finds the seeded bugs
 
-Written by `cargo run --release -p shuttle-tests --bin kills`; do not edit it by hand. Each bug is one wrong line of a crate, which stands beside the right one as
-`bug!(\"name\")`. Every scenario is run against each of them, {runs} schedules (or a multiple, for the smallest) with each clock and each scheduler,
-from seed {SEED}; the right variant passes all of that. In the table: {what}
-that found the bug by a wrong result, how many schedules that took, and what it said. A run that only does not end does not count.
+Written by `cargo run --release -p shuttle-tests --bin kills`; do not edit it by hand. Each bug is
+one wrong line of a crate, which stands beside the right one as `bug!(\"name\")`. Every scenario is
+run against each of them, {runs} schedules (or a multiple, for the smallest) with each clock and each
+scheduler, from seed {SEED}; the right variant passes all of that. In the table:
+{what}
+that found the bug by a wrong result, how many schedules that took, and what it said. A run that
+only does not end does not count.
 
 | bug | crate | what it breaks | scenario | clock | scheduler | schedules | failing assertion |
 | --- | --- | --- | --- | --- | --- | --: | --- |
@@ -67,8 +70,9 @@ pub(crate) fn locking(results: &[(&Bug, Option<locking::Find>)]) -> String {
         "
 ## {LOCKING}
 
-The same for `tplock`, whose bugs are switched on where they are searched for: the first of its scenarios ({} schedules with each scheduler) or of {} random programs ({} schedules)
-that fails. A deadlock is a wrong result here: wait-die has none.
+The same for `tplock`, whose bugs are switched on where they are searched for: the first of its
+scenarios ({} schedules with each scheduler) or of {} random programs ({} schedules) that
+fails. A deadlock is a wrong result here: wait-die has none.
 
 | bug | what it breaks | scenario or program | scheduler | schedules | failing assertion |
 | --- | --- | --- | --- | --: | --- |

@@ -1,4 +1,5 @@
-//! Searching a variant. Each process ends with its first find, since what a failed run leaves behind could make the next one fail.
+//! Searching a variant. Each process ends with its first find, since what a failed run leaves
+//! behind could make the next one fail.
 
 use crate::Seeded;
 use crate::build::{PATIENCE, Variant};
@@ -10,7 +11,8 @@ use std::time::{Duration, Instant};
 use workloads::interruption::interrupted;
 use workloads::output;
 
-/// Runs the explorations from a number on, and says the number of each before it starts. Ends with the first find, and prints it.
+/// Runs the explorations from a number on, and says the number of each before it starts. Ends with
+/// the first find, and prints it.
 pub(crate) fn search_here(from: usize, runs: usize) {
     for (number, exploration) in explorations().enumerate().skip(from) {
         if output::print(number).is_err() {
@@ -33,7 +35,9 @@ pub(crate) struct Result {
 }
 
 impl Result {
-    /// Runs all explorations against a variant. `None`: a signal came before that was done. Unless all are wanted, a bug is looked for with a few schedules of each first, and until it is found.
+    /// Runs all explorations against a variant. `None`: a signal came before that was done. Unless
+    /// all are wanted, a bug is looked for with a few schedules of each first, and until it is
+    /// found.
     pub(crate) fn of(
         bug: Option<Seeded>,
         variant: &Variant,

@@ -65,7 +65,8 @@ impl Subject for Engine {
         self.db.view(|view| body(&self.reader(view)));
     }
 
-    /// There are no snapshots. This is a transaction that locks what it reads until it is dropped, for when nobody else is there.
+    /// There are no snapshots. This is a transaction that locks what it reads until it is dropped,
+    /// for when nobody else is there.
     fn snapshot(&self) -> (Box<dyn Reads + '_>, Option<u64>) {
         (Box::new(self.reader(self.db.begin())), None)
     }

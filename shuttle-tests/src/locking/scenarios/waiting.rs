@@ -10,7 +10,8 @@ fn check_unlocked(db: &Database) {
     assert_eq!(db.stats().locks, 0, "locks are left behind");
 }
 
-/// An old writer waits for two readers, the older of which wants to write too: it need not wait for who waits for it.
+/// An old writer waits for two readers, the older of which wants to write too: it need not wait for
+/// who waits for it.
 pub(super) fn raised_locks_beside_a_waiting_writer(world: World) {
     let (db, table) = numbers(world, &[(0, 0), (1, 0)]);
     let [a, b, c] = [(); 3].map(|()| (db.clone(), table.clone()));
@@ -31,7 +32,8 @@ pub(super) fn raised_locks_beside_a_waiting_writer(world: World) {
     check_unlocked(&db);
 }
 
-/// Only the older can be in a transaction's way, and each of them once: who comes later is younger, however often it dies.
+/// Only the older can be in a transaction's way, and each of them once: who comes later is younger,
+/// however often it dies.
 pub(super) fn losers_keep_their_age(world: World) {
     /// A thread takes two ages at a time.
     const OLDER: usize = 2;

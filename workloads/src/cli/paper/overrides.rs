@@ -12,10 +12,12 @@ use workloads::memory::Cost;
 use workloads::paper::{Interval, Parameters};
 use workloads::ycsb::Properties;
 
-/// In place of an experiment's defaults. An experiment refuses what it does not have; `all` gives each what it has.
+/// In place of an experiment's defaults. An experiment refuses what it does not have; `all` gives
+/// each what it has.
 #[derive(Args)]
 pub(super) struct Overrides {
-    /// Numbers of threads; long-readers and gc take the largest [default: 1 up to one for each core].
+    /// Numbers of threads; long-readers and gc take the largest [default: 1 up to one for each
+    /// core].
     #[arg(long, value_delimiter = ',', value_name = "LIST")]
     threads: Vec<usize>,
     /// Runs of each engine at each point, of which the median counts.
@@ -48,7 +50,8 @@ pub(super) struct Overrides {
     /// scalability: exponents of the zipfian distribution [default: 0.8,0.85,0.9,0.95].
     #[arg(long, value_delimiter = ',', value_name = "LIST")]
     thetas: Vec<f64>,
-    /// long-readers, factors, gc: the exponent of the zipfian distribution [default: 0.85; factors: 0.2].
+    /// long-readers, factors, gc: the exponent of the zipfian distribution [default: 0.85; factors:
+    /// 0.2].
     #[arg(long)]
     theta: Option<f64>,
     /// long-readers, gc: threads that read 10,000 records from a snapshot each [default: 8; gc: 4].
@@ -66,7 +69,8 @@ pub(super) struct Overrides {
     /// silo, long-readers: warehouses of TPC-C [default: as many as threads].
     #[arg(long)]
     warehouses: Option<u32>,
-    /// silo, long-readers: percentages of new-order, payment, order-status, delivery, stock-level [default: 45,43,4,4,4].
+    /// silo, long-readers: percentages of new-order, payment, order-status, delivery, stock-level
+    /// [default: 45,43,4,4,4].
     #[arg(long, value_name = "PERCENTAGES")]
     mix: Option<String>,
     /// For the random numbers.

@@ -1,7 +1,8 @@
 //! What the conditions are about, read in one go.
 //!
-//! Tables for point access are walked by the keys that must be there: a district's `D_NEXT_O_ID` says which orders it has, and an order
-//! has at most 15 lines. An order that has the next number already is found, too.
+//! Tables for point access are walked by the keys that must be there: a district's `D_NEXT_O_ID`
+//! says which orders it has, and an order has at most 15 lines. An order that has the next number
+//! already is found, too.
 
 use crate::engine::{Engine, Read};
 use crate::tpcc::schema::{Customer, HistoryKey, Order, Scale, Tables, key};

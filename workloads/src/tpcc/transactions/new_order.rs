@@ -215,7 +215,8 @@ impl NewOrder {
     }
 }
 
-/// Takes a quantity from the stock, which is refilled by 91 when fewer than 10 would remain (clause 2.4.2.2).
+/// Takes a quantity from the stock, which is refilled by 91 when fewer than 10 would remain (clause
+/// 2.4.2.2).
 fn take(stock: &mut Stock, quantity: u8, remote: bool) {
     let ordered = i32::from(quantity);
     stock.quantity -= ordered;

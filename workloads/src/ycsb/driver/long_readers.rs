@@ -24,8 +24,8 @@ pub enum LongReads {
     /// Each reads 10,000 records from one snapshot after the other.
     #[default]
     Steady,
-    /// Each reads 10,000 records from a snapshot, keeps it until it is `hold` old, and is without one for `pause`. They begin one after the
-    /// other, spread over `hold`, after a first `pause`.
+    /// Each reads 10,000 records from a snapshot, keeps it until it is `hold` old, and is without
+    /// one for `pause`. They begin one after the other, spread over `hold`, after a first `pause`.
     Kept {
         /// How long a snapshot is kept.
         hold: Duration,
@@ -78,7 +78,8 @@ impl<E: Engine, V: Record, T: Table<E, V>> Run<'_, E, V, T> {
         done
     }
 
-    /// Reads many records from one snapshot, and keeps it until it is so old. Whether all were read before the run was over.
+    /// Reads many records from one snapshot, and keeps it until it is so old. Whether all were read
+    /// before the run was over.
     fn read_snapshot(&self, random: &mut SmallRng, hold: Duration, begin: Instant) -> bool {
         self.read.engine.snapshot(|snapshot| {
             let taken = Instant::now();
@@ -98,7 +99,8 @@ impl<E: Engine, V: Record, T: Table<E, V>> Run<'_, E, V, T> {
         })
     }
 
-    /// Holds a snapshot until nobody has `over` locked any more, and reads a record from it then. Arrives at `opened` when it has the snapshot.
+    /// Holds a snapshot until nobody has `over` locked any more, and reads a record from it then.
+    /// Arrives at `opened` when it has the snapshot.
     pub(super) fn hold_snapshot(&self, opened: &Start, over: &Mutex<()>) {
         let mut first = true;
         self.engine.snapshot(|snapshot| {

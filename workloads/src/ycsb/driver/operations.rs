@@ -137,7 +137,8 @@ impl<E: Engine, V: Record, T: Table<E, V>> Run<'_, E, V, T> {
         }
     }
 
-    /// Runs one transaction. Reads only in `VIEWS`, or as the settings say: known when this is compiled, so that nothing is asked before each view.
+    /// Runs one transaction. Reads only in `VIEWS`, or as the settings say: known when this is
+    /// compiled, so that nothing is asked before each view.
     pub(super) fn transact<const VIEWS: bool>(
         &self,
         transaction: &[Operation],
@@ -148,7 +149,8 @@ impl<E: Engine, V: Record, T: Table<E, V>> Run<'_, E, V, T> {
             return self.read_only(transaction, outcome);
         }
         let mut attempts = 0;
-        // By itself: how far the cache misses of consecutive transactions overlap depends on the instructions between them.
+        // By itself: how far the cache misses of consecutive transactions overlap depends on the
+        // instructions between them.
         if let &[
             Operation {
                 kind: Kind::Read,
@@ -202,7 +204,8 @@ impl<E: Engine, V: Record, T: Table<E, V>> Run<'_, E, V, T> {
         outcome.aborted += attempts - 1;
     }
 
-    /// Runs one transaction that only reads as the settings say. One read by itself, as in `transact`.
+    /// Runs one transaction that only reads as the settings say. One read by itself, as in
+    /// `transact`.
     fn read_only(&self, transaction: &[Operation], outcome: &mut Outcome) {
         let mut attempts = 0;
         let before = (outcome.scanned, outcome.missing);

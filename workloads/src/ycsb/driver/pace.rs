@@ -2,12 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-/// A sleep may be longer than asked for, by the operating system's leave: what is left of the wait is spent awake.
+/// A sleep may be longer than asked for, by the operating system's leave: what is left of the wait
+/// is spent awake.
 const AWAKE: Duration = Duration::from_micros(100);
 /// The longest sleep at a time, so that the end of the run is seen.
 const NAP: Duration = Duration::from_millis(5);
 
-/// A thread's share of the intended starts: of all that are evenly spread over the run, it has every `threads`th.
+/// A thread's share of the intended starts: of all that are evenly spread over the run, it has
+/// every `threads`th.
 pub(super) struct Pace {
     start: Instant,
     /// Seconds from one start of this thread to its next.

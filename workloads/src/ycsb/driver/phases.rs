@@ -42,7 +42,8 @@ impl<E: Engine, V: Record, T: Table<E, V>> AnyRun for Run<'_, E, V, T> {
                         let loaded = batch.end - batch.start;
                         let seed = self.settings.seed ^ fnv1a(first);
                         let loaded_all = self.engine.run(|tx| {
-                            // By batch and attempt, so that what is loaded depends on nothing but the seed.
+                            // By batch and attempt, so that what is loaded depends on nothing but
+                            // the seed.
                             let mut random = SmallRng::seed_from_u64(seed);
                             for place in batch.clone() {
                                 // Before each of them: they may be large.

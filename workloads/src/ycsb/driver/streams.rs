@@ -3,8 +3,8 @@
 use crate::measure::seed_of;
 use rand::{SeedableRng, rngs::SmallRng};
 
-/// A thread's random numbers. Three streams, so that what it does depends neither on how often it was aborted nor on
-/// what others have inserted meanwhile.
+/// A thread's random numbers. Three streams, so that what it does depends neither on how often it
+/// was aborted nor on what others have inserted meanwhile.
 pub(super) struct Streams {
     /// For the kinds of operations and the lengths of scans.
     pub(super) operations: SmallRng,

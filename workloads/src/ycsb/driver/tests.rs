@@ -93,7 +93,8 @@ fn scan_lengths_have_the_mean_of_their_distribution() {
         ));
         let report = run(&Database::new(), &settings(&text, 4_000)).expect("no record is lost");
         let measured = report.scanned_rows as f64 / report.scans as f64;
-        // The standard deviation of the mean is 0.4; the table's end cuts off one scan in a thousand.
+        // The standard deviation of the mean is 0.4; the table's end cuts off one scan in a
+        // thousand.
         assert!((measured - mean).abs() < 2.0, "{measured}, not {mean}");
     }
 }

@@ -69,8 +69,8 @@ impl<E: Engine, V: Record, T: Table<E, V>> Run<'_, E, V, T> {
                 done += 1;
             }
             if done == transactions {
-                // Release: what was inserted is committed. Where the end of the run has left some out, they stay announced:
-                // others may still choose records.
+                // Release: what was inserted is committed. Where the end of the run has left some
+                // out, they stay announced: others may still choose records.
                 worker.inserting.store(u64::MAX, Release);
             }
             outcome.committed += done;

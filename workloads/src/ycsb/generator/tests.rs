@@ -19,7 +19,8 @@ fn weight(rank: usize, theta: f64) -> f64 {
     1.0 / (rank as f64 + 1.0).powf(theta)
 }
 
-/// Pearson's statistic stays below its 99.99 % quantile, which for n from 20 to 150 is below n + 5.6 sqrt(n) + 8.
+/// Pearson's statistic stays below its 99.99 % quantile, which for n from 20 to 150 is below n +
+/// 5.6 sqrt(n) + 8.
 fn assert_fits(counts: &[f64], weights: &[f64]) {
     let sum: f64 = weights.iter().sum();
     let mut degrees = -1.0_f64;
@@ -37,7 +38,8 @@ fn assert_fits(counts: &[f64], weights: &[f64]) {
     assert!(statistic < limit, "{statistic} of {limit}");
 }
 
-/// How frequent each of `records` records is when the ranks of `expected` are scattered over as many.
+/// How frequent each of `records` records is when the ranks of `expected` are scattered over as
+/// many.
 fn scattered(records: usize, expected: usize, theta: f64) -> Vec<f64> {
     let mut weights = vec![0.0; expected];
     for rank in 0..expected {
@@ -96,7 +98,8 @@ fn theta_next_to_1_is_as_skewed_as_1() {
         let counts = histogram(100, |random| ranks.draw(random));
         let weights: Vec<_> = (0..100).map(|rank| weight(rank, 1.0)).collect();
         assert_fits(&counts, &weights);
-        // Of many, where what a digit is worth counts: by the integral of 1 / x, which is within 1 / n of the sums.
+        // Of many, where what a digit is worth counts: by the integral of 1 / x, which is within 1
+        // / n of the sums.
         let many = 1e15;
         let ranks = Ranks::new(1_000_000_000_000_000, 1.0 - distance);
         let mut random = SmallRng::seed_from_u64(7);
@@ -171,7 +174,8 @@ fn exponential_falls_by_a_factor_from_the_newest() {
         let mut chooser = Chooser::new(Distribution::Exponential, 60, 0, 0.5).with_skew(skew);
         for records in [60, 80] {
             let counts = histogram(records, |random| chooser.choose(random, records));
-            // From the definition: this share of the operations uses the newest `fraction` of the records loaded.
+            // From the definition: this share of the operations uses the newest `fraction` of the
+            // records loaded.
             let factor = (1.0 - percentile / 100.0_f64).powf(1.0 / (60.0 * fraction));
             let ages = (0..counts.len()).rev().map(|age| age as f64);
             assert_fits(
