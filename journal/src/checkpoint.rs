@@ -1,5 +1,6 @@
 //! Writing a checkpoint beside the log, and removing what it makes superfluous.
 
+use crate::disk::Lock;
 use crate::error::{Fault, Full, LogError};
 use crate::files::{self, Missing};
 use crate::frame::{self, Header, Kind};
@@ -29,6 +30,8 @@ pub struct Checkpoint {
     /// Why it cannot go on: something of it is missing.
     failed: Option<Full>,
     is_finished: bool,
+    /// The last field: it goes when nothing is done to files any more.
+    _lock: Arc<Lock>,
 }
 
 impl fmt::Debug for Checkpoint {
@@ -46,7 +49,7 @@ impl Log {
     /// [`LogError::Busy`], [`LogError::Full`], [`LogError::Stopped`].
     pub fn checkpoint(&self) -> Result<Checkpoint, LogError> {
         let shared = Arc::clone(&self.shared);
-        let (position, at_least) = shared.begin_checkpoint()?;
+        let (position, at_least, lock) = shared.begin_checkpoint()?;
         let mut checkpoint = Checkpoint {
             shared,
             position,
@@ -59,6 +62,7 @@ impl Log {
             bytes: Vec::new(),
             failed: None,
             is_finished: false,
+            _lock: lock,
         };
         let begun = checkpoint.shared.files.begin(&checkpoint.name);
         begun.map_err(|fault| checkpoint.fail(fault.into()))?;

@@ -29,6 +29,8 @@ pub enum CopyError {
         /// The directory.
         directory: String,
     },
+    /// The journal is closed.
+    Closed,
 }
 
 impl fmt::Display for CopyError {
@@ -43,6 +45,7 @@ impl fmt::Display for CopyError {
                     "{directory} is not empty: a copy goes into an empty directory"
                 )
             }
+            Self::Closed => f.write_str("the journal is closed: copy it before, or open it again"),
         }
     }
 }
@@ -78,9 +81,10 @@ impl Log {
     /// has returned: until then it has no file `journal`.
     ///
     /// # Errors
-    /// If the journal cannot be read, or the copy not be written.
+    /// If the journal cannot be read or is closed, or the copy not be written.
     pub fn backup(&self, to: Arc<dyn Disk>) -> Result<(), CopyError> {
         let shared = &self.shared;
+        let _lock = shared.locked().ok_or(CopyError::Closed)?;
         let _removal = shared
             .removal
             .lock()

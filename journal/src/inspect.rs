@@ -71,7 +71,7 @@ pub fn survey(disk: Arc<dyn Disk>) -> Result<Survey, ReadError> {
     }
     let scanned = scan::scan(&files, &mut |event, _| {
         match event {
-            Event::Checkpoint { .. } => {}
+            Event::Checkpoint { .. } | Event::End => {}
             Event::Block(block) => {
                 survey.blocks += 1;
                 survey.payload += block.len() as u64;

@@ -58,8 +58,8 @@ impl Options {
 
 /// A handle of an open log: reserves room, says what is durable, starts checkpoints and backups.
 ///
-/// Cheap to clone. The directory stays locked until the last handle and the
-/// [`Writer`](crate::Writer) are gone.
+/// Cheap to clone. The directory stays locked until the [`Writer`](crate::Writer) is gone, and until a
+/// checkpoint or a copy that was begun before that has ended.
 #[derive(Clone)]
 pub struct Log {
     pub(crate) shared: Arc<Shared>,
@@ -89,7 +89,6 @@ pub(crate) struct Shared {
     /// Held while a checkpoint gets its name, and files are removed that it made superfluous; and
     /// while files are copied.
     pub(crate) removal: Mutex<()>,
-    _lock: Lock,
 }
 
 struct State {
@@ -115,6 +114,8 @@ struct State {
     /// A checkpoint is being written.
     is_checkpointing: bool,
     stopped: Option<Stopped>,
+    /// The directory's, until the writer is gone. Whoever is at work on files has it too.
+    lock: Option<Arc<Lock>>,
 }
 
 impl Shared {
@@ -140,6 +141,7 @@ impl Shared {
             end,
             is_checkpointing: false,
             stopped: None,
+            lock: Some(Arc::new(lock)),
         };
         let capacity = options.capacity();
         Arc::new(Self {
@@ -153,7 +155,6 @@ impl Shared {
             wanted: Condvar::new(),
             durable: AtomicU64::new(up_to),
             removal: Mutex::default(),
-            _lock: lock,
         })
     }
 
@@ -274,6 +275,7 @@ impl Shared {
             state.full = Some(Full { reason });
         } else {
             state.is_making = true;
+            let lock = state.lock.clone();
             drop(state);
             let unfinished = Unfinished {
                 shared: self,
@@ -284,6 +286,7 @@ impl Shared {
             let (files, capacity) = (&self.files, self.capacity);
             let made = segment::create_unless(files, self.store, number, capacity, &is_stopped);
             unfinished.finish();
+            drop(lock);
             state = self.state();
             state.is_making = false;
             match made {
@@ -348,13 +351,30 @@ impl Shared {
     }
 
     /// The place that a checkpoint, begun now, takes the place of the log up to; and the cut there.
-    pub(crate) fn begin_checkpoint(&self) -> Result<(Position, u64), LogError> {
+    /// The place that a checkpoint is of, what the log was durable up to there, and the lock of the
+    /// directory.
+    pub(crate) fn begin_checkpoint(&self) -> Result<(Position, u64, Arc<Lock>), LogError> {
         let mut state = self.state();
         state.check()?;
-        if std::mem::replace(&mut state.is_checkpointing, true) {
+        if state.is_checkpointing {
             return Err(LogError::Busy);
         }
-        Ok((state.end, self.durable()))
+        // Who drops the writer has stopped the log before.
+        let lock = state.lock.clone().expect("the log has not stopped");
+        state.is_checkpointing = true;
+        Ok((state.end, self.durable(), lock))
+    }
+
+    /// The lock of the directory, unless the writer is gone.
+    pub(crate) fn locked(&self) -> Option<Arc<Lock>> {
+        self.state().lock.clone()
+    }
+
+    /// Gives the lock of the directory back. The log has stopped.
+    pub(crate) fn unlock(&self) {
+        let lock = self.state().lock.take();
+        // Without the lock of the state: it is the disk's code.
+        drop(lock);
     }
 
     /// After the last frame that is synced.

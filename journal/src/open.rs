@@ -41,7 +41,8 @@ pub struct Opened {
 /// recovered, in order.
 ///
 /// # Errors
-/// If the directory is locked, cannot be read, holds other files, or what was synced is damaged.
+/// If the directory is locked, cannot be read, holds other files, or what was synced is damaged; or
+/// if `visit` refuses.
 /// Then nothing was changed, except that there is a file `lock`, where it was not something else's.
 pub fn open(
     disk: Arc<dyn Disk>,

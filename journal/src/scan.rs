@@ -32,6 +32,9 @@ pub enum Event<'a> {
         /// The payload, as it was appended.
         payload: &'a [u8],
     },
+    /// All was read. Where a journal that exists is opened, nothing has been written so far: whoever
+    /// refuses what was read by now leaves the directory as it was.
+    End,
 }
 
 /// How far the reading is.
@@ -149,6 +152,7 @@ pub(crate) fn scan(files: &Files, visit: &mut Visit<'_>) -> Result<Scan, ReadErr
             visit(event, progress).map_err(ReadError::Refused)?;
         }
     }
+    visit(Event::End, progress).map_err(ReadError::Refused)?;
     let (end, last) = (walk.at, walk.last);
     let checkpoint = newest.map(|checkpoint| checkpoint.name().to_owned());
     let summary = Summary {

@@ -153,5 +153,6 @@ impl Drop for Writer {
             // It cannot panic; if it had, the log would still be as it is.
             let _ = helper.join();
         }
+        self.shared.unlock();
     }
 }

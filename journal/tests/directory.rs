@@ -108,10 +108,17 @@ fn a_directory_is_open_once() {
         "{error}"
     );
     let log = opened.log.clone();
+    let checkpoint = log.checkpoint().unwrap();
     drop(opened);
-    open(directory.disk(), &options(), &mut |_, _| Ok(())).expect_err("a handle is left");
-    drop(log);
-    open(directory.disk(), &options(), &mut |_, _| Ok(())).unwrap();
+    open(directory.disk(), &options(), &mut |_, _| Ok(())).expect_err("it is being written to");
+    drop(checkpoint);
+    let again = open(directory.disk(), &options(), &mut |_, _| Ok(())).unwrap();
+    // The old handle can do nothing any more.
+    assert!(log.check().is_err() && log.checkpoint().is_err());
+    let copy = Temporary::new("lock-copy");
+    let copied = log.backup(Arc::new(Directory::create(&copy.0).unwrap()));
+    assert!(matches!(copied, Err(journal::CopyError::Closed)));
+    drop(again);
     assert!(directory.0.join(journal::LOCK).exists());
 }
 

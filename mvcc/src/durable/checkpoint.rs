@@ -5,6 +5,7 @@ use super::schema::{Declared, Shape};
 use crate::api::database::Database;
 use crate::commit::log::logger::Logger;
 use crate::commit::log::record;
+use crate::memory::panicked::contained;
 use crate::sync::{Arc, Mutex};
 use journal::{Checkpoint, LogError};
 use std::collections::BTreeMap;
@@ -192,11 +193,10 @@ impl Checkpointer {
     /// What the thread of the checkpoints does until the store is closed.
     pub(super) fn run(&self, database: &Database, logger: &Logger) {
         while logger.wait_for_checkpoint() {
-            // Encoding is user code: its panic has been printed, and the next one may go well. A
-            // full disk is met by commits as well, and so is a log that has stopped.
-            let write = || self.write(database, logger, Pace::Slow);
-            let written = std::panic::catch_unwind(std::panic::AssertUnwindSafe(write));
-            if !matches!(written, Ok(Ok(()))) {
+            // Encoding is user code: it may panic, and the next one may go well. A full disk is met
+            // by commits as well, and so is a log that has stopped.
+            let written = contained(|| self.write(database, logger, Pace::Slow));
+            if !matches!(written, Some(Ok(()))) {
                 logger.postpone_checkpoint();
             }
         }

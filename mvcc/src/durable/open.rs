@@ -8,6 +8,7 @@ use super::store::Store;
 use crate::api::database::{Builder, Database};
 use crate::api::room::WhenFull;
 use crate::commit::log::logger::Logger;
+use crate::secondary::Fill;
 use crate::sync::Arc;
 use journal::{Directory, Disk, Event, Options, Progress, ReadError};
 use std::collections::BTreeMap;
@@ -162,9 +163,11 @@ impl StoreOptions {
             progress,
             ..
         } = self;
-        let (database, fills) = (schema.database, schema.fills);
+        let Schema {
+            database, fills, ..
+        } = schema;
         let tables: Arc<[Declared]> = schema.tables.into();
-        let (opened, recovered) = read(&database, &tables, disk, &options, progress)?;
+        let (opened, recovered) = read(&database, &tables, fills, disk, &options, progress)?;
         let journal::Opened {
             log,
             writer,
@@ -180,9 +183,6 @@ impl StoreOptions {
         let logger = Arc::new(Logger::new(log, writer, summary.up_to, least, limit));
         if !shapes.new.is_empty() {
             logger.append(&shapes.new).map_err(open_error)?;
-        }
-        for fill in fills {
-            fill(&database)?;
         }
         // From now on commits are logged. There were none but ours.
         let shared = &database.inner().shared;
@@ -223,15 +223,18 @@ impl Store {
     }
 }
 
-/// Reads what is in the log into the tables.
+/// Reads what is in the log into the tables, and fills their indexes.
 fn read(
     database: &Database,
     tables: &Arc<[Declared]>,
+    fills: Vec<Fill>,
     disk: Arc<dyn Disk>,
     options: &Options,
     mut progress: Option<Box<dyn FnMut(OpenProgress)>>,
 ) -> Result<(journal::Opened, Recovered), OpenError> {
-    let mut recovery = Recovery::start(database, tables)?;
+    let mut recovery = Some(Recovery::start(database, tables)?);
+    let mut fills = Some(fills);
+    let mut recovered = None;
     let visit = &mut |event: Event<'_>, read: Progress| {
         if let Some(progress) = &mut progress {
             progress(OpenProgress {
@@ -239,12 +242,25 @@ fn read(
                 total: read.total,
             });
         }
-        recovery.visit(&event)
+        let Event::End = event else {
+            let recovery = recovery.as_mut().expect("the end comes last");
+            return recovery.visit(&event);
+        };
+        // Before anything is written: a row or an index may make the opening fail.
+        let recovery = recovery.take().expect("there is one end");
+        recovered = Some(recovery.finish()?);
+        for fill in fills.take().into_iter().flatten() {
+            fill(database).map_err(OpenError::from)?;
+        }
+        Ok(())
     };
     let opened = journal::open(disk, options, visit);
-    // A loader says why it has ended, so what it says comes first.
-    let recovered = recovery.finish()?;
-    Ok((opened.map_err(refused)?, recovered))
+    if let Some(recovery) = recovery {
+        // A loader says why it has ended, so what it says comes first.
+        recovery.finish()?;
+    }
+    let opened = opened.map_err(refused)?;
+    Ok((opened, recovered.expect("all was read")))
 }
 
 /// What the recovery has refused, where the journal only passes it on.

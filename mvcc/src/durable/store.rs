@@ -289,7 +289,7 @@ impl Store {
     /// when this was called.
     ///
     /// # Errors
-    /// If the directory is not empty or cannot be written, or the log has stopped.
+    /// If the directory is not empty or cannot be written, or the store is closed.
     pub fn backup(&self, directory: impl AsRef<Path>) -> Result<(), CopyError> {
         let to = directory.as_ref();
         let created = Directory::create(to);
@@ -360,7 +360,12 @@ fn log_error<E>(error: &LogError) -> StoreError<E> {
 impl Inner {
     fn close(&self) -> Result<(), Stopped> {
         let closed = self.logger.close(&self.database.inner().shared.memory);
-        for thread in self.threads.lock().drain(..) {
+        let threads = std::mem::take(&mut *self.threads.lock());
+        // Wakers and encoders run on these threads too, and may drop the last handle there.
+        let others = threads
+            .into_iter()
+            .filter(|its| its.thread().id() != thread::current().id());
+        for thread in others {
             // They run no user code that they do not catch.
             let _ = thread.join();
         }

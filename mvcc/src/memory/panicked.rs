@@ -13,6 +13,23 @@ pub(crate) struct Panicked {
     count: counter::AtomicUsize,
 }
 
+/// Drops what user code has panicked with. That is the user's too, and dropping it may run anything.
+fn drop_payload(payload: Box<dyn Any + Send>) {
+    if let Err(another) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        // It may be of the same kind.
+        std::mem::forget(another);
+    }
+}
+
+/// Runs user code whose panic concerns nobody here: its message has been printed. `None`: it has
+/// panicked.
+#[cfg(feature = "durable")]
+pub(crate) fn contained<R>(run: impl FnOnce() -> R) -> Option<R> {
+    catch_unwind(AssertUnwindSafe(run))
+        .map_err(drop_payload)
+        .ok()
+}
+
 impl Panicked {
     /// Runs something for the epoch that may panic.
     pub(crate) fn caught(&self, run: impl FnOnce()) {
@@ -26,12 +43,9 @@ impl Panicked {
             *first = Some(payload);
             return;
         }
+        // Without the lock (I8).
         drop(first);
-        // Without the lock: a payload is the user's, and dropping it may run anything (I8).
-        if let Err(another) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
-            // It may be of the same kind.
-            std::mem::forget(another);
-        }
+        drop_payload(payload);
     }
 
     /// Goes on with a panic that the epoch has been spared.

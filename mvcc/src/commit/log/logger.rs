@@ -5,6 +5,7 @@ use crate::commit::feeds::bound;
 use crate::commit::log::buffer::{Buffer, Taken};
 use crate::commit::log::record;
 use crate::memory::Memory;
+use crate::memory::panicked::contained;
 use crate::sync::{Arc, AtomicU32, AtomicU64, Condvar, Mutex, MutexGuard, Ordering, Wait};
 use crossbeam_utils::CachePadded;
 use journal::{Log, LogError, Reservation, Stopped, Writer};
@@ -454,10 +455,8 @@ impl Ready {
     /// Wakes them. Without any lock: a waker is anybody's code.
     fn wake(self) {
         for waker in self.0.into_values() {
-            // One that panics must not keep the others from being woken; its message has been
-            // printed.
-            let wake = std::panic::AssertUnwindSafe(|| waker.wake());
-            let _ = std::panic::catch_unwind(wake);
+            // One that panics must not keep the others from being woken.
+            let _ = contained(|| waker.wake());
         }
     }
 }
