@@ -27,6 +27,9 @@ pub struct Checkpoint {
     /// Of the blocks' payloads.
     payload: u64,
     bytes: Vec<u8>,
+    /// The number of the frame that the log must reach for this to be a state of it; 0 until that
+    /// is known.
+    needs: u64,
     /// Why it cannot go on: something of it is missing.
     failed: Option<Full>,
     is_finished: bool,
@@ -60,6 +63,7 @@ impl Log {
             frames: 0,
             payload: 0,
             bytes: Vec::new(),
+            needs: 0,
             failed: None,
             is_finished: false,
             _lock: lock,
@@ -110,6 +114,8 @@ impl Checkpoint {
         }
         // The first frame is not a block.
         let counts = stored::encode_counts(self.frames - 1, self.payload);
+        // What it holds that is later than its place, the log repeats up to here.
+        self.needs = self.shared.end().sequence;
         self.put(Kind::Footer, &counts, up_to)?;
         // While files are copied, none is removed, nor replaced: the checkpoint before has the same
         // name if it was begun at the same place.
@@ -137,7 +143,7 @@ impl Checkpoint {
             incarnation: self.position.incarnation,
             sequence: self.frames,
             up_to,
-            synced_to: 0,
+            synced_to: self.needs,
             length: payload.len() as u64,
             before: self.before,
         };

@@ -2,7 +2,7 @@
 //!
 //! | type | bytes |
 //! | --- | --- |
-//! | integers, floats | as many as the type has, little-endian; `usize` and `isize` as 8 |
+//! | integers, floats, `NonZero` | as many as the type has, little-endian; `usize` and `isize` as 8 |
 //! | `bool` | 1: 0 or 1 |
 //! | `char` | 4: its number |
 //! | `String`, `str`, `Vec`, slices, maps, sets | the count of bytes or elements, 4 bytes; these |
@@ -11,6 +11,7 @@
 //! | tuples, arrays | the elements, one after the other |
 //! | `Box`, `Arc`, `Rc`, `Cow` | what is in them |
 //! | `Duration` | seconds in 8 bytes, nanoseconds in 4 |
+//! | a struct of [`fields`] | its fields, one after the other |
 //!
 //! The bytes do not say what type they are of; who stores them keeps the type's name and a version.
 //! Decoding takes bytes from anywhere: it fails, and does not panic, and it allocates no more than
@@ -25,6 +26,8 @@ mod serde;
 
 #[cfg(feature = "serde")]
 pub use self::serde::Serde;
+
+pub use crate::codec_fields as fields;
 
 use std::fmt;
 
@@ -98,6 +101,40 @@ impl fmt::Display for DecodeError {
 }
 
 impl std::error::Error for DecodeError {}
+
+/// [`Encode`](crate::codec::Encode) and [`Decode`](crate::codec::Decode) for a struct: its fields, one after the
+/// other in the order in which they are named here. That order is part of what is stored.
+///
+/// A field that is not named is an error of the compiler.
+///
+/// ```
+/// use journal::codec::{fields, from_bytes, to_bytes};
+///
+/// #[derive(Debug, PartialEq)]
+/// struct Account {
+///     owner: String,
+///     balance: i64,
+/// }
+/// fields!(Account { owner, balance });
+///
+/// let account = Account { owner: "ann".into(), balance: 7 };
+/// assert_eq!(from_bytes::<Account>(&to_bytes(&account)), Ok(account));
+/// ```
+#[macro_export]
+macro_rules! codec_fields {
+    ($type:ty { $($field:ident),* $(,)? }) => {
+        impl $crate::codec::Encode for $type {
+            fn encode(&self, into: &mut Vec<u8>) {
+                $($crate::codec::Encode::encode(&self.$field, into);)*
+            }
+        }
+        impl $crate::codec::Decode for $type {
+            fn decode(from: &mut &[u8]) -> Result<Self, $crate::codec::DecodeError> {
+                Ok(Self { $($field: $crate::codec::Decode::decode(from)?,)* })
+            }
+        }
+    };
+}
 
 /// The bytes of a value.
 pub fn to_bytes<T: Encode + ?Sized>(value: &T) -> Vec<u8> {

@@ -350,7 +350,6 @@ impl Shared {
         self.notify(&state);
     }
 
-    /// The place that a checkpoint, begun now, takes the place of the log up to; and the cut there.
     /// The place that a checkpoint is of, what the log was durable up to there, and the lock of the
     /// directory.
     pub(crate) fn begin_checkpoint(&self) -> Result<(Position, u64, Arc<Lock>), LogError> {

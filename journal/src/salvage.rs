@@ -63,7 +63,9 @@ enum Base<'f> {
 /// The copy is a state that once was, as late as can be: a checkpoint that can be read to its end,
 /// or the begin of the log, and the log from there to its first damage. Where there is neither, it
 /// has those blocks of the newest checkpoint that are whole, and the log after it: then
-/// [`Salvaged::partial`] says how many are gone.
+/// [`Salvaged::partial`] says how many are gone. It is told as well where none is, but the log ends
+/// before the place where that checkpoint was finished: transactions after the end of the log may be
+/// there in part then.
 ///
 /// # Errors
 /// If there is nothing to copy; if the copy cannot be written.
@@ -81,9 +83,21 @@ pub fn salvage(from: Arc<dyn Disk>, to: Arc<dyn Disk>) -> Result<Salvaged, CopyE
         left_out_up_to: 0,
         ignored: Vec::new(),
     };
-    let base = base(&files, store, &listing, &mut salvaged)?;
+    let mut base = base(&files, store, &listing, &mut salvaged)?;
     let begin = base.position();
     let end = follow(&files, store, &listing, &base, &mut salvaged)?;
+    if let Base::Whole(checkpoint) = &base
+        && let Some(short) = checkpoint.too_short(end.unwrap_or(begin))
+    {
+        // It is no state of this log: rows of it are of later transactions than the log has.
+        let parts = Parts::find(&files, store, &listing, begin.sequence)?;
+        salvaged.partial = Some(Partial {
+            damage: salvaged.damage.clone().unwrap_or(short),
+            blocks: parts.blocks.len() as u64,
+            left_out: 0,
+        });
+        base = Base::Parts(parts);
+    }
     // Where nothing of the log was read, what is in it is behind the damage.
     let behind = end.unwrap_or(Position {
         segment: 0,

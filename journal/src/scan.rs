@@ -152,6 +152,11 @@ pub(crate) fn scan(files: &Files, visit: &mut Visit<'_>) -> Result<Scan, ReadErr
             visit(event, progress).map_err(ReadError::Refused)?;
         }
     }
+    if let Some(checkpoint) = &newest
+        && let Some(damage) = checkpoint.too_short(walk.at)
+    {
+        return Err(damage.into());
+    }
     visit(Event::End, progress).map_err(ReadError::Refused)?;
     let (end, last) = (walk.at, walk.last);
     let checkpoint = newest.map(|checkpoint| checkpoint.name().to_owned());

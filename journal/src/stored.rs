@@ -13,6 +13,8 @@ pub(crate) struct Stored<'f> {
     pub(crate) up_to: u64,
     pub(crate) blocks: u64,
     pub(crate) bytes: u64,
+    /// The number of the frame that the log must reach for this to be a state of it.
+    pub(crate) needs: u64,
     first: Read,
     footer: Read,
 }
@@ -68,6 +70,7 @@ impl<'f> Stored<'f> {
             up_to: footer.header.up_to,
             blocks,
             bytes,
+            needs: footer.header.synced_to,
             first,
             footer,
             source,
@@ -79,6 +82,21 @@ impl<'f> Stored<'f> {
         let checkpoint = Self::open(files, store, sequence)??;
         checkpoint.read(|_, _| Ok(()))?;
         Ok(checkpoint)
+    }
+
+    /// What is wrong with a log that ends here, if it does not reach as far as this needs.
+    pub(crate) fn too_short(&self, end: Position) -> Option<Damage> {
+        (end.sequence < self.needs).then(|| Damage {
+            file: files::segment(end.segment),
+            offset: end.offset,
+            expected: format!(
+                "frame {}, since {} was written when the log was synced up to frame {}",
+                end.sequence,
+                self.name(),
+                self.needs
+            ),
+            found: "the end of the log".to_owned(),
+        })
     }
 
     pub(crate) fn name(&self) -> &str {

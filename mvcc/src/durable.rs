@@ -45,10 +45,11 @@
 //! # What is stored
 //!
 //! Readings of the time-stamp counter are not: the order in the log is the number of transactions
-//! in it. A checkpoint holds the rows of a snapshot that was taken after the checkpoint's place in
-//! the log was fixed, and is finished when the log is durable up to that snapshot. The frames
-//! behind its place may repeat some of what it holds; since the last write to a row wins, that
-//! changes nothing.
+//! in it. A checkpoint holds all rows, read in pieces, each from a snapshot of its own, after the
+//! checkpoint's place in the log was fixed. It is finished when the log is durable up to the last of
+//! these snapshots, and notes how far that is. The frames behind its place repeat whatever was
+//! committed since, up to there and whole; since the last write to a row wins, it does not matter
+//! which of these writes a piece has seen. So no version is kept for longer than a piece takes.
 
 mod checkpoint;
 mod error;

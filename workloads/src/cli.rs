@@ -8,11 +8,12 @@ mod paper;
 mod tpcc;
 mod ycsb;
 
-use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap::{Arg, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::io;
+use std::path::PathBuf;
 use workloads::InputError;
-use workloads::engine::Engine;
+use workloads::engine::{Engine, durable};
 use workloads::interruption::{Interrupted, interrupted};
 use workloads::output;
 
@@ -170,6 +171,70 @@ trait OnEngine {
     fn run_on<E: Engine>(&self, engine: &E) -> Result<(), Failure>;
 }
 
+/// A directory to run on.
+#[derive(Args)]
+struct OnDisk {
+    /// Makes the rows durable, in this directory. It is created, or goes on with the rows that an
+    /// earlier run of the same workload has left there.
+    #[arg(long, value_name = "DIR")]
+    durable: Option<PathBuf>,
+    /// Which commits wait until they are durable, with --durable [default: wait]: each before the
+    /// next one of its thread; with a ticket, so that 64 of a thread are waited for at once; or
+    /// none. At the end of the run all are, in each case.
+    #[arg(long, value_enum)]
+    sync: Option<durable::Sync>,
+}
+
+impl OnDisk {
+    /// Runs a command on the directory, if there is one, else on the engine of this name. `loads`
+    /// says what the workload loads, into the tables that `declare` names.
+    fn run(
+        &self,
+        (name, clock): (&str, Clock),
+        command: &impl OnEngine,
+        loads: impl FnOnce() -> String,
+        declare: impl FnOnce(&mut mvcc::Schema),
+    ) -> Result<(), Failure> {
+        let Some(directory) = &self.durable else {
+            if self.sync.is_some() {
+                return Err(InputError::new(
+                    "--sync is given without --durable; name a directory, or leave --sync out",
+                )
+                .into());
+            }
+            return on_engine(name, clock, command);
+        };
+        if name != mvcc::Database::NAME {
+            return Err(InputError::new(format!(
+                "--durable is given, but --engine {name} is not durable; leave one of them out"
+            ))
+            .into());
+        }
+        let sync = self.sync.unwrap_or_default();
+        let opened = durable::Durable::open(
+            directory,
+            sync,
+            clock.choice(),
+            loads(),
+            declare,
+            end_at_once,
+        );
+        let engine = opened.map_err(|unusable| match unusable {
+            durable::Unusable::Input(error) => Failure::Input(error),
+            durable::Unusable::Failed(error) => Failure::Run(error),
+        })?;
+        let ran = command.run_on(&engine);
+        let closed = engine.close().map_err(Failure::Run);
+        ran.and(closed)
+    }
+}
+
+/// The log of a durable engine has stopped or is full: there is nothing more to measure.
+fn end_at_once(message: &str) -> ! {
+    output::note(format_args!("error: {message}"));
+    std::process::exit(1)
+}
+
 /// Does it with the engine of this name.
 fn on_engine(name: &str, clock: Clock, command: &impl OnEngine) -> Result<(), Failure> {
     match name {
@@ -190,14 +255,19 @@ fn unknown_engine(option: &str, name: &str) -> InputError {
     ))
 }
 
+impl Clock {
+    fn choice(self) -> mvcc::ClockChoice {
+        match self {
+            Self::Auto => mvcc::ClockChoice::Auto,
+            Self::Tsc => mvcc::ClockChoice::Tsc,
+            Self::Counter => mvcc::ClockChoice::Counter,
+            Self::LockedCounter => mvcc::ClockChoice::LockedCounter,
+        }
+    }
+}
+
 fn database(clock: Clock) -> Result<mvcc::Database, InputError> {
-    let choice = match clock {
-        Clock::Auto => mvcc::ClockChoice::Auto,
-        Clock::Tsc => mvcc::ClockChoice::Tsc,
-        Clock::Counter => mvcc::ClockChoice::Counter,
-        Clock::LockedCounter => mvcc::ClockChoice::LockedCounter,
-    };
-    let built = mvcc::Database::builder().clock(choice).build();
+    let built = mvcc::Database::builder().clock(clock.choice()).build();
     built.map_err(|error| InputError::new(error.to_string()))
 }
 

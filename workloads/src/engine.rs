@@ -3,8 +3,10 @@
 //! A workload is generic over [`Engine`], so each engine runs the very same code, compiled for it:
 //! no dynamic dispatch and no copy of a row stands between the workload and the engine.
 
+pub mod durable;
 mod tplock;
 
+use durable::Durability;
 use std::convert::Infallible;
 use std::hash::Hash;
 use std::ops::RangeBounds;
@@ -74,6 +76,23 @@ pub trait Engine: Clone + Send + Sync + 'static {
     fn live_versions(&self) -> Option<u64> {
         None
     }
+
+    /// Whether the tables hold already what a load would put there.
+    fn is_loaded(&self) -> bool {
+        false
+    }
+
+    /// Says that all is loaded.
+    fn loaded(&self) {}
+
+    /// Says that what is measured begins now.
+    fn begin(&self) {}
+
+    /// Ends what is measured: what has committed is as durable as it gets. Then what durability has
+    /// cost, of an engine that has it.
+    fn end(&self) -> Option<Durability> {
+        None
+    }
 }
 
 /// Reading.
@@ -132,6 +151,78 @@ pub trait Write<E: Engine>: Read<E> {
     fn remove_ordered<K: Key, V: Row>(&self, table: &E::OrderedTable<K, V>, key: &K);
 }
 
+/// Reading and writing for an engine whose tables and transactions are `mvcc`'s: all its readers
+/// read through `mvcc::Read`.
+macro_rules! mvcc_readers {
+    ($engine:ty) => {
+        impl<R: mvcc::Read> Read<$engine> for R {
+            fn get<'r, K: Key, V: Row>(
+                &'r self,
+                table: &mvcc::Table<K, V>,
+                key: &K,
+            ) -> Option<&'r V> {
+                mvcc::Read::get(self, table, key)
+            }
+
+            fn get_many<'r, K: Key, V: Row>(
+                &'r self,
+                table: &'r mvcc::Table<K, V>,
+                keys: &'r [K],
+            ) -> impl Iterator<Item = Option<&'r V>> {
+                mvcc::Read::get_many(self, table, keys)
+            }
+
+            fn get_ordered<'r, K: Key, V: Row>(
+                &'r self,
+                table: &mvcc::OrderedTable<K, V>,
+                key: &K,
+            ) -> Option<&'r V> {
+                mvcc::Read::get(self, table, key)
+            }
+
+            fn range<'r, K: Key, V: Row>(
+                &'r self,
+                table: &'r mvcc::OrderedTable<K, V>,
+                range: impl RangeBounds<K> + 'r,
+            ) -> impl DoubleEndedIterator<Item = (&'r K, &'r V)> {
+                mvcc::Read::range(self, table, range)
+            }
+        }
+
+        impl Write<$engine> for mvcc::Transaction<'_> {
+            fn insert<K: Key, V: Row>(&self, table: &mvcc::Table<K, V>, key: K, row: V) {
+                self.insert(table, key, row);
+            }
+
+            fn insert_many<K: Key, V: Row>(
+                &self,
+                table: &mvcc::Table<K, V>,
+                rows: impl IntoIterator<Item = (K, V)>,
+            ) {
+                self.insert_many(table, rows);
+            }
+
+            fn remove<K: Key, V: Row>(&self, table: &mvcc::Table<K, V>, key: &K) {
+                self.remove(table, key);
+            }
+
+            fn insert_ordered<K: Key, V: Row>(
+                &self,
+                table: &mvcc::OrderedTable<K, V>,
+                key: K,
+                row: V,
+            ) {
+                self.insert(table, key, row);
+            }
+
+            fn remove_ordered<K: Key, V: Row>(&self, table: &mvcc::OrderedTable<K, V>, key: &K) {
+                self.remove(table, key);
+            }
+        }
+    };
+}
+use mvcc_readers;
+
 impl Engine for mvcc::Database {
     const NAME: &'static str = "mvcc";
     type Table<K: Key, V: Row> = mvcc::Table<K, V>;
@@ -183,59 +274,4 @@ impl Engine for mvcc::Database {
     }
 }
 
-/// All of `mvcc`'s readers read through `mvcc::Read`.
-impl<R: mvcc::Read> Read<mvcc::Database> for R {
-    fn get<'r, K: Key, V: Row>(&'r self, table: &mvcc::Table<K, V>, key: &K) -> Option<&'r V> {
-        mvcc::Read::get(self, table, key)
-    }
-
-    fn get_many<'r, K: Key, V: Row>(
-        &'r self,
-        table: &'r mvcc::Table<K, V>,
-        keys: &'r [K],
-    ) -> impl Iterator<Item = Option<&'r V>> {
-        mvcc::Read::get_many(self, table, keys)
-    }
-
-    fn get_ordered<'r, K: Key, V: Row>(
-        &'r self,
-        table: &mvcc::OrderedTable<K, V>,
-        key: &K,
-    ) -> Option<&'r V> {
-        mvcc::Read::get(self, table, key)
-    }
-
-    fn range<'r, K: Key, V: Row>(
-        &'r self,
-        table: &'r mvcc::OrderedTable<K, V>,
-        range: impl RangeBounds<K> + 'r,
-    ) -> impl DoubleEndedIterator<Item = (&'r K, &'r V)> {
-        mvcc::Read::range(self, table, range)
-    }
-}
-
-impl Write<mvcc::Database> for mvcc::Transaction<'_> {
-    fn insert<K: Key, V: Row>(&self, table: &mvcc::Table<K, V>, key: K, row: V) {
-        self.insert(table, key, row);
-    }
-
-    fn insert_many<K: Key, V: Row>(
-        &self,
-        table: &mvcc::Table<K, V>,
-        rows: impl IntoIterator<Item = (K, V)>,
-    ) {
-        self.insert_many(table, rows);
-    }
-
-    fn remove<K: Key, V: Row>(&self, table: &mvcc::Table<K, V>, key: &K) {
-        self.remove(table, key);
-    }
-
-    fn insert_ordered<K: Key, V: Row>(&self, table: &mvcc::OrderedTable<K, V>, key: K, row: V) {
-        self.insert(table, key, row);
-    }
-
-    fn remove_ordered<K: Key, V: Row>(&self, table: &mvcc::OrderedTable<K, V>, key: &K) {
-        self.remove(table, key);
-    }
-}
+mvcc_readers!(mvcc::Database);

@@ -13,7 +13,7 @@
 //!   that is rolled back as well. There is no ramp-up, no bound on response times (clause 5.2.5.7),
 //!   and no price. It is for comparing engines here, and not a result in the sense of the
 //!   Transaction Processing Performance Council.
-//! - Nothing is durable (clause 3.5).
+//! - Nothing is durable (clause 3.5) but with `--durable`.
 //! - The tables are not split vertically, which clause 1.4.5 allows and others make use of: a
 //!   new-order reads the warehouse's tax in the very row that payments update.
 //! - The history table gets a key, since every row here has one; the indexes by name and by
@@ -34,7 +34,7 @@ mod tests;
 mod text;
 pub mod transactions;
 
-pub use driver::{Settings, load_all, measure, run};
+pub use driver::{Settings, load_all, loads, measure, run};
 pub use load::load;
 pub use mix::Mix;
 pub use report::{Report, TransactionReport};

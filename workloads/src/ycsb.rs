@@ -20,7 +20,9 @@ mod record;
 mod report;
 mod table;
 
-pub use driver::{Limit, LongReads, Progress, ReadOnly, Settings, load, measure, run};
+pub use driver::{
+    Limit, LongReads, Progress, ReadOnly, Settings, declare, load, loads, measure, run,
+};
 pub use generator::{Chooser, Distribution, LengthDistribution, Lengths, Skew, fnv1a};
 pub use properties::{Properties, built_in};
 pub use report::Report;

@@ -2,6 +2,7 @@
 
 use super::{Decode, DecodeError, Encode, take};
 use std::borrow::Cow;
+use std::num::NonZero;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -62,6 +63,26 @@ macro_rules! sizes {
 }
 
 sizes!(usize as u64, isize as i64);
+
+macro_rules! nonzero {
+    ($($type:ty),*) => {$(
+        impl Encode for NonZero<$type> {
+            fn encode(&self, into: &mut Vec<u8>) {
+                self.get().encode(into);
+            }
+        }
+        impl Decode for NonZero<$type> {
+            fn decode(from: &mut &[u8]) -> Result<Self, DecodeError> {
+                let expected = concat!("of ", stringify!($type), " above or below 0");
+                Self::new(<$type>::decode(from)?).ok_or(DecodeError { expected })
+            }
+        }
+    )*};
+}
+
+nonzero!(
+    u8, u16, u32, u64, u128, usize, i8, i16, i32, i64, i128, isize
+);
 
 impl Encode for bool {
     fn encode(&self, into: &mut Vec<u8>) {

@@ -1,5 +1,7 @@
 //! How both kinds of table find keys, add them and show their rows.
 
+#[cfg(feature = "durable")]
+use crate::api::read::Piece;
 use crate::api::read::{AnyTable, Lookup, Read};
 use crate::api::scan::{RangeRows, UnorderedRows};
 use crate::api::table::{OrderedTable, Table};
@@ -15,6 +17,10 @@ use std::borrow::Borrow;
 use std::hash::Hash as StdHash;
 use std::ops::Bound;
 use std::ptr::NonNull;
+
+/// Rows of a piece of an ordered table.
+#[cfg(feature = "durable")]
+const PIECE: usize = 4096;
 
 impl<K, V> AnyTable for Table<K, V>
 where
@@ -63,6 +69,26 @@ where
     fn rows<'r, R: Read>(&'r self, reader: &'r R, _: Internal) -> UnorderedRows<'r, R, K, V> {
         // SAFETY: the table's kind and types.
         unsafe { UnorderedRows::new(reader, &self.core) }
+    }
+
+    #[cfg(feature = "durable")]
+    fn piece<'r, R: Read>(
+        &'r self,
+        reader: &'r R,
+        from: &mut Piece<K>,
+        internal: Internal,
+    ) -> Option<Vec<(&'r K, &'r V)>> {
+        let shard = match *from {
+            Piece::Shards(shards) => shards,
+            _ => 0,
+        };
+        if shard == self.core.index.hash().shards() {
+            return None;
+        }
+        *from = Piece::Shards(shard + 1);
+        let moment = reader.moment(internal);
+        // SAFETY: the table's types.
+        Some(unsafe { reader.read_shard(&self.core, moment, shard) })
     }
 
     fn current<'r>(&self, read: &'r impl Read, key: &K, _: Internal) -> Option<&'r V> {
@@ -163,6 +189,24 @@ where
     fn rows<'r, R: Read>(&'r self, reader: &'r R, _: Internal) -> RangeRows<'r, R, K, V> {
         // SAFETY: the table's kind and types.
         unsafe { RangeRows::new(reader, &self.core, (Bound::Unbounded, Bound::Unbounded)) }
+    }
+
+    #[cfg(feature = "durable")]
+    fn piece<'r, R: Read>(
+        &'r self,
+        reader: &'r R,
+        from: &mut Piece<K>,
+        _: Internal,
+    ) -> Option<Vec<(&'r K, &'r V)>> {
+        let start = match from {
+            Piece::Key(last) => Bound::Excluded(last.clone()),
+            _ => Bound::Unbounded,
+        };
+        // SAFETY: the table's kind and types.
+        let rows = unsafe { RangeRows::new(reader, &self.core, (start, Bound::Unbounded)) };
+        let rows: Vec<(&K, &V)> = rows.take(PIECE).collect();
+        *from = Piece::Key(rows.last()?.0.clone());
+        Some(rows)
     }
 
     fn current<'r>(&self, read: &'r impl Read, key: &K, _: Internal) -> Option<&'r V> {

@@ -281,6 +281,17 @@ pub trait AnyTable: sealed::Table {
     #[doc(hidden)]
     fn rows<'r, R: Read>(&'r self, reader: &'r R, internal: Internal) -> Self::Rows<'r, R>;
 
+    /// Some rows, for who reads a table in pieces, each as of another time: those that begin where
+    /// the last piece has ended, which is noted in `from`. `None`: there is nothing left.
+    #[doc(hidden)]
+    #[cfg(feature = "durable")]
+    fn piece<'r, R: Read>(
+        &'r self,
+        reader: &'r R,
+        from: &mut Piece<Self::Key>,
+        internal: Internal,
+    ) -> Option<Vec<(&'r Self::Key, &'r Self::Value)>>;
+
     /// What a reader sees of a key of the table's own type.
     #[doc(hidden)]
     fn current<'r>(
@@ -289,6 +300,17 @@ pub trait AnyTable: sealed::Table {
         key: &Self::Key,
         internal: Internal,
     ) -> Option<&'r Self::Value>;
+}
+
+/// How far a table was read in pieces.
+#[cfg(feature = "durable")]
+pub enum Piece<K> {
+    /// Nothing was.
+    Start,
+    /// So many shards of a hashed table.
+    Shards(usize),
+    /// Up to this key of an ordered one.
+    Key(K),
 }
 
 /// The tables in which a `Q` can be looked up. Sealed, as [`AnyTable`] is.

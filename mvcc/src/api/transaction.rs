@@ -493,7 +493,8 @@ impl<'db> Transaction<'db> {
     )]
     fn commit_watched(&self, footprint: RefMut<'_, Footprint>, wakes: bool) -> Result<u64, Lost> {
         let (shared, worker) = (&self.database.shared, self.local.worker());
-        let announcement = Announcement::new(shared, worker);
+        let has_feeds = footprint.catalog.has_feeds();
+        let announcement = Announcement::new(shared, worker, has_feeds);
         // Encodes: user code, before anything is locked or announced (I8).
         #[cfg(feature = "durable")]
         let announcement = match shared.log.get().filter(|_| footprint.catalog.has_log()) {
@@ -506,13 +507,13 @@ impl<'db> Transaction<'db> {
         let committed = self.commit_for(footprint, announcement, |timestamp| {
             // It may wait for somebody who waits for these.
             self.local.give_back_reserved(self.slot);
-            if !self.local.is_inside() {
+            if has_feeds && !self.local.is_inside() {
                 shared.feeds.wait_for_room(timestamp);
             }
         });
         #[cfg(feature = "durable")]
         if let Some(log) = shared.log.get().filter(|_| wakes && committed.is_ok()) {
-            log.wake();
+            log.wake_soon();
         }
         committed
     }

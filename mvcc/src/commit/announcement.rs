@@ -17,16 +17,19 @@ use crate::sync::{Arc, Ordering, bug};
 pub(crate) struct Announcement<'s> {
     shared: &'s Shared,
     worker: &'s Worker,
+    /// Whether there were feeds when the transaction began. If there are since, it fails.
+    has_feeds: bool,
     /// What it has for the log.
     #[cfg(feature = "durable")]
     logged: Option<Logged<'s>>,
 }
 
 impl<'s> Announcement<'s> {
-    pub(crate) fn new(shared: &'s Shared, worker: &'s Worker) -> Self {
+    pub(crate) fn new(shared: &'s Shared, worker: &'s Worker, has_feeds: bool) -> Self {
         Self {
             shared,
             worker,
+            has_feeds,
             #[cfg(feature = "durable")]
             logged: None,
         }
@@ -40,9 +43,6 @@ impl<'s> Announcement<'s> {
     /// Adds the commit to all feeds. Before the transaction's slot is closed.
     fn record(&self, timestamp: u64, writes: &[Write]) {
         let feeds = self.shared.feeds.all();
-        if feeds.is_empty() {
-            return;
-        }
         let rows = writes.iter().map(|write| Row::of(write, timestamp));
         let rows: Arc<[Row]> = rows.collect();
         for feed in &*feeds {
@@ -65,8 +65,11 @@ impl Watch for Announcement<'_> {
     fn retract(&self) {
         // SeqCst: the commit is recorded, if it was one.
         self.worker.announced.store(NONE, Ordering::SeqCst);
-        for feed in &*self.shared.feeds.all() {
-            feed.wake_receiver();
+        // SeqCst as well: a feed that is not found here looks at announcements after that.
+        if self.shared.catalog().has_feeds() {
+            for feed in &*self.shared.feeds.all() {
+                feed.wake_receiver();
+            }
         }
         #[cfg(feature = "durable")]
         if let Some(log) = self.shared.log.get() {
@@ -75,7 +78,9 @@ impl Watch for Announcement<'_> {
     }
 
     fn tell(&mut self, timestamp: u64, writes: &[Write]) {
-        self.record(timestamp, writes);
+        if self.has_feeds {
+            self.record(timestamp, writes);
+        }
         // Before the announcement is taken back: then the log is complete up to what is announced.
         #[cfg(feature = "durable")]
         if let Some(logged) = self.logged.take() {

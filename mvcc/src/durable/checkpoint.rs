@@ -1,7 +1,7 @@
 //! Writing checkpoints.
 
 use super::recovery::Carried;
-use super::schema::{Declared, Shape};
+use super::schema::{Blocks, Declared, Shape};
 use crate::api::database::Database;
 use crate::commit::log::logger::Logger;
 use crate::commit::log::record;
@@ -21,7 +21,8 @@ pub(super) struct Checkpointer {
     pub(super) carried: BTreeMap<u32, (Shape, Carried)>,
     /// Held while one is written.
     turn: Mutex<()>,
-    last: Mutex<Option<Last>>,
+    /// The last one, and how many there were.
+    last: Mutex<(Option<Last>, u64)>,
     /// The log's size from which on one is due, in bytes, however small the data.
     least: u64,
 }
@@ -37,7 +38,7 @@ pub(super) struct Last {
 /// A block's size in bytes, or a little more.
 const BLOCK: usize = 1 << 20;
 
-/// How many times as long as it has worked a checkpoint rests after each block, if nobody waits for
+/// How many times as long as it has worked a checkpoint rests after each piece, if nobody waits for
 /// it.
 const REST: u32 = 3;
 
@@ -50,18 +51,18 @@ pub(super) enum Pace {
     Slow,
 }
 
-struct Blocks<'c> {
+struct Rows<'c> {
     checkpoint: Checkpoint,
     block: Vec<u8>,
     logged: u64,
-    rows: u64,
+    count: u64,
     bytes: u64,
     pace: Pace,
     began: Instant,
     logger: &'c Logger,
 }
 
-impl Blocks<'_> {
+impl Rows<'_> {
     /// Begins a block of rows.
     fn begin(&mut self) {
         self.block.clear();
@@ -70,30 +71,36 @@ impl Blocks<'_> {
         self.block.push(record::ROWS);
     }
 
-    /// Called after each row.
-    fn row(&mut self, block: &mut Vec<u8>) -> Result<(), LogError> {
-        self.rows += 1;
-        if block.len() >= BLOCK {
-            std::mem::swap(block, &mut self.block);
-            self.write()?;
-            self.begin();
-            std::mem::swap(block, &mut self.block);
-        }
-        Ok(())
-    }
-
     fn write(&mut self) -> Result<(), LogError> {
         let length = self.block.len() - record::START - 4;
         let length = u32::try_from(length).expect("a block is smaller than 4 GiB");
         self.block[record::START..record::START + 4].copy_from_slice(&length.to_le_bytes());
         self.checkpoint.block(&self.block)?;
         self.bytes += self.block.len() as u64;
+        Ok(())
+    }
+}
+
+impl Blocks for Rows<'_> {
+    fn block(&mut self) -> &mut Vec<u8> {
+        &mut self.block
+    }
+
+    fn row(&mut self) -> Result<(), LogError> {
+        self.count += 1;
+        if self.block.len() >= BLOCK {
+            self.write()?;
+            self.begin();
+        }
+        Ok(())
+    }
+
+    fn rest(&mut self) {
         if self.pace == Pace::Slow && !self.logger.is_urgent() {
             // In steps, so that a store that is closed meanwhile does not wait for it.
             thread::sleep((self.began.elapsed() * REST).min(Duration::from_millis(200)));
         }
         self.began = Instant::now();
-        Ok(())
     }
 }
 
@@ -124,14 +131,13 @@ impl Checkpointer {
         let _turn = self.turn.lock();
         let shared = &database.inner().shared;
         let checkpoint = logger.log.checkpoint()?;
-        // After it has begun: all up to here is durable, and in the snapshot.
+        // After it has begun: all up to here is durable, and every row is read later than that.
         let logged = logger.log.durable();
-        let snapshot = database.snapshot();
-        let mut blocks = Blocks {
+        let mut rows = Rows {
             checkpoint,
             block: Vec::new(),
             logged,
-            rows: 0,
+            count: 0,
             bytes: 0,
             pace,
             began: Instant::now(),
@@ -145,42 +151,39 @@ impl Checkpointer {
         for (number, (shape, _)) in &self.carried {
             shape.encode(*number, &mut tables);
         }
-        blocks.checkpoint.block(&tables)?;
-        blocks.begin();
-        let mut block = std::mem::take(&mut blocks.block);
+        rows.checkpoint.block(&tables)?;
+        rows.begin();
         for (table, number) in self.tables.iter().zip(&self.numbers) {
-            let each = &mut |block: &mut Vec<u8>| blocks.row(block);
-            table
-                .rows
-                .encode_all(&snapshot, *number, &mut block, each)?;
+            table.rows.encode_all(database, *number, &mut rows)?;
         }
-        for (number, (_, rows)) in &self.carried {
-            for (key, value) in rows {
+        for (number, (_, carried)) in &self.carried {
+            for (key, value) in carried {
                 let change = record::RowChange {
                     table: *number,
                     key,
                     value: Some(value),
                 };
-                record::write(&change, &mut block);
-                blocks.row(&mut block)?;
+                record::write(&change, &mut rows.block);
+                rows.row()?;
             }
         }
-        blocks.block = block;
-        blocks.write()?;
-        // It may hold nothing that is not durable: the log has to be as far as the snapshot.
-        logger.wait(&shared.memory, snapshot.timestamp().ticks())?;
-        drop(snapshot);
-        blocks.checkpoint.finish(logged)?;
-        *self.last.lock() = Some(Last {
+        rows.write()?;
+        // It may hold nothing that is not durable: the log has to be as far as the last piece.
+        logger.wait(&shared.memory, shared.memory.clock.now())?;
+        rows.checkpoint.finish(logged)?;
+        let mut last = self.last.lock();
+        last.0 = Some(Last {
             at: Instant::now(),
-            bytes: blocks.bytes,
-            rows: blocks.rows,
+            bytes: rows.bytes,
+            rows: rows.count,
         });
-        logger.set_due(self.due(blocks.bytes));
+        last.1 += 1;
+        drop(last);
+        logger.set_due(self.due(rows.bytes));
         Ok(())
     }
 
-    pub(super) fn last(&self) -> Option<Last> {
+    pub(super) fn last(&self) -> (Option<Last>, u64) {
         *self.last.lock()
     }
 

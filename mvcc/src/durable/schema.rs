@@ -2,14 +2,14 @@
 
 use super::error::OpenError;
 use crate::api::database::{Database, Name};
-use crate::api::read::{AnyTable, Lookup};
-use crate::api::snapshot::Snapshot;
+use crate::api::read::{AnyTable, Lookup, Piece};
 use crate::api::table::{OrderedTable, Table};
 use crate::api::transaction::Transaction;
 use crate::commit::log::logging::{codec_of, encode_row};
 use crate::commit::log::record;
 use crate::commit::log::record::Corrupt;
 use crate::rows::core::TableError;
+use crate::rows::protected::Internal;
 use crate::secondary::{Fill, Index, IndexError, IndexKey, UniqueIndex};
 use journal::codec::{Decode, DecodeError, Encode, from_bytes};
 use std::any::type_name;
@@ -137,6 +137,18 @@ pub(super) enum Reading {
     Migration(usize),
 }
 
+/// Where the rows of a checkpoint go.
+pub(super) trait Blocks {
+    /// What a row is added to.
+    fn block(&mut self) -> &mut Vec<u8>;
+
+    /// Called after each row.
+    fn row(&mut self) -> Result<(), journal::LogError>;
+
+    /// Called after each piece, when nothing is held.
+    fn rest(&mut self);
+}
+
 /// The rows of a declared table, as bytes.
 pub(super) trait Rows: Send + Sync {
     /// Writes a row as the log has it.
@@ -148,13 +160,13 @@ pub(super) trait Rows: Send + Sync {
         value: Option<&[u8]>,
     ) -> Result<(), DecodeError>;
 
-    /// Encodes all rows, in writes to the table of this number; `each` is called after each.
+    /// Encodes all rows, in writes to the table of this number, piece by piece, each as of another
+    /// time: as few versions are kept for it as that needs.
     fn encode_all(
         &self,
-        snapshot: &Snapshot,
+        database: &Database,
         number: u32,
-        into: &mut Vec<u8>,
-        each: &mut dyn FnMut(&mut Vec<u8>) -> Result<(), journal::LogError>,
+        into: &mut dyn Blocks,
     ) -> Result<(), journal::LogError>;
 
     /// From now on commits log what they write to it.
@@ -198,17 +210,26 @@ where
 
     fn encode_all(
         &self,
-        snapshot: &Snapshot,
+        database: &Database,
         number: u32,
-        into: &mut Vec<u8>,
-        each: &mut dyn FnMut(&mut Vec<u8>) -> Result<(), journal::LogError>,
+        into: &mut dyn Blocks,
     ) -> Result<(), journal::LogError> {
-        for (key, value) in snapshot.iter(&self.table) {
-            into.extend_from_slice(&number.to_le_bytes());
-            encode_row(key, Some(value), into);
-            each(into)?;
+        let mut from = Piece::Start;
+        loop {
+            let snapshot = database.snapshot();
+            let piece = self.table.piece(&snapshot, &mut from, Internal::new());
+            let Some(rows) = piece else {
+                return Ok(());
+            };
+            for (key, value) in rows {
+                let block = into.block();
+                block.extend_from_slice(&number.to_le_bytes());
+                encode_row(key, Some(value), block);
+                into.row()?;
+            }
+            drop(snapshot);
+            into.rest();
         }
-        Ok(())
     }
 
     fn set_number(&self, number: u32) {

@@ -71,8 +71,16 @@ pub struct StoreStats {
     /// How far what is durable is behind now: as old as this a commit may be and not be durable.
     /// Large while nobody commits, for then nobody looks.
     pub lag: Age,
+    /// Commits to durable tables that were written to the log since it was opened.
+    pub logged_commits: u64,
+    /// The groups that they were written in: one write and one sync each.
+    pub groups: u64,
+    /// The bytes of these groups, without what frames add.
+    pub written_bytes: u64,
     /// The bytes of the log's segments, without checkpoints.
     pub log_bytes: u64,
+    /// Checkpoints that this process has written.
+    pub checkpoints: u64,
     /// The last checkpoint of this process.
     pub checkpoint: Option<CheckpointStats>,
     /// Whether the log has stopped.
@@ -194,9 +202,8 @@ impl Store {
         let (value, timestamp) = self.commit(transaction)?;
         let shared = &self.database().inner().shared;
         let timestamp = timestamp.unwrap_or_else(|| shared.memory.clock.now());
-        let logger = self.inner.logger.clone();
-        logger.wake();
-        Ok((value, Ticket::new(logger, shared.clone(), timestamp)))
+        self.inner.logger.wake_soon();
+        Ok((value, Ticket::new(shared.clone(), timestamp)))
     }
 
     fn commit<T, E>(
@@ -332,9 +339,14 @@ impl Store {
         } = &*self.inner;
         let shared = &self.database().inner().shared;
         let pending_commits = logger.pending();
-        let last = checkpointer.last();
+        let (last, checkpoints) = checkpointer.last();
+        let written = logger.written();
         StoreStats {
             pending_commits,
+            logged_commits: written.commits,
+            groups: written.groups,
+            written_bytes: written.bytes,
+            checkpoints,
             lag: shared
                 .memory
                 .age(logger.durable(), shared.memory.clock.now()),

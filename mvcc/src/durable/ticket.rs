@@ -15,7 +15,6 @@ use std::task::{Context, Poll};
 /// durable all the same.
 #[must_use = "it says whether the commit is durable"]
 pub struct Ticket {
-    logger: Arc<Logger>,
     shared: Arc<Shared>,
     timestamp: u64,
     /// Its number among those that wait for the same, once it does.
@@ -23,13 +22,16 @@ pub struct Ticket {
 }
 
 impl Ticket {
-    pub(super) fn new(logger: Arc<Logger>, shared: Arc<Shared>, timestamp: u64) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, timestamp: u64) -> Self {
         Self {
-            logger,
             shared,
             timestamp,
             number: None,
         }
+    }
+
+    fn logger(&self) -> &Logger {
+        self.shared.log.get().expect("it is of a store")
     }
 
     /// The commit's place in the serialization order.
@@ -39,7 +41,7 @@ impl Ticket {
 
     /// Whether the commit is durable already, as far as that is known.
     pub fn is_durable(&self) -> bool {
-        self.logger.is_durable(self.timestamp)
+        self.logger().is_durable(self.timestamp)
     }
 
     /// Waits until the commit is durable.
@@ -47,7 +49,7 @@ impl Ticket {
     /// # Errors
     /// [`StoreError::Unknown`] if the log stops before.
     pub fn wait(self) -> Result<(), StoreError> {
-        let waited = self.logger.wait(&self.shared.memory, self.timestamp);
+        let waited = self.logger().wait(&self.shared.memory, self.timestamp);
         waited.map_err(|_| StoreError::Unknown)
     }
 }
@@ -56,9 +58,12 @@ impl Future for Ticket {
     type Output = Result<(), StoreError>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = &mut *self;
-        let number = *this.number.get_or_insert_with(|| this.logger.ticket());
-        let poll = this.logger.poll(this.timestamp, number, context.waker());
+        let number = match self.number {
+            Some(number) => number,
+            None => self.logger().ticket(),
+        };
+        self.number = Some(number);
+        let poll = self.logger().poll(self.timestamp, number, context.waker());
         poll.map_err(|_| StoreError::Unknown)
     }
 }
@@ -66,7 +71,7 @@ impl Future for Ticket {
 impl Drop for Ticket {
     fn drop(&mut self) {
         if let Some(number) = self.number {
-            self.logger.forget((self.timestamp, number));
+            self.logger().forget((self.timestamp, number));
         }
     }
 }

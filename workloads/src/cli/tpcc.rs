@@ -2,7 +2,7 @@
 
 use super::input::{THREADS, duration, fits, within};
 use super::json::Reporter;
-use super::{Clock, Failure, OnEngine, on_engine};
+use super::{Clock, Failure, OnDisk, OnEngine};
 use clap::Args;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use std::time::Duration;
 use workloads::InputError;
 use workloads::engine::Engine;
 use workloads::memory::Cost;
-use workloads::tpcc::schema::{Scale, key};
+use workloads::tpcc::schema::{Scale, declare, key};
 use workloads::tpcc::transactions::Profile;
 use workloads::tpcc::{self, Mix, Settings};
 
@@ -54,6 +54,8 @@ pub(super) struct Tpcc {
     /// For the random numbers.
     #[arg(long, default_value_t = 42)]
     seed: u64,
+    #[command(flatten)]
+    on_disk: OnDisk,
     /// A file for the results.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -62,7 +64,10 @@ pub(super) struct Tpcc {
 impl Tpcc {
     pub(super) fn run(&self) -> Result<(), Failure> {
         let settings = self.settings()?;
-        on_engine(&self.engine, self.clock, &(self, settings))
+        let loads = || tpcc::loads(&settings);
+        let engine = (&*self.engine, self.clock);
+        self.on_disk
+            .run(engine, &(self, settings.clone()), loads, declare)
     }
 
     fn settings(&self) -> Result<Settings, InputError> {

@@ -2,7 +2,7 @@
 
 use super::input::{THREADS, at_least_one, duration, exponent, fits, percentage, within};
 use super::json::Reporter;
-use super::{Clock, Failure, OnEngine, on_engine};
+use super::{Clock, Failure, OnDisk, OnEngine};
 use clap::Args;
 use std::io::Read;
 use std::ops::RangeInclusive;
@@ -77,6 +77,8 @@ pub(super) struct Ycsb {
     /// The clock of engine mvcc.
     #[arg(long, value_enum, default_value_t = Clock::Auto)]
     clock: Clock,
+    #[command(flatten)]
+    on_disk: OnDisk,
     /// A file for the results.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -93,7 +95,13 @@ impl Ycsb {
                 ignored.join(", ")
             ));
         }
-        on_engine(&self.engine, self.clock, &(self, settings))
+        let (properties, engine) = (settings.clone(), (&*self.engine, self.clock));
+        self.on_disk.run(
+            engine,
+            &(self, settings),
+            || ycsb::loads(&properties),
+            |tables| ycsb::declare(&properties, tables),
+        )
     }
 
     fn settings(&self) -> Result<Settings, InputError> {

@@ -9,9 +9,10 @@ use super::schema::{Scale, Tables, key};
 use super::transactions::{
     Delivery, NewOrder, OrderStatus, Payment, Profile, StockLevel, Terminal,
 };
+use crate::engine::durable::Durability;
 use crate::engine::{Engine, Read};
 use crate::interruption::{self, interrupted};
-use crate::measure::{progress, seed_of};
+use crate::measure::{counted, progress, seed_of};
 use crate::memory;
 use crate::team::{self, Start};
 use std::convert::Infallible;
@@ -88,6 +89,8 @@ impl Checks {
 pub(super) struct Outcome {
     pub(super) tally: Tally,
     pub(super) seconds: f64,
+    /// What durability has cost.
+    pub(super) durability: Option<Durability>,
     /// If it was asked for.
     pub(super) stock_scans: Option<u64>,
 }
@@ -106,7 +109,10 @@ const PATIENCE: Duration = Duration::from_millis(20);
 /// # Panics
 /// If the engine loses a row.
 pub fn run<E: Engine>(engine: &E, settings: &Settings) -> Result<Report, String> {
-    load_all(engine, settings)?;
+    if !engine.is_loaded() {
+        load_all(engine, settings)?;
+        engine.loaded();
+    }
     measure(engine, engine, settings)
 }
 
@@ -117,6 +123,17 @@ pub fn run<E: Engine>(engine: &E, settings: &Settings) -> Result<Report, String>
 pub fn load_all<E: Engine>(engine: &E, settings: &Settings) -> Result<(), String> {
     let tables = tables(engine, settings)?;
     load(engine, &tables, settings.threads, settings.seed)
+}
+
+/// What a load puts into the tables.
+pub fn loads(settings: &Settings) -> String {
+    let Settings {
+        warehouses, scale, ..
+    } = settings;
+    format!(
+        "TPC-C with {} of {scale:?}",
+        counted(u64::from(*warehouses), "warehouse")
+    )
 }
 
 fn tables<E: Engine>(engine: &E, settings: &Settings) -> Result<Tables<E>, String> {
@@ -147,7 +164,12 @@ pub fn measure<E: Engine>(engine: &E, scanned: &E, settings: &Settings) -> Resul
     };
     interruption::check()?;
     let mut checks = Checks::default();
-    run.check_at_rest(When::Loaded, &mut checks);
+    let when = if engine.is_loaded() {
+        When::Running
+    } else {
+        When::Loaded
+    };
+    run.check_at_rest(when, &mut checks);
     let mut outcome = Outcome::default();
     if checks.all_held() {
         outcome = run.run(&mut checks)?;
@@ -193,6 +215,7 @@ impl<E: Engine> Run<'_, E> {
                 .then(|| team::spawn(scope, keep_checking));
             let checker = checker.transpose()?;
             let others = usize::from(scanner.is_some()) + usize::from(checker.is_some());
+            self.engine.begin();
             let start = starter.begin(workers.len() + others);
             let done = || workers.iter().all(ScopedJoinHandle::is_finished);
             let room = self.watch(start, done);
@@ -200,6 +223,7 @@ impl<E: Engine> Run<'_, E> {
             for worker in workers {
                 tally.add(&worker.join().expect("a worker panicked"));
             }
+            let durability = self.engine.end();
             let seconds = start.elapsed().as_secs_f64();
             if let Some(checker) = checker {
                 checker.join().expect("the checker panicked");
@@ -208,6 +232,7 @@ impl<E: Engine> Run<'_, E> {
             Ok(Outcome {
                 tally,
                 seconds,
+                durability,
                 stock_scans: scanner.map(|scanner| scanner.join().expect("the scanner panicked")),
             })
         })
@@ -273,7 +298,7 @@ impl<E: Engine> Run<'_, E> {
                 seed_of(self.settings.seed, u64::from(number)),
             ),
             thread: number + 1,
-            payments: 0,
+            payments: self.payments(number + 1),
             tally: Tally::default(),
         };
         let mut committed = 0;
@@ -297,6 +322,19 @@ impl<E: Engine> Run<'_, E> {
             }
         }
         worker.tally
+    }
+
+    /// The last number of a payment that this thread has made: in an earlier run, where the engine
+    /// goes on with its rows.
+    fn payments(&self, thread: u32) -> u32 {
+        if !self.engine.is_loaded() {
+            return 0;
+        }
+        self.engine.snapshot(|snapshot| {
+            let all = snapshot.range(&self.tables.history, ..);
+            let own = all.filter(|(key, _)| key.thread == thread);
+            own.map(|(key, _)| key.sequence).max().unwrap_or(0)
+        })
     }
 
     /// Reads all the stock of one warehouse after the other, and returns how many.

@@ -7,6 +7,7 @@ use super::mix::Kind;
 use super::sanity::{Figure, Inputs};
 use super::transactions::Profile;
 use crate::engine::Engine;
+use crate::engine::durable::Durability;
 use crate::interruption::interrupted;
 use crate::measure::{Histogram, Latency, counted, mebibytes, peak_rss_bytes};
 use serde::Serialize;
@@ -108,6 +109,8 @@ pub struct Report {
     pub stock_scans: Option<u64>,
     /// For the random numbers.
     pub seed: u64,
+    /// What durability has cost, of a durable engine.
+    pub durability: Option<Durability>,
 }
 
 impl Report {
@@ -150,6 +153,7 @@ impl Report {
             skipped_districts: tally.skipped_districts,
             peak_rss_bytes: peak_rss_bytes(),
             clock: engine.clock(),
+            durability: outcome.durability.clone(),
             profile: match settings.profile {
                 Profile::Spec => "spec",
                 Profile::Vmvcc => "vmvcc",
@@ -280,6 +284,10 @@ impl fmt::Display for Report {
         }
         let memory = mebibytes(self.peak_rss_bytes);
         write!(f, "{:<16}{memory:>18}", "peak memory")?;
-        self.show_sanity(f)
+        self.show_sanity(f)?;
+        match &self.durability {
+            Some(durability) => durability.fmt(f),
+            None => Ok(()),
+        }
     }
 }

@@ -8,6 +8,8 @@
 
 use super::text::Text;
 use crate::engine::Engine;
+use mvcc::Schema;
+use mvcc::codec::{Decode, DecodeError, Encode, fields};
 use std::num::NonZeroU64;
 use std::sync::Arc;
 
@@ -366,4 +368,121 @@ impl<E: Engine> Tables<E> {
             customer_order: engine.ordered_table("order by customer")?,
         })
     }
+}
+
+fields!(HistoryKey {
+    warehouse,
+    district,
+    thread,
+    sequence
+});
+fields!(NameKey {
+    district,
+    last,
+    first,
+    customer
+});
+fields!(Address {
+    streets,
+    city,
+    state,
+    zip
+});
+fields!(Warehouse {
+    name,
+    address,
+    tax,
+    ytd
+});
+fields!(District {
+    name,
+    address,
+    tax,
+    ytd,
+    next_order
+});
+fields!(Customer {
+    last,
+    credit,
+    discount,
+    balance,
+    ytd_payment,
+    payments,
+    deliveries,
+    details
+});
+fields!(CustomerDetails {
+    first,
+    middle,
+    address,
+    phone,
+    since,
+    credit_limit,
+    data
+});
+fields!(History {
+    customer,
+    date,
+    amount,
+    data
+});
+fields!(Order {
+    customer,
+    entry,
+    carrier,
+    lines,
+    all_local
+});
+fields!(OrderLine {
+    item,
+    supply_warehouse,
+    delivery,
+    amount,
+    quantity,
+    dist_info
+});
+fields!(Item {
+    image,
+    price,
+    name,
+    data
+});
+fields!(Stock {
+    quantity,
+    ytd,
+    orders,
+    remote_orders,
+    details
+});
+fields!(StockDetails { dist_info, data });
+
+impl Encode for Credit {
+    fn encode(&self, into: &mut Vec<u8>) {
+        (*self == Self::Good).encode(into);
+    }
+}
+
+impl Decode for Credit {
+    fn decode(from: &mut &[u8]) -> Result<Self, DecodeError> {
+        Ok(if bool::decode(from)? {
+            Self::Good
+        } else {
+            Self::Bad
+        })
+    }
+}
+
+/// Declares the tables of a durable engine, under the names by which [`Tables::open`] finds them.
+pub fn declare(tables: &mut Schema) {
+    tables.table::<u32, Warehouse>("warehouse");
+    tables.table::<u64, District>("district");
+    tables.table::<u64, Customer>("customer");
+    tables.table::<u32, Item>("item");
+    tables.table::<u64, Stock>("stock");
+    tables.table::<u64, Order>("order");
+    tables.table::<u64, OrderLine>("order-line");
+    tables.ordered_table::<u64, ()>("new-order");
+    tables.ordered_table::<HistoryKey, History>("history");
+    tables.ordered_table::<NameKey, ()>("customer by name");
+    tables.ordered_table::<(u64, u32), ()>("order by customer");
 }

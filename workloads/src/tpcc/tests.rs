@@ -5,7 +5,7 @@ use super::transactions::{
     Delivery, NewOrder, OrderStatus, Payment, Profile, StockLevel, Terminal,
 };
 use super::{Mix, Report, Settings, Text, load, random, run};
-use crate::engine::{Engine, Read};
+use crate::engine::Engine;
 use mvcc::Database;
 use std::convert::Infallible;
 use std::thread::sleep;
@@ -247,7 +247,7 @@ fn an_order_is_placed_seen_and_delivered() {
     let mut orders = districts.clone().map(|d| key::order(1, d, output.order));
     let order = orders.find(|order| snapshot.get(&tables.order, order).is_some());
     let order = order.expect("the order is in one of the districts");
-    assert!(snapshot.get_ordered(&tables.new_order, &order).is_some());
+    assert!(snapshot.get(&tables.new_order, &order).is_some());
     let deliver = |input: &Delivery| {
         let Ok(delivered) = database
             .run(|tx| Ok::<_, Infallible>(input.run::<Database>(tx, &tables, 1..=SCALE.districts)));
@@ -263,7 +263,7 @@ fn an_order_is_placed_seen_and_delivered() {
         .get(&tables.order, &order)
         .expect("it is still there");
     assert!(row.carrier.is_some());
-    assert_eq!(snapshot.get_ordered(&tables.new_order, &order), None);
+    assert_eq!(snapshot.get(&tables.new_order, &order), None);
     let input = Delivery::draw(&mut random, at);
     let none = deliver(&input);
     assert!(none.orders.is_empty());

@@ -1,5 +1,6 @@
 //! Strings of a bounded size, stored in the row.
 
+use mvcc::codec::{Decode, DecodeError, Encode};
 use std::fmt;
 
 /// A string of at most `N` bytes. Stored inline and padded with zero bytes, so a copy is a copy of
@@ -33,6 +34,18 @@ impl<const N: usize> Text<N> {
     #[inline]
     pub fn contains(&self, part: &[u8; 8]) -> bool {
         self.0.windows(8).any(|window| window == part)
+    }
+}
+
+impl<const N: usize> Encode for Text<N> {
+    fn encode(&self, into: &mut Vec<u8>) {
+        self.0.encode(into);
+    }
+}
+
+impl<const N: usize> Decode for Text<N> {
+    fn decode(from: &mut &[u8]) -> Result<Self, DecodeError> {
+        Decode::decode(from).map(Self)
     }
 }
 

@@ -115,7 +115,6 @@ impl Chosen {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::Write;
     use mvcc::Database;
     use std::convert::Infallible;
 
@@ -135,7 +134,7 @@ mod tests {
                         first: Text::new(first.as_bytes()),
                         customer: *customer,
                     };
-                    tx.insert_ordered(&tables.name, name, ());
+                    tx.insert(&tables.name, name, ());
                 }
                 Ok::<_, Infallible>(())
             });

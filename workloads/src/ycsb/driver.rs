@@ -12,13 +12,14 @@ pub use operations::ReadOnly;
 
 use super::record::{Record, Shape, Varied, varies};
 use super::report::Report;
-use super::table::{Ordered, Point, Table};
+use super::table::{NAME, Ordered, Point, Table};
 use super::{Chooser, Lengths, Properties, fnv1a};
 use crate::engine::Engine;
 use crate::interruption::interrupted;
 use crate::measure::progress;
 use crate::memory;
 use long_readers::Read;
+use mvcc::Schema;
 use operations::Mix;
 use std::marker::PhantomData;
 use std::ops::Deref;
@@ -123,7 +124,10 @@ pub struct Progress {
 /// A message if the engine fails or has lost a record.
 pub fn run<E: Engine>(engine: &E, settings: &Settings) -> Result<Report, String> {
     let run = open(engine, engine, settings)?;
-    run.load()?;
+    if !engine.is_loaded() {
+        run.load()?;
+        engine.loaded();
+    }
     run.measure(&mut |_| ())
 }
 
@@ -150,6 +154,43 @@ pub fn measure<E: Engine>(
     observe: &mut dyn FnMut(&Progress),
 ) -> Result<Report, String> {
     open(engine, read, settings)?.measure(observe)
+}
+
+/// Declares the table of a durable engine.
+pub fn declare(settings: &Settings, tables: &mut Schema) {
+    fn declare_of<V: Record>(settings: &Settings, tables: &mut Schema) {
+        if settings.properties.scan > 0.0 {
+            tables.ordered_table::<u64, V>(NAME);
+        } else {
+            tables.table::<u64, V>(NAME);
+        }
+    }
+    let properties = &settings.properties;
+    if varies(properties) {
+        return declare_of::<Varied>(settings, tables);
+    }
+    match properties.fields * properties.field_length {
+        100 => declare_of::<[u8; 100]>(settings, tables),
+        1_000 => declare_of::<[u8; 1_000]>(settings, tables),
+        _ => declare_of::<Box<[u8]>>(settings, tables),
+    }
+}
+
+/// What a load puts into the table: with other settings of these, it would be something else.
+pub fn loads(settings: &Settings) -> String {
+    let Properties {
+        fields,
+        field_length,
+        field_length_distribution,
+        hashed,
+        ..
+    } = settings.properties;
+    let records = settings.properties.loaded();
+    let first = settings.properties.number(0);
+    let order = if hashed { "hashed" } else { "ordered" };
+    format!(
+        "{records} YCSB records from {first} on under {order} keys, of {fields} fields of {field_length} bytes ({field_length_distribution:?})"
+    )
 }
 
 /// A [`Run`], whatever its rows and its table are.

@@ -3,6 +3,7 @@
 use super::{LengthDistribution, Lengths, Properties};
 use crate::engine::Row;
 use crate::memory::Cost;
+use mvcc::codec::{Decode, Encode, fields};
 use rand::rngs::SmallRng;
 use std::hint::black_box;
 
@@ -33,7 +34,7 @@ impl Shape {
 }
 
 /// A row with the fields of a record.
-pub(super) trait Record: Row {
+pub(super) trait Record: Row + Encode + Decode {
     /// Field lengths that vary are random.
     fn new(shape: &Shape, fill: u8, random: &mut SmallRng) -> Self;
     fn all(&self) -> &[u8];
@@ -93,6 +94,8 @@ pub(super) struct Varied {
     ends: Box<[usize]>,
     bytes: Box<[u8]>,
 }
+
+fields!(Varied { ends, bytes });
 
 impl Record for Varied {
     fn new(shape: &Shape, fill: u8, random: &mut SmallRng) -> Self {

@@ -2,6 +2,7 @@
 
 use super::{Distribution, Properties, Settings};
 use crate::engine::Engine;
+use crate::engine::durable::Durability;
 use crate::interruption::interrupted;
 use crate::measure::{Histogram, Latency, counted, mebibytes, peak_rss_bytes, rss_bytes};
 use serde::Serialize;
@@ -189,6 +190,8 @@ pub struct Report {
     pub intended_latency_us: Option<Latency>,
     /// The same by kind of transaction; empty in a closed loop.
     pub intended_operations: BTreeMap<String, Latency>,
+    /// What durability has cost, of a durable engine.
+    pub durability: Option<Durability>,
 }
 
 impl Report {
@@ -243,6 +246,7 @@ impl Report {
             overdue: settings.target.map(|_| overdue),
             intended_latency_us: settings.target.and_then(|_| intended.all()),
             intended_operations: intended.by_kind(),
+            durability: None,
         }
     }
 }
@@ -360,6 +364,9 @@ impl fmt::Display for Report {
             "\n{:<20}{:>10.2} us from one look at the clock to the next, of one thread",
             "longest gap", self.longest_gap_us
         )?;
-        Ok(())
+        match &self.durability {
+            Some(durability) => durability.fmt(f),
+            None => Ok(()),
+        }
     }
 }

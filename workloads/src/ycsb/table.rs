@@ -3,7 +3,8 @@
 use super::record::Record;
 use crate::engine::{Engine, Read, Write};
 
-const NAME: &str = "usertable";
+/// The table's name.
+pub(super) const NAME: &str = "usertable";
 
 /// What the operations need of a table. The kind of table is a type, so that points pay nothing for
 /// the scans of other workloads.

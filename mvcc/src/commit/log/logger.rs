@@ -12,6 +12,7 @@ use journal::{Log, LogError, Reservation, Stopped, Writer};
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 use std::task::{Poll, Wake, Waker};
+use std::time::{Duration, Instant};
 
 /// A thread's buffer.
 pub(crate) type SharedBuffer = Arc<CachePadded<Mutex<Buffer>>>;
@@ -23,11 +24,12 @@ pub(crate) struct Logger {
     buffers: Mutex<Vec<SharedBuffer>>,
     /// Whoever holds it writes.
     turn: Mutex<Turn>,
+    written: Mutex<Written>,
     /// All commits with a timestamp below this are durable. Written with `turn` held.
     durable: AtomicU64,
     /// Why there is nothing more to come.
     stopped: OnceLock<Stopped>,
-    /// What the thread of the logger waits for: one of `BUSY`, `IDLE`, `HELD`.
+    /// What the thread of the logger waits for: one of `BUSY`, `IDLE`, `GATHERING`, `HELD`.
     wants: AtomicU32,
     signal: Mutex<Signal>,
     signalled: Condvar,
@@ -48,9 +50,25 @@ const BUSY: u32 = 0;
 const IDLE: u32 = 1;
 /// It waits for a commit under way that holds the cut back.
 const HELD: u32 = 2;
+/// It lets commits gather that nobody waits for, for [`GATHER`], unless somebody does.
+const GATHERING: u32 = 3;
+
+/// How long commits gather that nobody waits for. A sync costs the processor as much as several
+/// commits do; see docs/performance.md.
+const GATHER: Duration = Duration::from_millis(5);
 
 /// Times that who waits for its own commit looks for the end of one that holds it back.
 const TURNS: u32 = 64;
+
+/// What was written since the log was opened.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Written {
+    pub(crate) commits: u64,
+    /// Each is one write and one sync.
+    pub(crate) groups: u64,
+    /// Of the groups.
+    pub(crate) bytes: u64,
+}
 
 struct Turn {
     /// Gone once the log is closed.
@@ -64,7 +82,10 @@ struct Turn {
 
 #[derive(Default)]
 struct Signal {
+    /// There is something to write.
     is_set: bool,
+    /// Somebody waits for it.
+    is_urgent: bool,
     is_closing: bool,
 }
 
@@ -94,6 +115,7 @@ impl Logger {
                 taken: Taken::default(),
                 payload: Vec::new(),
             }),
+            written: Mutex::default(),
             durable: AtomicU64::default(),
             stopped: OnceLock::new(),
             wants: AtomicU32::new(BUSY),
@@ -205,10 +227,16 @@ impl Logger {
         if let Some(room) = taken.room() {
             payload.clear();
             record::begin(*logged, payload);
-            *logged += taken.append_to(payload);
+            let commits = taken.append_to(payload);
+            *logged += commits;
             if let Err(stopped) = writer.append(payload, *logged, room) {
                 return (Round::Done, self.stop(stopped));
             }
+            let mut written = self.written.lock();
+            written.commits += commits;
+            written.groups += 1;
+            written.bytes += payload.len() as u64;
+            drop(written);
             if self.log.bytes() > self.due.load(Ordering::Relaxed) {
                 self.request_checkpoint();
             }
@@ -241,10 +269,10 @@ impl Logger {
         buffers.iter().any(|buffer| buffer.lock().has_records())
     }
 
-    /// Whether there is something that a round would write, or somebody whom it would wake: who
-    /// waits for what had nothing to write waits for the cut alone.
-    fn has_work(&self) -> bool {
-        self.has_records() || !self.waiting.lock().is_empty()
+    /// Whether somebody waits to be woken. Who waits for what had nothing to write waits for the cut
+    /// alone.
+    fn is_waited_for(&self) -> bool {
+        !self.waiting.lock().is_empty()
     }
 
     /// The commits that are recorded and not durable yet.
@@ -253,11 +281,23 @@ impl Logger {
         buffers.iter().map(|buffer| buffer.lock().len()).sum()
     }
 
-    /// Sees to it that what was recorded gets written, without waiting for that.
+    pub(crate) fn written(&self) -> Written {
+        *self.written.lock()
+    }
+
+    /// Sees to it that what was recorded gets written at once, without waiting for that.
     pub(crate) fn wake(&self) {
         // SeqCst: after what was recorded, or an announcement that was taken back. Partner: `run`.
         if self.wants.load(Ordering::SeqCst) != BUSY {
-            self.set_signal();
+            self.set_signal(true);
+        }
+    }
+
+    /// Sees to it that what was recorded gets written soon.
+    pub(crate) fn wake_soon(&self) {
+        // As in `wake`.
+        if self.wants.load(Ordering::SeqCst) == IDLE {
+            self.set_signal(false);
         }
     }
 
@@ -265,12 +305,15 @@ impl Logger {
     pub(crate) fn nudge(&self) {
         // As in `wake`.
         if self.wants.load(Ordering::SeqCst) == HELD {
-            self.set_signal();
+            self.set_signal(true);
         }
     }
 
-    fn set_signal(&self) {
-        self.signal.lock().is_set = true;
+    fn set_signal(&self, is_urgent: bool) {
+        let mut signal = self.signal.lock();
+        signal.is_set = true;
+        signal.is_urgent |= is_urgent;
+        drop(signal);
         self.signalled.notify_all();
     }
 
@@ -281,28 +324,47 @@ impl Logger {
     /// other.
     pub(crate) fn run(&self, memory: &Memory) {
         loop {
-            let mut round = self.round(memory, self.turn.lock());
+            let round = self.round(memory, self.turn.lock());
             let wants = if round == Round::Held { HELD } else { IDLE };
             self.wants.store(wants, Ordering::SeqCst);
-            if wants == HELD {
-                round = self.round(memory, self.turn.lock());
-            } else if self.has_work() && self.stopped().is_none() {
-                self.wants.store(BUSY, Ordering::SeqCst);
-                continue;
-            }
-            if round == Round::Done && wants == HELD {
-                continue;
-            }
-            let mut signal = self.signal.lock();
-            while !signal.is_set && !signal.is_closing {
-                (signal, _) = self.signalled.wait(&self.signal, signal, None);
-            }
-            if signal.is_closing {
+            let goes_on = if wants == HELD {
+                self.round(memory, self.turn.lock()) == Round::Done || self.wait_for_signal(None)
+            } else if self.stopped().is_none() && self.is_waited_for() {
+                true
+            } else if self.stopped().is_none() && self.has_records() {
+                self.gather()
+            } else {
+                self.wait_for_signal(None) && self.gather()
+            };
+            if !goes_on {
                 return;
             }
-            signal.is_set = false;
             self.wants.store(BUSY, Ordering::SeqCst);
         }
+    }
+
+    /// Lets commits gather, unless somebody waits for them. False: the log is being closed.
+    fn gather(&self) -> bool {
+        self.wants.store(GATHERING, Ordering::SeqCst);
+        self.is_waited_for() || self.wait_for_signal(Some(Instant::now() + GATHER))
+    }
+
+    /// Waits until something is to be done, or, with a deadline, until something is urgent. False:
+    /// the log is being closed.
+    fn wait_for_signal(&self, deadline: Option<Instant>) -> bool {
+        let mut signal = self.signal.lock();
+        let mut in_time = true;
+        while !signal.is_urgent && !signal.is_closing && in_time {
+            if deadline.is_none() && signal.is_set {
+                break;
+            }
+            (signal, in_time) = self.signalled.wait(&self.signal, signal, deadline);
+        }
+        let is_urgent = std::mem::take(&mut signal.is_urgent);
+        // What was urgent stays so for whoever gathers next.
+        signal.is_urgent = is_urgent && deadline.is_none();
+        signal.is_set = false;
+        !signal.is_closing
     }
 
     /// Waits until all commits up to this timestamp are durable. For those who hold no lock, have

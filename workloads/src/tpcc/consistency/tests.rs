@@ -1,7 +1,6 @@
 //! For each condition, a database in which it is the only one that does not hold.
 
 use super::*;
-use crate::engine::Write;
 use crate::tpcc::load;
 use crate::tpcc::schema::{Customer, District, History, Scale, Warehouse};
 use crate::tpcc::schema::{HistoryKey, Order, OrderLine, key};
@@ -110,7 +109,7 @@ fn stray_payment(tx: &Tx<'_>, tables: &T, district: u8, amount: i64) {
         thread: 0,
         sequence: 1,
     };
-    let row = *tx.get_ordered(&tables.history, &old).expect("loaded");
+    let row = *tx.get(&tables.history, &old).expect("loaded");
     let stray = HistoryKey {
         district,
         sequence: 0,
@@ -121,14 +120,14 @@ fn stray_payment(tx: &Tx<'_>, tables: &T, district: u8, amount: i64) {
         amount,
         ..row
     };
-    tx.insert_ordered(&tables.history, stray, row);
+    tx.insert(&tables.history, stray, row);
 }
 
 /// Delivers an order, whether or not it is its turn.
 fn deliver(tx: &Tx<'_>, tables: &T, number: u32) {
     let key = key::order(W, D, number);
     let row = *tx.get(&tables.order, &key).expect("loaded");
-    tx.remove_ordered(&tables.new_order, &key);
+    tx.remove(&tables.new_order, &key);
     order(tx, tables, number, |order| order.carrier = Some(1));
     for n in 1..=row.lines {
         line(tx, tables, number, n, |line| {
@@ -198,7 +197,7 @@ fn condition_5_needs_a_new_order_for_an_order_without_carrier() {
         5,
         "order 15: O_CARRIER_ID null, new-order row: false",
         |tx, tables| {
-            tx.remove_ordered(&tables.new_order, &key::order(W, D, UNDELIVERED));
+            tx.remove(&tables.new_order, &key::order(W, D, UNDELIVERED));
         },
     );
 }
@@ -242,14 +241,14 @@ fn condition_9_needs_the_districts_to_have_what_was_paid() {
             thread: 0,
             sequence: 1,
         };
-        let row = *tx.get_ordered(&tables.history, &key).expect("loaded");
-        tx.remove_ordered(&tables.history, &key);
+        let row = *tx.get(&tables.history, &key).expect("loaded");
+        tx.remove(&tables.history, &key);
         let elsewhere = HistoryKey {
             district: 1,
             thread: 1,
             ..key
         };
-        tx.insert_ordered(&tables.history, elsewhere, row);
+        tx.insert(&tables.history, elsewhere, row);
     });
 }
 
@@ -310,7 +309,7 @@ fn one_wrong_row_breaks_all_conditions_about_it() {
             &[2],
         ),
         (
-            |tx, tables| tx.remove_ordered(&tables.new_order, &key::order(W, D, 17)),
+            |tx, tables| tx.remove(&tables.new_order, &key::order(W, D, 17)),
             &[3, 5, 11],
         ),
         (

@@ -73,7 +73,7 @@ impl<E: Engine, V: Record, T: Table<E, V>> AnyRun for Run<'_, E, V, T> {
         let (opened, start) = (Start::default(), Start::default());
         let over = Mutex::new(());
         let mut memory = Vec::new();
-        let (outcome, long_reads, seconds) = std::thread::scope(|scope| {
+        let (outcome, long_reads, seconds, durability) = std::thread::scope(|scope| {
             let running = over.lock();
             for _ in 0..self.settings.held_snapshots {
                 team::spawn(scope, || self.hold_snapshot(&opened, &over))?;
@@ -108,6 +108,7 @@ impl<E: Engine, V: Record, T: Table<E, V>> AnyRun for Run<'_, E, V, T> {
                 })
                 .collect();
             let (threads, readers) = (threads?, readers?);
+            self.engine.begin();
             let start = starter.begin(threads.len() + readers.len());
             let done = || threads.iter().all(ScopedJoinHandle::is_finished);
             let room = self.watch(start, done, &mut |progress| {
@@ -120,6 +121,7 @@ impl<E: Engine, V: Record, T: Table<E, V>> AnyRun for Run<'_, E, V, T> {
             for thread in threads {
                 outcome.add(&thread.join().expect("a worker panicked"));
             }
+            let durability = self.engine.end();
             let elapsed = start.elapsed();
             self.stop.store(true, Relaxed);
             memory.push(Memory::now(self.engine, elapsed));
@@ -129,7 +131,7 @@ impl<E: Engine, V: Record, T: Table<E, V>> AnyRun for Run<'_, E, V, T> {
                 .map(|reader| reader.join().expect("a reader panicked"))
                 .sum();
             room?;
-            Ok::<_, String>((outcome, long_reads, elapsed.as_secs_f64()))
+            Ok::<_, String>((outcome, long_reads, elapsed.as_secs_f64(), durability))
         })?;
         if outcome.missing > 0 {
             return Err(format!(
@@ -138,13 +140,10 @@ impl<E: Engine, V: Record, T: Table<E, V>> AnyRun for Run<'_, E, V, T> {
             ));
         }
         let settings = self.settings;
-        Ok(Report::new(
-            self.engine,
-            settings,
-            seconds,
-            &outcome,
-            long_reads,
-            memory,
-        ))
+        let report = Report::new(self.engine, settings, seconds, &outcome, long_reads, memory);
+        Ok(Report {
+            durability,
+            ..report
+        })
     }
 }
