@@ -7,7 +7,7 @@ use super::Failure;
 use super::json::Reporter;
 use ::journal::{CopyError, Directory, Disk, Lock, ReadError};
 use clap::{Args, Subcommand};
-use report::{Copied, Verified};
+use report::{Checkpointed, Copied, Verified};
 use std::fs;
 use std::io::{self, Write};
 use std::ops::ControlFlow;
@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use watched::Watched;
 use workloads::InputError;
+use workloads::engine::durable;
 use workloads::output::{self, Output};
 
 #[derive(Subcommand)]
@@ -27,6 +28,9 @@ pub(super) enum Journal {
     /// Copy what can be read of it to a new directory; say what is left out. The exit status is 1
     /// if anything is.
     Salvage(Salvage),
+    /// Write a checkpoint, and remove what it makes superfluous: the next opening has less to read.
+    /// It takes as much memory as the rows.
+    Checkpoint(Checkpoint),
 }
 
 #[derive(Args)]
@@ -58,12 +62,22 @@ pub(super) struct Salvage {
     json: Option<PathBuf>,
 }
 
+#[derive(Args)]
+pub(super) struct Checkpoint {
+    /// The directory of a store. No process may have it open.
+    directory: PathBuf,
+    /// A file for the results.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
 impl Journal {
     pub(super) fn run(&self) -> Result<(), Failure> {
         match self {
             Self::Verify(verify) => verify.run(),
             Self::Dump(dump) => dump.run(),
             Self::Salvage(salvage) => salvage.run(),
+            Self::Checkpoint(checkpoint) => checkpoint.run(),
         }
     }
 }
@@ -162,6 +176,39 @@ impl Salvage {
             }
             Err(error) => refuse(&error.to_string()),
         }
+    }
+}
+
+impl Checkpoint {
+    fn run(&self) -> Result<(), Failure> {
+        let name = self.directory.display();
+        // Opening would create one.
+        drop(open(&self.directory)?);
+        let reporter = Reporter::open(self.json.as_deref())?;
+        let fail = |error: &dyn std::fmt::Display| Failure::Run(format!("{name}: {error}"));
+        // Tables that nobody declares are kept as they are.
+        let opened = mvcc::Store::open(&self.directory, |_| ());
+        let (store, ()) =
+            opened.map_err(|error| match durable::unusable(&self.directory, &error) {
+                durable::Unusable::Input(error) => Failure::Input(error),
+                durable::Unusable::Failed(error) => Failure::Run(error),
+            })?;
+        let log_bytes = store.stats().log_bytes;
+        store.checkpoint().map_err(|error| fail(&error))?;
+        let stats = store.stats();
+        let written = stats
+            .checkpoint
+            .ok_or_else(|| fail(&"no checkpoint was written"))?;
+        let report = Checkpointed {
+            directory: name.to_string(),
+            tables: store.undeclared().into_iter().map(str::to_owned).collect(),
+            rows: written.rows,
+            bytes: written.bytes,
+            log_bytes_before: log_bytes,
+            log_bytes: stats.log_bytes,
+        };
+        store.close().map_err(|error| fail(&error))?;
+        reporter.report(&report)
     }
 }
 

@@ -244,7 +244,8 @@ impl Begun {
     }
 }
 
-fn unusable(directory: &Path, error: &OpenError) -> Unusable {
+/// Whose fault it is that a store could not be opened.
+pub fn unusable(directory: &Path, error: &OpenError) -> Unusable {
     let name = directory.display();
     let message = format!("cannot open {name}: {error}");
     match error {

@@ -284,11 +284,19 @@ impl Display for Copied {
             write!(f, "\npassed over  {passed_over}")?;
         }
         if let Some(damage) = &self.checkpoint_damage {
-            let blocks = counted(self.blocks_left_out, "block");
-            write!(
-                f,
-                "\nleft out     {blocks} of the checkpoint at least; {damage}"
-            )?;
+            if self.blocks_left_out == 0 {
+                // The log ends before the place where the checkpoint was finished.
+                write!(
+                    f,
+                    "\nin part      transactions behind the end of the log may be; {damage}"
+                )?;
+            } else {
+                let blocks = counted(self.blocks_left_out, "block");
+                write!(
+                    f,
+                    "\nleft out     {blocks} of the checkpoint at least; {damage}"
+                )?;
+            }
         }
         if let Some(damage) = &self.log_damage {
             write!(f, "\nleft out     the log from its damage on, ")?;
@@ -307,5 +315,40 @@ impl Display for Copied {
             write!(f, "\nleft out     nothing")?;
         }
         Ok(())
+    }
+}
+
+/// What `journal checkpoint` has done.
+#[derive(Serialize)]
+pub(super) struct Checkpointed {
+    pub(super) directory: String,
+    /// The tables that are stored.
+    pub(super) tables: Vec<String>,
+    pub(super) rows: u64,
+    /// Of the checkpoint.
+    pub(super) bytes: u64,
+    /// Of the log's files.
+    pub(super) log_bytes_before: u64,
+    pub(super) log_bytes: u64,
+}
+
+impl fmt::Display for Checkpointed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            directory,
+            tables,
+            rows,
+            bytes,
+            log_bytes_before,
+            log_bytes,
+        } = self;
+        writeln!(f, "{directory}: a checkpoint was written")?;
+        writeln!(f, "{:<14}{}", "tables", tables.join(", "))?;
+        writeln!(f, "{:<14}{rows}, {bytes} bytes", "rows")?;
+        write!(
+            f,
+            "{:<14}{log_bytes} bytes, {log_bytes_before} before",
+            "log"
+        )
     }
 }
