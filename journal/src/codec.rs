@@ -102,8 +102,9 @@ impl fmt::Display for DecodeError {
 
 impl std::error::Error for DecodeError {}
 
-/// [`Encode`](crate::codec::Encode) and [`Decode`](crate::codec::Decode) for a struct: its fields, one after the
-/// other in the order in which they are named here. That order is part of what is stored.
+/// [`Encode`](crate::codec::Encode) and [`Decode`](crate::codec::Decode) for a struct: its fields,
+/// one after the other in the order in which they are named here. That order is part of what is
+/// stored.
 ///
 /// A field that is not named is an error of the compiler.
 ///

@@ -58,8 +58,8 @@ impl Options {
 
 /// A handle of an open log: reserves room, says what is durable, starts checkpoints and backups.
 ///
-/// Cheap to clone. The directory stays locked until the [`Writer`](crate::Writer) is gone, and until a
-/// checkpoint or a copy that was begun before that has ended.
+/// Cheap to clone. The directory stays locked until the [`Writer`](crate::Writer) is gone, and
+/// until a checkpoint or a copy that was begun before that has ended.
 #[derive(Clone)]
 pub struct Log {
     pub(crate) shared: Arc<Shared>,

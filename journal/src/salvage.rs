@@ -64,8 +64,8 @@ enum Base<'f> {
 /// or the begin of the log, and the log from there to its first damage. Where there is neither, it
 /// has those blocks of the newest checkpoint that are whole, and the log after it: then
 /// [`Salvaged::partial`] says how many are gone. It is told as well where none is, but the log ends
-/// before the place where that checkpoint was finished: transactions after the end of the log may be
-/// there in part then.
+/// before the place where that checkpoint was finished: transactions after the end of the log may
+/// be there in part then.
 ///
 /// # Errors
 /// If there is nothing to copy; if the copy cannot be written.

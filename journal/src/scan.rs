@@ -32,8 +32,8 @@ pub enum Event<'a> {
         /// The payload, as it was appended.
         payload: &'a [u8],
     },
-    /// All was read. Where a journal that exists is opened, nothing has been written so far: whoever
-    /// refuses what was read by now leaves the directory as it was.
+    /// All was read. Where a journal that exists is opened, nothing has been written so far:
+    /// whoever refuses what was read by now leaves the directory as it was.
     End,
 }
 

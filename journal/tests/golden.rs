@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 use support::{Timeline, append, checkpoint, recover, take};
 
-/// Version 1, as its first program has written it: a checkpoint's footer does not say how far the log
-/// must reach for it. A program that does not know of that ignores it, so it is no other version.
+/// Version 1, as its first program has written it: a checkpoint's footer does not say how far the
+/// log must reach for it. A program that does not know of that ignores it, so it is no other
+/// version.
 const FIRST: &str = "1";
 /// Version 1 as it is written now.
 const NOW: &str = "1-noted";

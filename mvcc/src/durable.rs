@@ -46,8 +46,8 @@
 //!
 //! Readings of the time-stamp counter are not: the order in the log is the number of transactions
 //! in it. A checkpoint holds all rows, read in pieces, each from a snapshot of its own, after the
-//! checkpoint's place in the log was fixed. It is finished when the log is durable up to the last of
-//! these snapshots, and notes how far that is. The frames behind its place repeat whatever was
+//! checkpoint's place in the log was fixed. It is finished when the log is durable up to the last
+//! of these snapshots, and notes how far that is. The frames behind its place repeat whatever was
 //! committed since, up to there and whole; since the last write to a row wins, it does not matter
 //! which of these writes a piece has seen. So no version is kept for longer than a piece takes.
 

@@ -13,7 +13,8 @@ pub(crate) struct Panicked {
     count: counter::AtomicUsize,
 }
 
-/// Drops what user code has panicked with. That is the user's too, and dropping it may run anything.
+/// Drops what user code has panicked with. That is the user's too, and dropping it may run
+/// anything.
 fn drop_payload(payload: Box<dyn Any + Send>) {
     if let Err(another) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
         // It may be of the same kind.

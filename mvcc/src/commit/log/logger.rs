@@ -269,8 +269,8 @@ impl Logger {
         buffers.iter().any(|buffer| buffer.lock().has_records())
     }
 
-    /// Whether somebody waits to be woken. Who waits for what had nothing to write waits for the cut
-    /// alone.
+    /// Whether somebody waits to be woken. Who waits for what had nothing to write waits for the
+    /// cut alone.
     fn is_waited_for(&self) -> bool {
         !self.waiting.lock().is_empty()
     }
