@@ -53,6 +53,7 @@
 
 mod checkpoint;
 mod error;
+mod feed;
 mod open;
 mod recovery;
 mod schema;
@@ -61,6 +62,9 @@ mod ticket;
 
 pub use crate::api::room::WhenFull;
 pub use error::{OpenError, StoreError};
+pub use feed::{
+    DurableChange, DurableChanges, DurableCommit, DurableFeed, FeedError, FeedPosition,
+};
 pub use open::{OpenProgress, StoreOptions};
 pub use schema::{Schema, Versioned};
 pub use store::{CheckpointStats, Store, StoreStats};

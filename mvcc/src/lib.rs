@@ -134,7 +134,10 @@ pub use clock::{Audit, AuditError, Clock, ClockChoice, ClockError, ClockKind};
 pub use commit::conflict::Conflict;
 pub use commit::feeds::Overflow;
 #[cfg(feature = "durable")]
-pub use durable::{OpenError, Schema, Store, StoreError, StoreOptions, Ticket, WhenFull};
+pub use durable::{
+    DurableFeed, FeedError, FeedPosition, OpenError, Schema, Store, StoreError, StoreOptions,
+    Ticket, WhenFull,
+};
 pub use feed::{Change, Committed, Feed};
 pub use rows::cause::ConflictCause;
 pub use rows::core::TableError;

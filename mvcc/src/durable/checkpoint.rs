@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 /// What a checkpoint is made of.
 pub(super) struct Checkpointer {
-    tables: Arc<[Declared]>,
+    pub(super) tables: Arc<[Declared]>,
     /// The numbers of these.
     numbers: Vec<u32>,
     /// Tables that are not declared.

@@ -189,7 +189,7 @@ impl StoreOptions {
         let _ = shared.log.set(logger.clone());
         shared.set_log();
         let checkpointer = Checkpointer::new(tables, shapes.numbers, shapes.carried, least);
-        let store = Store::new(database, logger, checkpointer, when_full);
+        let store = Store::new(database, logger, checkpointer, shapes.all, when_full);
         store.start(shapes.is_migrated)?;
         Ok(store)
     }
@@ -285,17 +285,21 @@ struct Shapes {
     carried: BTreeMap<u32, (Shape, Carried)>,
     /// Whether there are rows of earlier versions.
     is_migrated: bool,
+    /// All that the log knows, by number.
+    all: BTreeMap<u32, Shape>,
 }
 
 impl Shapes {
     fn new(tables: &[Declared], mut recovered: Recovered) -> Self {
         let known = recovered.shapes;
         let mut next = known.last_key_value().map_or(0, |(last, _)| last + 1);
+        let mut all = known.clone();
         let (mut numbers, mut new) = (Vec::new(), Vec::new());
         for table in tables {
             let stored = known.iter().find(|(_, shape)| **shape == table.shape);
             let number = stored.map_or(next, |(number, _)| *number);
             if stored.is_none() {
+                all.insert(number, table.shape.clone());
                 table.shape.encode(number, &mut new);
                 next += 1;
             }
@@ -315,6 +319,7 @@ impl Shapes {
             new,
             carried,
             is_migrated,
+            all,
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::rows::core::TableError;
 use crate::rows::protected::Internal;
 use crate::secondary::{Fill, Index, IndexError, IndexKey, UniqueIndex};
 use journal::codec::{Decode, DecodeError, Encode, from_bytes};
-use std::any::type_name;
+use std::any::{Any, type_name};
 use std::fmt;
 use std::hash::Hash;
 
@@ -151,6 +151,9 @@ pub(super) trait Blocks {
 
 /// The rows of a declared table, as bytes.
 pub(super) trait Rows: Send + Sync {
+    /// For those who know the types.
+    fn as_any(&self) -> &dyn Any;
+
     /// Writes a row as the log has it.
     fn apply(
         &self,
@@ -176,9 +179,18 @@ pub(super) trait Rows: Send + Sync {
 /// Decodes an old value, and makes a new one of it.
 type Migrate<V> = Box<dyn Fn(&[u8]) -> Result<V, DecodeError> + Send + Sync>;
 
-struct TypedRows<T: AnyTable> {
+pub(super) struct TypedRows<T: AnyTable> {
     table: T,
     from: Vec<Migrate<T::Value>>,
+}
+
+impl<T: AnyTable<Value: Decode>> TypedRows<T> {
+    pub(super) fn decode(&self, reading: Reading, value: &[u8]) -> Result<T::Value, DecodeError> {
+        match reading {
+            Reading::Current => from_bytes(value),
+            Reading::Migration(at) => self.from[at](value),
+        }
+    }
 }
 
 impl<T> Rows for TypedRows<T>
@@ -186,8 +198,13 @@ where
     T: AnyTable<Key: Encode + Decode, Value: Encode + Decode>
         + Lookup<<T as AnyTable>::Key>
         + Send
-        + Sync,
+        + Sync
+        + 'static,
 {
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
     fn apply(
         &self,
         tx: &Transaction<'_>,
@@ -200,11 +217,7 @@ where
             tx.remove(&self.table, &key);
             return Ok(());
         };
-        let value = match reading {
-            Reading::Current => from_bytes(value)?,
-            Reading::Migration(at) => self.from[at](value)?,
-        };
-        tx.insert(&self.table, key, value);
+        tx.insert(&self.table, key, self.decode(reading, value)?);
         Ok(())
     }
 

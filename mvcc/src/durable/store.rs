@@ -2,6 +2,7 @@
 
 use super::checkpoint::{Checkpointer, Pace};
 use super::error::{OpenError, StoreError, open_error};
+use super::schema::{Declared, Shape};
 use super::ticket::Ticket;
 use crate::api::database::Database;
 use crate::api::retry::{Failed, RetryPolicy};
@@ -13,6 +14,7 @@ use crate::clock::timestamp::Age;
 use crate::commit::log::logger::Logger;
 use crate::sync::{Arc, Mutex};
 use journal::{CopyError, Directory, LogError, Stopped};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 use std::thread::{self, JoinHandle};
@@ -58,6 +60,8 @@ struct Inner {
     database: Database,
     logger: Arc<Logger>,
     checkpointer: Arc<Checkpointer>,
+    /// The tables that the log knows, by number.
+    shapes: Arc<BTreeMap<u32, Shape>>,
     when_full: WhenFull,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -104,18 +108,32 @@ impl Store {
         database: Database,
         logger: Arc<Logger>,
         checkpointer: Checkpointer,
+        shapes: BTreeMap<u32, Shape>,
         when_full: WhenFull,
     ) -> Self {
         let inner = Inner {
             database,
             logger,
             checkpointer: Arc::new(checkpointer),
+            shapes: Arc::new(shapes),
             when_full,
             threads: Mutex::default(),
         };
         Self {
             inner: Arc::new(inner),
         }
+    }
+
+    pub(super) fn logger(&self) -> &Arc<Logger> {
+        &self.inner.logger
+    }
+
+    pub(super) fn declared(&self) -> Arc<[Declared]> {
+        self.inner.checkpointer.tables.clone()
+    }
+
+    pub(super) fn shapes(&self) -> Arc<BTreeMap<u32, Shape>> {
+        self.inner.shapes.clone()
     }
 
     /// Starts its threads.

@@ -25,6 +25,8 @@ pub(crate) struct Logger {
     /// Whoever holds it writes.
     turn: Mutex<Turn>,
     written: Mutex<Written>,
+    /// More was written, or nothing more will be.
+    appended: Condvar,
     /// All commits with a timestamp below this are durable. Written with `turn` held.
     durable: AtomicU64,
     /// Why there is nothing more to come.
@@ -116,6 +118,7 @@ impl Logger {
                 payload: Vec::new(),
             }),
             written: Mutex::default(),
+            appended: Condvar::default(),
             durable: AtomicU64::default(),
             stopped: OnceLock::new(),
             wants: AtomicU32::new(BUSY),
@@ -170,6 +173,9 @@ impl Logger {
     /// so.
     fn stop(&self, stopped: Stopped) -> Ready {
         let _ = self.stopped.set(stopped);
+        // Under its lock: who waits for a group has either not looked yet, or waits already.
+        drop(self.written.lock());
+        self.appended.notify_all();
         // After that: who waits looks after it has said so.
         self.ready(u64::MAX)
     }
@@ -237,6 +243,7 @@ impl Logger {
             written.groups += 1;
             written.bytes += payload.len() as u64;
             drop(written);
+            self.appended.notify_all();
             if self.log.bytes() > self.due.load(Ordering::Relaxed) {
                 self.request_checkpoint();
             }
@@ -281,8 +288,27 @@ impl Logger {
         buffers.iter().map(|buffer| buffer.lock().len()).sum()
     }
 
+    /// How many transactions are in the log.
+    pub(crate) fn logged(&self) -> u64 {
+        self.turn.lock().logged
+    }
+
     pub(crate) fn written(&self) -> Written {
         *self.written.lock()
+    }
+
+    /// Waits until more groups were written than so many, or the log has stopped. False: neither is
+    /// the case, and it is late.
+    pub(crate) fn wait_for_group(&self, groups: u64, deadline: Option<Instant>) -> bool {
+        let mut written = self.written.lock();
+        let mut in_time = true;
+        while written.groups <= groups && self.stopped().is_none() {
+            if !in_time {
+                return false;
+            }
+            (written, in_time) = self.appended.wait(&self.written, written, deadline);
+        }
+        true
     }
 
     /// Sees to it that what was recorded gets written at once, without waiting for that.
