@@ -3,7 +3,17 @@
 use std::path::Path;
 use std::process::Command;
 
-const PEERS: [&str; 6] = ["dashmap", "mvcc-core", "redb", "skipdb", "stm", "surrealmx"];
+const PEERS: [&str; 9] = [
+    "dashmap",
+    "fjall",
+    "heed",
+    "mvcc-core",
+    "redb",
+    "rusqlite",
+    "skipdb",
+    "stm",
+    "surrealmx",
+];
 
 fn main() {
     let rustc = std::env::var_os("RUSTC").expect("cargo sets it");

@@ -1,5 +1,6 @@
 //! `mvcc` and its peers, each behind [`Peer`](peers), under the same transactions.
 
+mod durable;
 mod measure;
 mod options;
 mod peer;
@@ -9,6 +10,7 @@ mod rows;
 
 use super::Failure;
 use measure::{Job, Sample};
+use options::Chosen;
 pub(crate) use options::Options;
 use peers::{Engine, Entry};
 use report::{Cell, Environment, Report, Title, counted};
@@ -25,7 +27,11 @@ type Samples = HashMap<(&'static str, usize, &'static str), Vec<Sample>>;
 
 /// Measures, or reads what was measured, and prints.
 pub(crate) fn main(options: &Options) -> Result<(), Failure> {
-    let (engines, rows) = options.chosen().map_err(Failure::Input)?;
+    let Chosen {
+        engines,
+        rows,
+        durable_rows,
+    } = options.chosen().map_err(Failure::Input)?;
     let saved = if options.from.is_empty() {
         None
     } else {
@@ -37,14 +43,20 @@ pub(crate) fn main(options: &Options) -> Result<(), Failure> {
         output::open("--html", options.html.as_deref())?,
     );
 
-    let report = saved.unwrap_or_else(|| {
+    let report = if let Some(report) = saved {
+        report
+    } else {
         let more = peers::MORE.filter(|_| options.peers.is_empty());
         if let Some(more) = more {
             output::note(more);
         }
         let samples = measure(options, &engines, &rows);
-        report(options, &engines, &rows, &samples)
-    });
+        let mut report = report(options, &engines, &rows, &samples);
+        if !durable_rows.is_empty() {
+            report.append(durable::measure(options, &durable_rows)?);
+        }
+        report
+    };
     let mut written = Ok(());
     for (file, text) in [(json, report.json()), (html, report.html())] {
         if let Some(file) = file {
@@ -183,7 +195,11 @@ fn report(
     Report {
         environment: Environment::new(options.keys, options.seconds, options.repeats),
         rows: rows.iter().map(title).collect(),
-        peers: engines.iter().map(|engine| engine.about.into()).collect(),
+        peers: if rows.is_empty() {
+            Vec::new()
+        } else {
+            engines.iter().map(|engine| engine.about.into()).collect()
+        },
         results: cells,
         interrupted: interrupted().map(|signal| {
             let count: usize = samples.values().map(Vec::len).sum();
@@ -206,7 +222,7 @@ mod tests {
     #[test]
     fn every_engine_runs_every_row_or_says_why_not() {
         let options = Options::small();
-        let (engines, rows) = options.chosen().expect("good input");
+        let Chosen { engines, rows, .. } = options.chosen().expect("good input");
         let samples = measure(&options, &engines, &rows);
         let report = report(&options, &engines, &rows, &samples);
         assert_eq!(report.results.len(), 2 * rows.len() * engines.len());
@@ -231,7 +247,7 @@ mod tests {
             seconds,
             ..Options::small()
         };
-        let (engines, rows) = options.chosen().expect("good input");
+        let Chosen { engines, rows, .. } = options.chosen().expect("good input");
         let samples = measure(&options, &engines, &rows);
         let report = report(&options, &engines, &rows, &samples);
         (rows[0].name.into(), report.json())

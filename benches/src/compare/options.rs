@@ -1,5 +1,6 @@
 //! What the command is asked to do.
 
+use super::durable;
 use super::peers::{self, Entry};
 use super::rows::{ROWS, Row, SCAN};
 use clap::Args;
@@ -33,6 +34,11 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 3)]
     pub(super) repeats: u64,
 
+    /// Where the durable rows have their files: on the disk that is to be measured [default: the
+    /// workspace's target directory]
+    #[arg(long, value_name = "DIR")]
+    pub(super) directory: Option<PathBuf>,
+
     /// Keys in a table
     #[arg(long, default_value_t = 1_000_000)]
     pub(super) keys: u64,
@@ -55,9 +61,16 @@ pub(crate) struct Options {
     pub(super) html: Option<PathBuf>,
 }
 
+/// What is asked for.
+pub(super) struct Chosen {
+    pub(super) engines: Vec<Entry>,
+    pub(super) rows: Vec<&'static Row>,
+    pub(super) durable_rows: Vec<&'static durable::Row>,
+}
+
 impl Options {
     /// The engines and the rows that are asked for, or one line that says what is accepted.
-    pub(super) fn chosen(&self) -> Result<(Vec<Entry>, Vec<&'static Row>), String> {
+    pub(super) fn chosen(&self) -> Result<Chosen, String> {
         let refuse = |option, value: String, accepted: String| {
             Err(format!("--{option} {value}: accepted are {accepted}"))
         };
@@ -82,21 +95,34 @@ impl Options {
         }
         let mut engines = peers::all();
         let names: Vec<&str> = engines.iter().map(|engine| engine.about.name).collect();
-        let mut chosen = choose(&self.peers, &names).map_err(|unknown| {
+        let durable: Vec<&str> = durable::names();
+        let all: Vec<&str> = names.iter().chain(&durable).copied().collect();
+        let mut chosen = choose(&self.peers, &all).map_err(|unknown| {
             let more = peers::MORE.map_or_else(String::new, |more| format!("; {more}"));
-            format!("--peers {unknown}: accepted are {}{more}", names.join(", "))
+            format!("--peers {unknown}: accepted are {}{more}", all.join(", "))
         })?;
         // What everything is compared with.
         chosen[0] = true;
         let mut chosen = chosen.into_iter();
         engines.retain(|_| chosen.next().unwrap_or(false));
 
-        let names = ROWS.map(|row| row.name);
+        let names = ROWS.iter().map(|row| row.name);
+        let names: Vec<&str> = names
+            .chain(durable::ROWS.iter().map(|row| row.name))
+            .collect();
         let chosen = choose(&self.rows, &names)
             .map_err(|unknown| format!("--rows {unknown}: accepted are {}", names.join(", ")))?;
-        let rows = ROWS.iter().zip(chosen);
-        let rows = rows.filter_map(|(row, chosen)| chosen.then_some(row));
-        Ok((engines, rows.collect()))
+        let (rows, durable_rows) = chosen.split_at(ROWS.len());
+        let rows = ROWS.iter().zip(rows).filter(|(_, chosen)| **chosen);
+        let durable_rows = durable::ROWS
+            .iter()
+            .zip(durable_rows)
+            .filter(|(_, chosen)| **chosen);
+        Ok(Chosen {
+            engines,
+            rows: rows.map(|(row, _)| row).collect(),
+            durable_rows: durable_rows.map(|(row, _)| row).collect(),
+        })
     }
 }
 
@@ -111,6 +137,7 @@ impl Options {
             seconds: 0.002,
             repeats: 1,
             keys: 1_000,
+            directory: None,
             from: Vec::new(),
             markdown: false,
             json: None,

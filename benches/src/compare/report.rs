@@ -3,6 +3,7 @@
 mod html;
 mod text;
 
+use super::durable::{self, Measured};
 use super::peer::About;
 use super::peers;
 use super::rows::ROWS;
@@ -168,6 +169,13 @@ fn processor() -> String {
 }
 
 impl Report {
+    /// Adds the durable rows.
+    pub(super) fn append(&mut self, measured: Measured) {
+        self.rows.extend(measured.rows);
+        self.peers.extend(measured.peers);
+        self.results.extend(measured.results);
+    }
+
     /// Everything as JSON.
     pub(super) fn json(&self) -> String {
         serde_json::to_string_pretty(self).expect("numbers and strings")
@@ -188,7 +196,11 @@ impl Report {
             }
         }
         let (_, mut report) = merged.ok_or("no file")?;
-        let place = |title: &Title| ROWS.iter().position(|row| row.name == title.name);
+        let names = ROWS.iter().map(|row| row.name);
+        let names: Vec<_> = names
+            .chain(durable::ROWS.iter().map(|row| row.name))
+            .collect();
+        let place = |title: &Title| names.iter().position(|name| *name == title.name);
         report.rows.sort_by_key(place);
         Ok(report)
     }

@@ -54,6 +54,11 @@ impl Table {
     }
 }
 
+/// Whether the row is one of commits that survive.
+fn is_durable(row: &str) -> bool {
+    row.starts_with("durable-")
+}
+
 impl Report {
     /// Why engines cannot run rows; cells refer to them by number, from 1.
     pub(super) fn footnotes(&self) -> Vec<&str> {
@@ -66,9 +71,14 @@ impl Report {
         reasons
     }
 
-    /// A table of the engines against the rows. Where there is no figure, a footnote says why, or
-    /// nothing was asked for.
-    fn grid(&self, threads: usize, figure: impl Fn(&Cell) -> Option<String>) -> Table {
+    /// A table of the engines against the rows, durable ones or others, that there are for these
+    /// threads. Where there is no figure, a footnote says why, or nothing was asked for.
+    fn grid(
+        &self,
+        threads: usize,
+        durable: bool,
+        figure: impl Fn(&Cell) -> Option<String>,
+    ) -> Table {
         let footnotes = self.footnotes();
         let print = |cell: &Cell| {
             let reason = cell.lacks.as_deref();
@@ -76,14 +86,22 @@ impl Report {
             let footnote = number.map(|number| format!("[{}]", number + 1));
             footnote.or_else(|| figure(cell)).unwrap_or_default()
         };
+        let cells: Vec<_> = self
+            .results
+            .iter()
+            .filter(|cell| cell.threads == threads && is_durable(&cell.row) == durable)
+            .collect();
         let names = self.rows.iter().map(|row| row.name.as_str());
-        let head: Vec<&str> = ["engine", "isolation"].into_iter().chain(names).collect();
+        let names = names.filter(|name| cells.iter().any(|cell| cell.row == *name));
+        let names: Vec<&str> = names.collect();
+        let first = ["engine", "isolation"].into_iter();
+        let head: Vec<&str> = first.chain(names.iter().copied()).collect();
         let mut table = Table::new(&head, 2);
         for peer in &self.peers {
-            let cells = self
-                .rows
-                .iter()
-                .map(|row| self.cell(&row.name, threads, &peer.name));
+            if cells.iter().all(|cell| cell.peer != peer.name) {
+                continue;
+            }
+            let cells = names.iter().map(|row| self.cell(row, threads, &peer.name));
             let line = [peer.name.clone(), peer.isolation.clone()].into_iter();
             let line = line.chain(cells.map(|cell| cell.map(print).unwrap_or_default()));
             table.lines.push(line.collect());
@@ -109,20 +127,37 @@ impl Report {
             .any(|cell| retries(cell).is_some());
 
         let counted = counted(threads);
-        let mut grids = vec![
-            (
+        let mut grids = Vec::new();
+        let has = |durable| {
+            let mut cells = self.results.iter().filter(threads_of);
+            cells.any(|cell| is_durable(&cell.row) == durable)
+        };
+        if has(false) {
+            grids.push((
                 format!("Thousand transactions per second, {counted}"),
-                self.grid(threads, throughput),
-            ),
-            (
+                self.grid(threads, false, throughput),
+            ));
+            grids.push((
                 format!("mvcc's throughput divided by each engine's, {counted}"),
-                self.grid(threads, ratio),
-            ),
-        ];
+                self.grid(threads, false, ratio),
+            ));
+        }
+        if has(true) {
+            let clients = counted.replace("thread", "client");
+            let durable = |cell: &Cell| cell.throughput_tps.map(|tps| format!("{tps:.0}"));
+            grids.push((
+                format!("Durable transactions per second, {clients}"),
+                self.grid(threads, true, durable),
+            ));
+            grids.push((
+                format!("mvcc-store's throughput divided by each engine's, {clients}"),
+                self.grid(threads, true, ratio),
+            ));
+        }
         if retried {
             let caption =
                 format!("Failed attempts per transaction, where there were any, {counted}");
-            grids.push((caption, self.grid(threads, retries)));
+            grids.push((caption, self.grid(threads, false, retries)));
         }
         grids
     }
