@@ -1,5 +1,5 @@
-//! The durable engines, each behind [`Store`]. Each commit of [`Store::write`] is synced before that
-//! returns.
+//! The durable engines, each behind [`Store`]. Each commit of [`Store::write`] is synced before
+//! that returns.
 
 use super::Work;
 use crate::compare::peer::About;

@@ -22,7 +22,7 @@ fn what_was_written_is_there_after_reopening() {
                 scope.spawn(move || {
                     for row in 0..5 {
                         let fill = u8::try_from(client * 10 + row).expect("few");
-                        let second = (client << 32 | row + 50, value(7));
+                        let second = ((client << 32) + row + 50, value(7));
                         store.write(&[(client << 32 | row, value(fill)), second]);
                     }
                 });
@@ -35,7 +35,7 @@ fn what_was_written_is_there_after_reopening() {
             assert_eq!(store.get(client << 32 | row), Some(value(fill)), "{name}");
         }
         assert_eq!(
-            (store.get(99), store.get(98)),
+            (store.get(50), store.get(98)),
             (Some(value(7)), None),
             "{name}"
         );
