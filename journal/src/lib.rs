@@ -72,7 +72,7 @@
 //! | 16..24 | incarnation: how often it had been opened for writing |
 //! | 24..32 | sequence: in the log from 1 on without gaps, in a checkpoint from 0 on |
 //! | 32..40 | up-to: with this frame the log is complete up to here; in a footer the checkpoint |
-//! | 40..48 | synced-to: all frames with a smaller sequence were synced when this one was written |
+//! | 40..48 | synced-to: all frames of the log with a smaller sequence were synced when this one was written; in a footer 0 if that was not noted |
 //! | 48..56 | the length of the payload |
 //! | 56..64 | the checksum of the frame before: its bytes 64 to 72, or 0 |
 //! | 64..68 | CRC-32 of the payload |
@@ -147,7 +147,8 @@
 //! # Checkpoints
 //! What goes into a checkpoint holds all that was durable when it was begun
 //! ([`Checkpoint::at_least`]), and nothing that is not durable when it is finished; then it is a
-//! state that the log leads to. Frames behind its place may repeat what it holds, with an order up
+//! state that the log leads to. Its footer notes how far the log was synced then: a log that ends
+//! before that is damaged. Frames behind its place may repeat what it holds, with an order up
 //! to its own up-to: the user passes over these. So a frame with the up-to of the one before must
 //! bring no records: where a checkpoint was begun between the two, it would be passed over. Older
 //! files are removed in any order once the checkpoint is durable: none is needed any more. One that

@@ -137,3 +137,34 @@ fn no_checkpoint_replaces_a_file_that_is_copied() {
     .unwrap();
     assert_eq!(blocks, HashSet::from([1]));
 }
+
+/// What it holds that is later than its place, the log repeats. So a log that ends before that is
+/// damaged, though nothing behind its end says so.
+#[test]
+fn a_log_that_ends_before_a_checkpoint_was_finished_is_damaged() {
+    let sim = SimDisk::new();
+    let (mut opened, _) = open_orders(Arc::new(sim.clone()), &options()).unwrap();
+    put(&mut opened, 1, 400).unwrap();
+    let mut checkpoint = opened.log.checkpoint().unwrap();
+    put(&mut opened, 2, 400).unwrap();
+    put(&mut opened, 3, 400).unwrap();
+    checkpoint.block(b"of a later time").unwrap();
+    checkpoint.finish(1).unwrap();
+    drop(opened);
+    let image = sim.image();
+    assert!(open_orders(Arc::new(SimDisk::after(&image)), &options()).is_ok());
+    // The last frame takes the last sector with anything in it.
+    let mut cut = image.clone();
+    let (_, bytes) = cut
+        .files
+        .iter_mut()
+        .rfind(|(name, bytes)| {
+            name.starts_with("log-") && bytes[512..].iter().any(|byte| *byte != 0)
+        })
+        .unwrap();
+    let last = bytes.iter().rposition(|byte| *byte != 0).unwrap() / 512 * 512;
+    bytes[last..].fill(0);
+    let error = open_orders(Arc::new(SimDisk::after(&cut)), &options()).unwrap_err();
+    assert!(support::is_damage(&error), "{error}");
+    assert!(error.to_string().contains("frame 4"), "{error}");
+}
