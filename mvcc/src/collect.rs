@@ -14,8 +14,8 @@
 //! - A snapshot sees it: it is put by until that snapshot has gone.
 //!
 //! What is unlinked from an index (dead tuples, replaced arrays) may still be in use by whoever
-//! found it there. It waits until no slot is open from before it was unlinked, and then for the
-//! epoch, since those whose slot is fixed pin instead.
+//! found it there. It waits until no slot is open from before it was unlinked (I9), and then for
+//! the epoch, since those whose slot is fixed pin instead.
 
 pub(crate) mod local;
 
@@ -107,7 +107,7 @@ fn free_all(unlinked: Vec<Unlinked>, panicked: &Panicked) {
 /// came first, and its search of the index, after its fence, saw the index without this.
 pub(crate) fn unlinked(local: &Local, unlinked: Unlinked) {
     fence(Ordering::SeqCst);
-    let at = local.memory().recent();
+    let at = local.memory().coarse_clock();
     let mut garbage = local.worker().garbage.lock();
     garbage.add_unlinked(at, unlinked);
     local.set_due(garbage.is_due());

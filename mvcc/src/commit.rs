@@ -19,11 +19,11 @@ use crate::commit::reads::{Read, Reads};
 use crate::commit::shared::Shared;
 use crate::commit::writes::{Write, Writes};
 use crate::memory::Worker;
-use crate::rows::catalog::Catalog;
 use crate::rows::cause::ConflictCause;
 use crate::rows::core::TableCore;
 use crate::rows::hash::{Hash, Inserts};
 use crate::rows::protected::Protected;
+use crate::rows::schema_version::SchemaVersion;
 use crate::rows::tree::Direction;
 use crate::rows::tuple::{LockError, Tuple, Word};
 use crate::rows::version::Version;
@@ -84,8 +84,8 @@ pub(crate) struct Footprint {
     pub(crate) scans: Vec<ScanRead>,
     pub(crate) ranges: Vec<RangeRead>,
     pub(crate) writes: Writes,
-    /// The catalog when the transaction began.
-    pub(crate) catalog: Catalog,
+    /// The schema version when the transaction began.
+    pub(crate) schema: SchemaVersion,
 }
 
 /// How long to wait for another commit's lock, in turns of a [`Wait`](crate::sync::Wait), before
@@ -259,7 +259,7 @@ impl Footprint {
         } else {
             self.validate(timestamp, Locks::Ours, protected)
         };
-        if let Err(lost) = validated.and_then(|()| self.check_catalog(shared)) {
+        if let Err(lost) = validated.and_then(|()| self.check_schema(shared)) {
             if !bug!("lock-kept-on-abort") {
                 unlock(self.writes.sort());
             }
@@ -289,24 +289,24 @@ impl Footprint {
         Ok(())
     }
 
-    /// Checks that the catalog has not changed in a way that matters to this commit. After the gate
+    /// Checks that the schema version has not changed in a way that matters to this commit. After the gate
     /// was found open, and after the clock was read.
     ///
-    /// An index is filled inside the gate, and the catalog changes before that opens. So either
+    /// An index is filled inside the gate, and the schema version changes before that opens. So either
     /// this commit's rows are in the index, since its locks were there before the gate was closed;
-    /// or it finds the changed catalog here. For a feed that has started, see [`crate::feed`].
+    /// or it finds the changed schema version here. For a feed that has started, see [`crate::feed`].
     #[inline]
-    fn check_catalog(&self, shared: &Shared) -> Result<(), Lost> {
-        let catalog = shared.catalog();
-        if catalog == self.catalog {
+    fn check_schema(&self, shared: &Shared) -> Result<(), Lost> {
+        let schema = shared.schema();
+        if schema == self.schema {
             return Ok(());
         }
         let lost = |write: &Write| {
             // SAFETY: the database keeps its tables.
             let table = unsafe { write.table.as_ref() };
-            let cause = if table.is_indexed_since(self.catalog) && !bug!("index-unnoticed") {
+            let cause = if table.is_indexed_since(self.schema) && !bug!("index-unnoticed") {
                 ConflictCause::IndexAdded
-            } else if catalog.has_feeds() && !self.catalog.has_feeds() && !bug!("feed-unnoticed") {
+            } else if schema.has_feeds() && !self.schema.has_feeds() && !bug!("feed-unnoticed") {
                 ConflictCause::FeedStarted
             } else {
                 return None;
@@ -382,6 +382,7 @@ impl Footprint {
         if let Some(scan) = self.scans.iter().find(|scan| !is_unchanged(scan)) {
             return Err(Lost::new(scan.table, ConflictCause::RangeChanged));
         }
+        // I10: the nodes say which tuples there are, the tuples whether they are as they were.
         let is_same = |range: &&RangeRead| {
             let has_same_keys = bug!("range-nodes-unchecked") || range.is_unchanged();
             let is_old = |tuple| bug!("range-rows-unchecked") || self.is_old(tuple, locks);

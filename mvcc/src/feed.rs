@@ -17,9 +17,9 @@
 //! any order of these is right.
 //!
 //! A feed begins with a snapshot at `s`, and delivers exactly the commits from `s` on: what the
-//! snapshot does not see. Before `s` is read, the catalog changes. A commit looks at the catalog
-//! after it has read its clock; one that finds the old catalog is therefore earlier than `s` (I1),
-//! and one that finds the new catalog but does not announce itself, since it began before, fails.
+//! snapshot does not see. Before `s` is read, the schema version changes. A commit looks at the schema version
+//! after it has read its clock; one that finds the old schema version is therefore earlier than `s` (I1),
+//! and one that finds the new schema version but does not announce itself, since it began before, fails.
 //!
 //! A record points to tuples and versions. They stay because the feed has a slot that is open from
 //! the earliest commit on that it has not let go of.
@@ -116,7 +116,7 @@ impl Database {
         let shared = &self.inner().shared;
         let core = FeedCore::start(&shared.memory, capacity, overflow);
         {
-            // For the changes of the catalog, one at a time.
+            // For the changes of the schema version, one at a time.
             let local = self.inner().local();
             let _inside = local.enter();
             shared.feeds.add(core.clone());

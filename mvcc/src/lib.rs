@@ -88,6 +88,25 @@
 //!   unchanged since they were walked through, and none of the tuples in them has a version that
 //!   the transaction has not seen.
 //!
+//! # Words
+//!
+//! | word | what it stands for |
+//! | --- | --- |
+//! | *row* | a key with its value, as a user sees it |
+//! | *tuple* | what stands for a key in an index; it leads to the row's versions |
+//! | *lock* | what a commit, or who removes a tuple, has on it for a moment |
+//! | *hold* | a transaction's claim that a tuple stays in its index (I6); counted |
+//! | *slot* | where a reader announces what it may still read; so it *holds back* garbage |
+//! | *watermark* | nobody reads below it; it, and which snapshots are above, is the *horizon* |
+//! | *retire* | to note that a version was superseded, for collecting |
+//! | *unlink* | to take a version out of its chain, or anything out of an index |
+//! | *coarse clock* | some commit's timestamp, a few microseconds old |
+//! | *gate* | closed while one transaction runs that must not lose, an *exclusive run*; only who is *inside* commits |
+//! | *schema version* | changes with each new index, and says whether there are feeds or a log |
+//! | *announce* | to say that a commit is under way, with a lower bound of its timestamp |
+//! | *cut* | all commits below it are recorded |
+//! | *worker*, *local* | a thread's share of a database: what others read of it, and what is its own |
+//!
 //! # Costs
 //!
 //! A view of one key costs a store to the thread's own slot, a fence and the lookup; no clock

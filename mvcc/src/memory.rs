@@ -30,7 +30,7 @@ pub(crate) struct Memory {
     made: (Instant, u64),
     /// A coarse clock: some commit's timestamp, a few microseconds old while commits go on; never
     /// ahead of `clock`.
-    recent: CachePadded<AtomicU64>,
+    coarse: CachePadded<AtomicU64>,
     /// The largest watermark computed so far (I4).
     watermark: CachePadded<AtomicU64>,
     /// Held while the watermark must not move.
@@ -130,7 +130,7 @@ impl Memory {
             slots: Slots::new(),
             limited,
             made: (Instant::now(), now),
-            recent: CachePadded::new(AtomicU64::new(now)),
+            coarse: CachePadded::new(AtomicU64::new(now)),
             // All transactions come later.
             watermark: CachePadded::new(AtomicU64::new(now)),
             still: Mutex::default(),
@@ -143,16 +143,16 @@ impl Memory {
     }
 
     #[inline]
-    pub(crate) fn recent(&self) -> u64 {
+    pub(crate) fn coarse_clock(&self) -> u64 {
         // Acquire: pairs with `advance`; a reading that is seen precedes all that follows here.
-        self.recent.load(Ordering::Acquire)
+        self.coarse.load(Ordering::Acquire)
     }
 
     /// Moves the coarse clock on to `reading` if it is `step` behind.
     #[inline]
     pub(crate) fn advance(&self, reading: u64, step: u64) {
-        if self.recent.load(Ordering::Relaxed) + step <= reading {
-            self.recent.fetch_max(reading, Ordering::AcqRel);
+        if self.coarse.load(Ordering::Relaxed) + step <= reading {
+            self.coarse.fetch_max(reading, Ordering::AcqRel);
         }
     }
 
@@ -193,12 +193,12 @@ impl Memory {
     /// Scans the slots for what live transactions may still read.
     ///
     /// A transaction whose slot this misses had not passed its begin fence when ours was executed.
-    /// So all that it reads as newest is at least as new as what was committed below `recent` as we
+    /// So all that it reads as newest is at least as new as what was committed below `coarse` as we
     /// loaded it, and every timestamp that it takes is larger: nothing below `open` concerns it
     /// (I4).
     pub(crate) fn horizon(&self) -> Horizon {
         self.limited.expire(&self.slots);
-        let recent = self.recent();
+        let recent = self.coarse_clock();
         // Partner: the fence between a transaction's announcement and its first read.
         fence(Ordering::SeqCst);
         let (mut open, mut snapshots) = (recent, Vec::new());
@@ -210,7 +210,7 @@ impl Memory {
             }
         }
         if bug!("recent-after-slots") && open == recent {
-            open = self.recent();
+            open = self.coarse_clock();
         }
         if bug!("idle-is-no-bound") && open == recent {
             open = u64::MAX;

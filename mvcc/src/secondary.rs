@@ -3,7 +3,7 @@
 //! An index is an ordered table of *entries*, each an index key with the key of a row. Whoever
 //! writes a row writes its entries along with it, in the same transaction; whoever reads entries is
 //! protected against phantoms as with any range. So the protocol knows nothing of indexes, but for
-//! the [catalog](crate::commit::shared::Shared::catalog): a transaction that has written rows
+//! the [schema version](crate::commit::shared::Shared::schema): a transaction that has written rows
 //! before their table got an index does not commit after that.
 
 mod build;

@@ -59,7 +59,7 @@ impl Snapshot {
     pub(crate) fn new(database: &Database) -> Self {
         let inner = database.inner();
         let slot = inner.shared.memory.slots.acquire();
-        let lower = inner.shared.memory.recent();
+        let lower = inner.shared.memory.coarse_clock();
         if !bug!("snapshot-unannounced") {
             inner.shared.memory.slots.set_before_fence(slot, lower);
         }

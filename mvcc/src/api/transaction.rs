@@ -41,8 +41,9 @@ use std::rc::Rc;
 /// again. Reads and buffered writes never fail: a conflict surfaces in [`commit`](Self::commit),
 /// and never from [`Database::run`](crate::Database::run). Dropping it aborts it.
 ///
-/// Meant for short work: while it lives, nothing that is overwritten is freed. For long reads take
-/// a [`Snapshot`](crate::Snapshot). Transactions on one thread are independent of each other, also
+/// Meant for short work: while it lives, nothing that is overwritten is freed, since what it has
+/// read must stay where it is until the commit has looked at it again. For long reads take a
+/// [`Snapshot`](crate::Snapshot). Transactions on one thread are independent of each other, also
 /// when nested.
 ///
 /// ```
@@ -167,7 +168,7 @@ impl<'db> Transaction<'db> {
         }
         let slot = local.begin();
         let mut footprint = local.take_footprint();
-        footprint.get_mut().catalog = database.shared.catalog();
+        footprint.get_mut().schema = database.shared.schema();
         Self {
             database,
             footprint: ManuallyDrop::new(footprint),
@@ -478,7 +479,7 @@ impl<'db> Transaction<'db> {
     #[inline]
     fn commit_writes(&self, wakes: bool) -> Result<u64, Lost> {
         let footprint = self.footprint.borrow_mut();
-        if footprint.catalog.is_watched() {
+        if footprint.schema.is_watched() {
             self.commit_watched(footprint, wakes)
         } else {
             self.commit_for(footprint, Unwatched, |_| {})
@@ -493,11 +494,11 @@ impl<'db> Transaction<'db> {
     )]
     fn commit_watched(&self, footprint: RefMut<'_, Footprint>, wakes: bool) -> Result<u64, Lost> {
         let (shared, worker) = (&self.database.shared, self.local.worker());
-        let has_feeds = footprint.catalog.has_feeds();
+        let has_feeds = footprint.schema.has_feeds();
         let announcement = Announcement::new(shared, worker, has_feeds);
         // Encodes: user code, before anything is locked or announced (I8).
         #[cfg(feature = "durable")]
-        let announcement = match shared.log.get().filter(|_| footprint.catalog.has_log()) {
+        let announcement = match shared.log.get().filter(|_| footprint.schema.has_log()) {
             Some(log) => announcement.logged(
                 Logged::of(&footprint.writes, log, &self.local.logging)
                     .inspect_err(|lost| self.count_conflict(lost))?,
@@ -798,9 +799,9 @@ reader::impl_read!(Transaction<'_>);
 impl RowReader for Transaction<'_> {
     fn has_unindexed_writes(&self, table: &TableCore, _: Internal) -> bool {
         let footprint = self.footprint.borrow();
-        let begun = footprint.catalog;
-        // Whoever has an index comes after the change of the catalog.
-        self.database.shared.catalog() != begun
+        let begun = footprint.schema;
+        // Whoever has an index comes after the change of the schema version.
+        self.database.shared.schema() != begun
             && table.is_indexed_since(begun)
             && (footprint.writes.entries().iter()).any(|write| write.table == NonNull::from(table))
     }

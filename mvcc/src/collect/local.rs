@@ -355,7 +355,7 @@ impl Local {
         self.shared
             .memory
             .slots
-            .set_before_fence(slot, self.shared.memory.recent());
+            .set_before_fence(slot, self.shared.memory.coarse_clock());
         // The announcement is ordered before all reads. Partners: the fences in `Memory::horizon`
         // and in `collect::unlinked`.
         fence(ordering!(SeqCst, begin_fence));

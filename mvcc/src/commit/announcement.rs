@@ -58,7 +58,7 @@ impl Watch for Announcement<'_> {
             // SeqCst: before the clock is read. Partner: `bound`.
             self.worker
                 .announced
-                .store(self.shared.memory.recent().max(1), Ordering::SeqCst);
+                .store(self.shared.memory.coarse_clock().max(1), Ordering::SeqCst);
         }
     }
 
@@ -66,7 +66,7 @@ impl Watch for Announcement<'_> {
         // SeqCst: the commit is recorded, if it was one.
         self.worker.announced.store(NONE, Ordering::SeqCst);
         // SeqCst as well: a feed that is not found here looks at announcements after that.
-        if self.shared.catalog().has_feeds() {
+        if self.shared.schema().has_feeds() {
             for feed in &*self.shared.feeds.all() {
                 feed.wake_receiver();
             }

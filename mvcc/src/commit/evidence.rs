@@ -22,8 +22,8 @@ pub enum Absence {
     Range(RangeRead),
 }
 
-/// A range that a read-write transaction has read. It can tell whether the same tuples are there
-/// still, or find out which are.
+/// A range that a read-write transaction has read (I10). It can tell whether the same tuples are
+/// there still, or find out which are.
 pub struct RangeRead {
     pub(crate) table: NonNull<TableCore>,
     /// What it means to the transaction if it changes.

@@ -167,7 +167,7 @@ impl FeedCore {
     /// A feed whose slot is open from now on.
     pub(crate) fn start(memory: &Memory, capacity: usize, overflow: Overflow) -> Arc<Self> {
         let slot = memory.slots.acquire();
-        memory.slots.set_before_fence(slot, memory.recent());
+        memory.slots.set_before_fence(slot, memory.coarse_clock());
         // Partner: the fence in `Memory::horizon`.
         fence(Ordering::SeqCst);
         Arc::new(Self {

@@ -5,7 +5,7 @@ use crate::commit::feeds::Feeds;
 use crate::commit::reservations::Reservations;
 use crate::memory::Memory;
 use crate::memory::expiry::LimitedSnapshots;
-use crate::rows::catalog::Catalog;
+use crate::rows::schema_version::SchemaVersion;
 use crate::sync::{
     Arc, AtomicBool, AtomicU64, Mutex, MutexGuard, Ordering, Wait, fence, held, ordering,
 };
@@ -23,8 +23,8 @@ pub(crate) struct Shared {
     gate: CachePadded<AtomicBool>,
     /// Whose turn it is at the gate.
     turn: Mutex<()>,
-    /// The [`Catalog`].
-    catalog: CachePadded<AtomicU64>,
+    /// The [`SchemaVersion`].
+    schema: CachePadded<AtomicU64>,
     pub(crate) feeds: Feeds,
     /// The log of a durable database.
     #[cfg(feature = "durable")]
@@ -41,7 +41,7 @@ impl Shared {
             closed: AtomicBool::new(false),
             gate: CachePadded::new(AtomicBool::new(false)),
             turn: Mutex::default(),
-            catalog: CachePadded::default(),
+            schema: CachePadded::default(),
             feeds: Feeds::default(),
             #[cfg(feature = "durable")]
             log: OnceLock::new(),
@@ -86,37 +86,37 @@ impl Shared {
     }
 
     #[inline]
-    pub(crate) fn catalog(&self) -> Catalog {
+    pub(crate) fn schema(&self) -> SchemaVersion {
         // SeqCst: commits look after they have read the clock, so a commit that finds the old
-        // catalog is earlier than whatever the one who changed it reads from the clock after that
+        // schema version is earlier than whatever the one who changed it reads from the clock after that
         // (I1).
-        Catalog(self.catalog.load(Ordering::SeqCst))
+        SchemaVersion(self.schema.load(Ordering::SeqCst))
     }
 
-    /// Notes that a table gets an index. `note` is told the new catalog before anyone sees it. For
+    /// Notes that a table gets an index. `note` is told the new schema version before anyone sees it. For
     /// those inside the gate.
-    pub(crate) fn add_index(&self, note: impl FnOnce(Catalog)) {
-        let catalog = self.catalog();
-        let changed = catalog.changed(catalog.0 & (Catalog::FEEDS | Catalog::LOG));
+    pub(crate) fn add_index(&self, note: impl FnOnce(SchemaVersion)) {
+        let schema = self.schema();
+        let changed = schema.changed(schema.0 & (SchemaVersion::FEEDS | SchemaVersion::LOG));
         note(changed);
-        self.catalog.store(changed.0, Ordering::SeqCst);
+        self.schema.store(changed.0, Ordering::SeqCst);
     }
 
     /// Notes whether there are feeds. For those inside the gate.
     pub(crate) fn set_feeds(&self, any: bool) {
-        let log = self.catalog().0 & Catalog::LOG;
+        let log = self.schema().0 & SchemaVersion::LOG;
         let changed = self
-            .catalog()
-            .changed(log | if any { Catalog::FEEDS } else { 0 });
-        self.catalog.store(changed.0, Ordering::SeqCst);
+            .schema()
+            .changed(log | if any { SchemaVersion::FEEDS } else { 0 });
+        self.schema.store(changed.0, Ordering::SeqCst);
     }
 
     /// Notes that there is a log from now on, before anybody else can commit.
     #[cfg(feature = "durable")]
     pub(crate) fn set_log(&self) {
-        let bits = self.catalog().0 & Catalog::FEEDS | Catalog::LOG;
-        self.catalog
-            .store(self.catalog().changed(bits).0, Ordering::SeqCst);
+        let bits = self.schema().0 & SchemaVersion::FEEDS | SchemaVersion::LOG;
+        self.schema
+            .store(self.schema().changed(bits).0, Ordering::SeqCst);
     }
 }
 

@@ -151,7 +151,7 @@ impl Garbage {
         self.unlinked.push_back((at, unlinked));
     }
 
-    /// Takes what only pinned threads can still use.
+    /// Takes what only pinned threads can still use (I9).
     pub(crate) fn take_unlinked(&mut self, horizon: &Horizon) -> Vec<Unlinked> {
         let is_closed = |at| at < horizon.open || bug!("unlinked-freed-at-once");
         let closed = self.unlinked.partition_point(|(at, _)| is_closed(*at));

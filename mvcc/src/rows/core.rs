@@ -1,9 +1,9 @@
 //! What a table is to the protocol: a core without types.
 
-use crate::rows::catalog::Catalog;
 use crate::rows::cause::ConflictCounts;
 use crate::rows::hash::{Hash, HashIndex};
 use crate::rows::protected::Protected;
+use crate::rows::schema_version::SchemaVersion;
 use crate::rows::tree::{self, AnyTree, Tree};
 use crate::rows::tuple::{KeyedTuple, Tuple};
 use crate::rows::unlinked::{DeadTuple, Unlinked};
@@ -213,8 +213,8 @@ pub struct TableCore {
     free_tuple: unsafe fn(NonNull<Tuple>),
     /// The first of the secondary indexes, with the table's types.
     pub(crate) indexes: OnceLock<Box<dyn Any + Send + Sync>>,
-    /// The catalog when the last of them was added.
-    pub(crate) indexed_at: Mutex<Option<Catalog>>,
+    /// The schema version when the last of them was added.
+    pub(crate) indexed_at: Mutex<Option<SchemaVersion>>,
     /// Commits that failed because of this table, by cause.
     pub(crate) conflicts: ConflictCounts,
     /// How its rows get into the log, if they do.
@@ -272,9 +272,9 @@ impl TableCore {
         self.indexes.get().is_some()
     }
 
-    /// Whether an index was added after the catalog was this one.
-    pub(crate) fn is_indexed_since(&self, catalog: Catalog) -> bool {
-        *self.indexed_at.lock() > Some(catalog)
+    /// Whether an index was added after the schema version was this one.
+    pub(crate) fn is_indexed_since(&self, schema: SchemaVersion) -> bool {
+        *self.indexed_at.lock() > Some(schema)
     }
 
     /// Checks that the table has these types and is of this kind.

@@ -1,8 +1,8 @@
 //! What keeps tuples and the memory of indexes allocated under whoever follows pointers to them.
 //!
 //! A live transaction's open slot does: what is unlinked is handed to the epoch only once no slot
-//! is open from before that, see [`garbage`](crate::collect). An epoch pin does as well; it serves
-//! those whose slot is fixed, and who may live long, on each of their ways through an index.
+//! is open from before that (I9), see [`collect`](crate::collect). An epoch pin does as well; it
+//! serves those whose slot is fixed, and who may live long, on each of their ways through an index.
 
 use crossbeam_epoch::Guard;
 use std::marker::PhantomData;

@@ -9,7 +9,7 @@ use std::ptr::NonNull;
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Word(NonNull<Version>);
 
-/// Held by a commit (or by the collector): readers wait, writers keep out.
+/// Locked by a commit, or by who removes it: readers wait, writers keep out.
 const LOCKED: usize = 1;
 /// Removed from its index for good: look the key up again.
 const DEAD: usize = 2;
@@ -52,8 +52,8 @@ impl Word {
         NonNull::new(self.newest()).filter(|_| !self.has(DEAD | TOMBSTONE))
     }
 
-    /// The same if nobody holds the tuple either: what a reader finds as a rule, at the price of
-    /// one comparison.
+    /// The same if nobody has the tuple locked either: what a reader finds as a rule, at the price
+    /// of one comparison.
     #[inline]
     pub(crate) fn at_rest(self) -> Option<NonNull<Version>> {
         if bug!("locked-is-at-rest") && self.is_locked() {
@@ -62,7 +62,7 @@ impl Word {
         (!self.has(TAGS)).then_some(self.0)
     }
 
-    /// Whether it is this version, a value, and nobody holds the tuple.
+    /// Whether it is this version, a value, and nobody has the tuple locked.
     #[inline]
     pub(crate) fn is_at_rest_with(self, version: *mut Version) -> bool {
         if bug!("locked-stays-current") {
@@ -173,7 +173,7 @@ impl<K> KeyedTuple<K> {
 pub(crate) struct OwnedTuple<K>(NonNull<KeyedTuple<K>>);
 
 impl<K> OwnedTuple<K> {
-    /// For an index to hold; [`OwnedTuple::into_raw`] follows once it does.
+    /// For an index to have; [`OwnedTuple::into_raw`] follows once it does.
     pub(crate) fn as_ptr(&self) -> NonNull<Tuple> {
         self.0.cast()
     }
@@ -205,7 +205,7 @@ impl<K> Drop for OwnedTuple<K> {
 
 /// Why a tuple could not be locked.
 pub(crate) enum LockError {
-    /// Another commit holds it, and went on holding it.
+    /// Another commit has it locked, and did not let go.
     Busy,
     /// It was removed.
     Dead,
@@ -238,8 +238,8 @@ impl Tuple {
         unsafe { Word::from_ptr(word) }
     }
 
-    /// The word once no commit holds the tuple. Locks are held for a few hundred nanoseconds, never
-    /// across user code.
+    /// The word once no commit has the tuple locked. Locks are held for a few hundred nanoseconds,
+    /// never across user code.
     #[inline]
     pub(crate) fn unlocked_word(&self) -> Word {
         let word = self.word();
@@ -292,7 +292,7 @@ impl Tuple {
     }
 
     /// Publishes a word, which is of a free tuple, and so unlocks, in one store. Only for the
-    /// holder of the lock.
+    /// who has it locked.
     #[inline]
     pub(crate) fn publish(&self, word: Word) {
         // Release: pairs with the acquire load of `word`.
@@ -300,7 +300,7 @@ impl Tuple {
         held::unlock();
     }
 
-    /// Marks the tuple as removed. Only for the holder of the lock, after the index has let go of
+    /// Marks the tuple as removed. Only for who has it locked, after the index has let go of
     /// it; `word` is what it was before.
     pub(crate) fn bury(&self, word: Word) {
         let dead = word.with(DEAD);
@@ -353,13 +353,13 @@ impl Tuple {
     }
 
     /// Says that somebody will see to the removal. True if nobody was to before. Only for the
-    /// holder of the lock.
+    /// who has it locked.
     pub(crate) fn expect_removal(&self) -> bool {
         self.holds.fetch_or(REMOVAL, Ordering::SeqCst) & REMOVAL == 0
     }
 
     /// Says that nobody will. True if the tuple is held: then its holders are to. Only for the
-    /// holder of the lock.
+    /// who has it locked.
     pub(crate) fn forget_removal(&self) -> bool {
         self.holds
             .fetch_and(!REMOVAL, ordering!(SeqCst, forget_removal))

@@ -52,7 +52,7 @@ impl<K: 'static, V: 'static> Maintained<K, V> {
             None => drop(table.indexes.set(Box::new(self))),
             Some(first) => first.append(self),
         }
-        shared.add_index(|catalog| *table.indexed_at.lock() = Some(catalog));
+        shared.add_index(|schema| *table.indexed_at.lock() = Some(schema));
     }
 
     pub(super) fn new(index: Arc<dyn Maintain<K, V>>) -> Self {

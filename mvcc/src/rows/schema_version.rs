@@ -1,14 +1,14 @@
 //! The version of the schema.
 
-/// What commits have to know of beyond tables and rows. Each transaction remembers the catalog as
+/// What commits have to know of beyond tables and rows. Each transaction remembers the schema version as
 /// it was when it began.
 ///
 /// The lowest bit says whether there are feeds, the next whether there is a log. The rest counts
 /// the changes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Catalog(pub(crate) u64);
+pub(crate) struct SchemaVersion(pub(crate) u64);
 
-impl Catalog {
+impl SchemaVersion {
     pub(crate) const FEEDS: u64 = 1;
     pub(crate) const LOG: u64 = 2;
 
