@@ -1,8 +1,9 @@
 //! The command line.
 
+use crate::crash;
 use crate::soak::{self, Programs, Settings};
-use clap::Parser;
 use clap::error::ErrorKind;
+use clap::{Parser, Subcommand};
 use shuttle_tests::report::Report;
 use std::io;
 use std::path::PathBuf;
@@ -12,8 +13,10 @@ use workloads::output;
 
 /// Runs random programs on `mvcc` with real threads, and checks the history of each.
 #[derive(Parser)]
-#[command(version, about)]
+#[command(version, about, args_conflicts_with_subcommands = true)]
 struct Cli {
+    #[command(subcommand)]
+    command: Option<Sub>,
     /// How long.
     #[arg(long, default_value_t = 1.0)]
     minutes: f64,
@@ -33,6 +36,30 @@ struct Cli {
     /// Check the history in the file of a violation again, and run nothing.
     #[arg(long, value_name = "FILE", conflicts_with = "program_seed")]
     replay: Option<PathBuf>,
+}
+
+#[derive(Subcommand)]
+enum Sub {
+    /// Kills processes that commit to a store, and checks what each leaves: nothing acknowledged
+    /// may be lost, and no transaction be there in part.
+    Crash {
+        /// How long.
+        #[arg(long, default_value_t = 1.0)]
+        minutes: f64,
+        /// For the random numbers. What a kill meets is up to the system all the same.
+        #[arg(long, default_value_t = 42)]
+        seed: u64,
+        /// Where the stores' directories are made, which go afterwards.
+        #[arg(long, value_name = "DIRECTORY", default_value = ".")]
+        directory: PathBuf,
+    },
+    /// What is killed.
+    #[command(hide = true)]
+    CrashChild {
+        work: crash::Work,
+        directory: PathBuf,
+        seed: u64,
+    },
 }
 
 /// Why the command failed.
@@ -68,21 +95,47 @@ pub(crate) fn run() -> Result<(), Failure> {
     if let Some(file) = &cli.replay {
         return replay(file);
     }
-    let settings = cli.settings()?;
-    interruption::listen()
-        .map_err(|error| Failure::Run(format!("cannot wait for signals: {error}")))?;
-    soak::run(&settings)
+    let listen = || {
+        let listening = interruption::listen();
+        listening.map_err(|error| Failure::Run(format!("cannot wait for signals: {error}")))
+    };
+    match cli.command {
+        None => {
+            let settings = cli.settings()?;
+            listen()?;
+            soak::run(&settings)
+        }
+        Some(Sub::Crash {
+            minutes,
+            seed,
+            directory,
+        }) => {
+            let duration = duration(minutes)?;
+            listen()?;
+            crash::run(&crash::Settings {
+                duration,
+                seed,
+                above: directory,
+            })
+        }
+        Some(Sub::CrashChild {
+            work,
+            directory,
+            seed,
+        }) => crash::child(work, &directory, seed),
+    }
+}
+
+/// The value of `--minutes`.
+fn duration(minutes: f64) -> Result<Duration, Failure> {
+    let duration = Duration::try_from_secs_f64(minutes * 60.0);
+    let duration = duration.ok().filter(|duration| !duration.is_zero());
+    duration.ok_or_else(|| Failure::Input(format!("--minutes {minutes} is not a number above 0")))
 }
 
 impl Cli {
     fn settings(&self) -> Result<Settings, Failure> {
-        let duration = Duration::try_from_secs_f64(self.minutes * 60.0);
-        let Some(duration) = duration.ok().filter(|duration| !duration.is_zero()) else {
-            return Err(Failure::Input(format!(
-                "--minutes {} is not a number above 0",
-                self.minutes
-            )));
-        };
+        let duration = duration(self.minutes)?;
         if !self.output.is_dir() {
             return Err(Failure::Input(format!(
                 "--output {} is not a directory",

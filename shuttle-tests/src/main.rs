@@ -1,6 +1,8 @@
-//! The command `shuttle-tests`: a soak of random programs on the real engine, with real threads.
+//! The command `shuttle-tests`: a soak of random programs on the real engine, with real threads;
+//! and processes that are killed.
 
 mod cli;
+mod crash;
 mod progress;
 mod soak;
 

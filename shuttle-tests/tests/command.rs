@@ -40,6 +40,31 @@ fn one_program_can_be_run_again() {
 }
 
 #[test]
+fn killed_processes_lose_nothing() {
+    let directory = env!("CARGO_TARGET_TMPDIR");
+    let output = command(&[
+        "crash",
+        "--minutes",
+        "0.15",
+        "--seed",
+        "3",
+        "--directory",
+        directory,
+    ]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{text}{error}");
+    assert!(
+        text.contains(" kills ") && text.contains("; lost: 0"),
+        "{text}"
+    );
+    assert!(
+        !text.starts_with("0 kills") && !text.contains(", 0 acknowledged"),
+        "{text}"
+    );
+}
+
+#[test]
 fn bad_arguments_are_one_line() {
     for arguments in [
         &["--minutes", "soon"][..],
@@ -52,6 +77,9 @@ fn bad_arguments_are_one_line() {
         &["--replay", "/no/such/file"],
         &["--replay", "/no/such/file", "--program-seed", "1"],
         &["now"],
+        &["crash", "--minutes", "0"],
+        &["crash", "--directory", "/no/such/directory"],
+        &["--threads", "2", "crash"],
     ] {
         let output = command(arguments);
         let text = String::from_utf8_lossy(&output.stderr);

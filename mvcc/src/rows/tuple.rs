@@ -291,8 +291,8 @@ impl Tuple {
         }
     }
 
-    /// Publishes a word, which is of a free tuple, and so unlocks, in one store. Only for the
-    /// who has it locked.
+    /// Publishes a word, which is of a free tuple, and so unlocks, in one store. Only for who
+    /// has it locked.
     #[inline]
     pub(crate) fn publish(&self, word: Word) {
         // Release: pairs with the acquire load of `word`.
@@ -352,14 +352,14 @@ impl Tuple {
         before.is_ok_and(|holds| holds & REMOVAL == 0)
     }
 
-    /// Says that somebody will see to the removal. True if nobody was to before. Only for the
-    /// who has it locked.
+    /// Says that somebody will see to the removal. True if nobody was to before. Only for who
+    /// has it locked.
     pub(crate) fn expect_removal(&self) -> bool {
         self.holds.fetch_or(REMOVAL, Ordering::SeqCst) & REMOVAL == 0
     }
 
-    /// Says that nobody will. True if the tuple is held: then its holders are to. Only for the
-    /// who has it locked.
+    /// Says that nobody will. True if the tuple is held: then its holders are to. Only for who
+    /// has it locked.
     pub(crate) fn forget_removal(&self) -> bool {
         self.holds
             .fetch_and(!REMOVAL, ordering!(SeqCst, forget_removal))
