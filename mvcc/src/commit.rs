@@ -289,12 +289,13 @@ impl Footprint {
         Ok(())
     }
 
-    /// Checks that the schema version has not changed in a way that matters to this commit. After the gate
-    /// was found open, and after the clock was read.
+    /// Checks that the schema version has not changed in a way that matters to this commit. After
+    /// the gate was found open, and after the clock was read.
     ///
-    /// An index is filled inside the gate, and the schema version changes before that opens. So either
-    /// this commit's rows are in the index, since its locks were there before the gate was closed;
-    /// or it finds the changed schema version here. For a feed that has started, see [`crate::feed`].
+    /// An index is filled inside the gate, and the schema version changes before that opens. So
+    /// either this commit's rows are in the index, since its locks were there before the gate was
+    /// closed; or it finds the changed schema version here. For a feed that has started, see
+    /// [`crate::feed`].
     #[inline]
     fn check_schema(&self, shared: &Shared) -> Result<(), Lost> {
         let schema = shared.schema();

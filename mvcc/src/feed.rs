@@ -17,9 +17,10 @@
 //! any order of these is right.
 //!
 //! A feed begins with a snapshot at `s`, and delivers exactly the commits from `s` on: what the
-//! snapshot does not see. Before `s` is read, the schema version changes. A commit looks at the schema version
-//! after it has read its clock; one that finds the old schema version is therefore earlier than `s` (I1),
-//! and one that finds the new schema version but does not announce itself, since it began before, fails.
+//! snapshot does not see. Before `s` is read, the schema version changes. A commit looks at the
+//! schema version after it has read its clock; one that finds the old schema version is therefore
+//! earlier than `s` (I1), and one that finds the new schema version but does not announce itself,
+//! since it began before, fails.
 //!
 //! A record points to tuples and versions. They stay because the feed has a slot that is open from
 //! the earliest commit on that it has not let go of.

@@ -7,6 +7,7 @@ mod tpcc;
 
 use crate::cli::Failure;
 use bank::{Acknowledged, Bank};
+use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -40,7 +41,8 @@ struct Counts {
     early: u64,
     acknowledged: u64,
     checks: u64,
-    checkpoints: u64,
+    /// The names of all that were found.
+    checkpoints: BTreeSet<String>,
 }
 
 /// One in so many rounds is of TPC-C, whose check takes a second.
@@ -95,7 +97,8 @@ pub(crate) fn run(settings: &Settings) -> Result<(), Failure> {
         checkpoints,
     } = counts;
     output::print(format_args!(
-        "{kills} kills ({early} of them while the child was still opening), {acknowledged} acknowledged transactions, {checks} checks, {checkpoints} checkpoints; lost: 0"
+        "{kills} kills ({early} of them while the child was still opening), {acknowledged} acknowledged transactions, {checks} checks, {} checkpoints; lost: 0",
+        checkpoints.len()
     ))?;
     match interrupted() {
         Some(signal) => Err(Failure::Interrupted(signal)),
@@ -151,11 +154,20 @@ fn bank_round(
     counts.kills += 1;
     counts.early += u64::from(said.is_empty());
     counts.acknowledged += acknowledged.add(&said)?;
+    counts.checkpoints.extend(checkpoints(directory));
     let bank = Bank::open(directory).map_err(|error| format!("it cannot be opened: {error}"))?;
     bank.check(acknowledged)?;
     counts.checks += 1;
-    counts.checkpoints += bank.close()?;
-    Ok(())
+    bank.close()
+}
+
+/// The names of the checkpoints in a directory.
+fn checkpoints(directory: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    names
+        .filter(|name| name.starts_with("checkpoint-") && !name.contains('.'))
+        .collect()
 }
 
 /// The next child checks what this one has left.

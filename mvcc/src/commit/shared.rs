@@ -88,13 +88,13 @@ impl Shared {
     #[inline]
     pub(crate) fn schema(&self) -> SchemaVersion {
         // SeqCst: commits look after they have read the clock, so a commit that finds the old
-        // schema version is earlier than whatever the one who changed it reads from the clock after that
-        // (I1).
+        // schema version is earlier than whatever the one who changed it reads from the clock after
+        // that (I1).
         SchemaVersion(self.schema.load(Ordering::SeqCst))
     }
 
-    /// Notes that a table gets an index. `note` is told the new schema version before anyone sees it. For
-    /// those inside the gate.
+    /// Notes that a table gets an index. `note` is told the new schema version before anyone sees
+    /// it. For those inside the gate.
     pub(crate) fn add_index(&self, note: impl FnOnce(SchemaVersion)) {
         let schema = self.schema();
         let changed = schema.changed(schema.0 & (SchemaVersion::FEEDS | SchemaVersion::LOG));

@@ -1,7 +1,7 @@
 //! The version of the schema.
 
-/// What commits have to know of beyond tables and rows. Each transaction remembers the schema version as
-/// it was when it began.
+/// What commits have to know of beyond tables and rows. Each transaction remembers the schema
+/// version as it was when it began.
 ///
 /// The lowest bit says whether there are feeds, the next whether there is a log. The rest counts
 /// the changes.

@@ -136,12 +136,9 @@ impl Bank {
         Ok(())
     }
 
-    /// Closes it. Returns how many checkpoints there were.
-    pub(super) fn close(self) -> Result<u64, String> {
-        let checkpoints = self.store.stats().checkpoints;
+    pub(super) fn close(self) -> Result<(), String> {
         let closed = self.store.close();
-        closed.map_err(|error| format!("it cannot be closed: {error}"))?;
-        Ok(checkpoints)
+        closed.map_err(|error| format!("it cannot be closed: {error}"))
     }
 
     /// One transfer, and its thread's number of it.
