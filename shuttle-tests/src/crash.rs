@@ -49,7 +49,6 @@ struct Counts {
 const ROUNDS_OF_BANK: u64 = 12;
 /// A child is killed at random within this time.
 const LONGEST: Duration = Duration::from_millis(400);
-const LONG: Duration = Duration::from_secs(3);
 const LONGEST_OF_TPCC: Duration = Duration::from_secs(4);
 
 /// Kills children until the time is over.
@@ -76,9 +75,7 @@ pub(crate) fn run(settings: &Settings) -> Result<(), Failure> {
             let directory = place.path().join("tpcc");
             tpcc_round(&directory, seed, wait, &mut counts)
         } else {
-            // Some are let alone until they write checkpoints.
-            let longest = if round % 4 == 0 { LONG } else { LONGEST };
-            let wait = random_within(&mut random, longest);
+            let wait = random_within(&mut random, LONGEST);
             let directory = place.path().join("bank");
             bank_round(&directory, seed, wait, &mut acknowledged, &mut counts)
         };

@@ -207,6 +207,10 @@ pub(super) fn run(directory: &Path, seed: u64) -> Result<(), String> {
                         ticket.wait().expect("the disk works");
                         say(thread, number);
                     }
+                    // Otherwise few children would live until there is one.
+                    if thread == 0 && random.u8(..) == 0 {
+                        let _ = bank.store.checkpoint();
+                    }
                 }
             });
         }
