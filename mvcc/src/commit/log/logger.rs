@@ -529,9 +529,13 @@ impl Logger {
         self.set_due(self.log.bytes().max(self.due.load(Ordering::Relaxed)));
     }
 
-    /// Whether the log is close to its limit.
+    /// Whether a checkpoint must not rest: the log is close to its limit, or half as large again as
+    /// when one was due.
     pub(crate) fn is_urgent(&self) -> bool {
-        self.log.bytes() > self.limit / 4 * 3 || self.stopped().is_some()
+        let bytes = self.log.bytes();
+        bytes > self.limit / 4 * 3
+            || bytes > self.due.load(Ordering::Relaxed) / 2 * 3
+            || self.stopped().is_some()
     }
 }
 
