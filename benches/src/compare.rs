@@ -1,12 +1,14 @@
 //! `mvcc` and its peers, each behind [`Peer`](peers), under the same transactions.
 
 mod durable;
+mod durable_rows;
 mod measure;
 mod options;
 mod peer;
 mod peers;
 mod report;
 mod rows;
+mod stores;
 
 use super::Failure;
 use measure::{Job, Sample};

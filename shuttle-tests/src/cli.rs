@@ -1,14 +1,14 @@
 //! The command line.
 
 use crate::crash;
+use crate::failure::Failure;
 use crate::soak::{self, Programs, Settings};
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 use shuttle_tests::report::Report;
-use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
-use workloads::interruption::{self, Interrupted};
+use workloads::interruption;
 use workloads::output;
 
 /// Runs random programs on `mvcc` with real threads, and checks the history of each.
@@ -60,26 +60,6 @@ enum Sub {
         directory: PathBuf,
         seed: u64,
     },
-}
-
-/// Why the command failed.
-pub(crate) enum Failure {
-    /// The input is wrong; nothing was run. One line.
-    Input(String),
-    /// The run failed. One line.
-    Run(String),
-    /// A signal has ended the run early. How far it came has been said.
-    Interrupted(Interrupted),
-    /// A history was rejected. What is to be said of it.
-    Violation(String),
-    /// Standard output could not be written.
-    Output(io::Error),
-}
-
-impl From<io::Error> for Failure {
-    fn from(error: io::Error) -> Self {
-        Self::Output(error)
-    }
 }
 
 /// Runs the command that the process's arguments ask for.

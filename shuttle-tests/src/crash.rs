@@ -5,7 +5,7 @@
 mod bank;
 mod tpcc;
 
-use crate::cli::Failure;
+use crate::failure::Failure;
 use bank::{Acknowledged, Bank};
 use std::collections::BTreeSet;
 use std::io::Read;

@@ -3,25 +3,27 @@
 
 mod cli;
 mod crash;
+mod failure;
 mod progress;
 mod soak;
 
+use failure::Failure;
 use std::process::ExitCode;
 use workloads::output;
 
 fn main() -> ExitCode {
     match cli::run() {
         Ok(()) => ExitCode::SUCCESS,
-        Err(cli::Failure::Input(message)) => {
+        Err(Failure::Input(message)) => {
             output::note(format_args!("error: {message}"));
             ExitCode::from(2)
         }
-        Err(cli::Failure::Run(message)) => {
+        Err(Failure::Run(message)) => {
             output::note(format_args!("error: {message}"));
             ExitCode::FAILURE
         }
-        Err(cli::Failure::Interrupted(signal)) => ExitCode::from(signal.status),
-        Err(cli::Failure::Violation(report)) => {
+        Err(Failure::Interrupted(signal)) => ExitCode::from(signal.status),
+        Err(Failure::Violation(report)) => {
             // The file has it as well.
             if let Err(error) = output::print(report) {
                 output::failed(&error)
@@ -29,11 +31,9 @@ fn main() -> ExitCode {
             }
             ExitCode::FAILURE
         }
-        Err(cli::Failure::Output(error)) => {
-            output::failed(&error).map_or(ExitCode::SUCCESS, |error| {
-                output::note(format_args!("error: {error}"));
-                ExitCode::FAILURE
-            })
-        }
+        Err(Failure::Output(error)) => output::failed(&error).map_or(ExitCode::SUCCESS, |error| {
+            output::note(format_args!("error: {error}"));
+            ExitCode::FAILURE
+        }),
     }
 }

@@ -1,8 +1,8 @@
 //! Showing how far a soak is.
 
-use crate::soak::Counts;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::cell::Cell;
+use std::fmt::Display;
 use std::io;
 use std::time::{Duration, Instant};
 use workloads::output;
@@ -36,7 +36,7 @@ impl Progress {
         }
     }
 
-    pub(crate) fn show(&self, counts: &Counts) {
+    pub(crate) fn show(&self, counts: &impl Display) {
         let interval = if self.bar.is_hidden() { LINES } else { UPDATES };
         let now = Instant::now();
         if now - self.shown.get() < interval {
@@ -55,7 +55,7 @@ impl Progress {
     }
 
     /// Says how far it came until a signal ended it.
-    pub(crate) fn interrupt(&self, counts: &Counts, signal: &str) -> io::Result<()> {
+    pub(crate) fn interrupt(&self, counts: &impl Display, signal: &str) -> io::Result<()> {
         self.bar.finish_and_clear();
         let elapsed = self.start.elapsed().as_secs_f64();
         let duration = self.duration.as_secs_f64();
@@ -64,7 +64,7 @@ impl Progress {
         ))
     }
 
-    pub(crate) fn finish(&self, counts: &Counts) -> io::Result<()> {
+    pub(crate) fn finish(&self, counts: &impl Display) -> io::Result<()> {
         self.bar.finish_and_clear();
         let elapsed = self.start.elapsed().as_secs_f64();
         output::print(format_args!("{elapsed:.1} s: {counts}"))

@@ -1,6 +1,6 @@
 //! Running programs until time is up or a history is rejected.
 
-use crate::cli::Failure;
+use crate::failure::Failure;
 use crate::progress::Progress;
 use fastrand::Rng;
 use serde::{Deserialize, Serialize};

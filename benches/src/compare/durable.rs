@@ -1,93 +1,24 @@
 //! The rows in which a commit is on the disk when it counts: `mvcc`'s store, its peers, and a raw
 //! loop that does nothing but append and sync.
 
-mod stores;
 #[cfg(test)]
 mod tests;
 
 use super::Failure;
+use super::durable_rows::{CLIENTS, Row, Work};
 use super::options::Options;
-use super::report::{Cell, Description, Title};
+use super::report::{Cell, Measured, Title};
 use super::rows::VALUE;
+use super::stores::{self, Entry, Store};
 use std::path::PathBuf;
 use std::sync::Barrier;
 use std::thread;
 use std::time::{Duration, Instant};
-use stores::{Entry, Store};
 use workloads::interruption::interrupted;
 use workloads::output;
 
 /// Rows that a transaction of `GoTxn`'s benchmark overwrites.
 const ROWS_OF_GOTXN: usize = 16;
-/// Clients of the rows with many of them.
-const CLIENTS: usize = 64;
-
-/// What the clients do.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Work {
-    /// Each transaction writes a row of its client's, and is waited for.
-    One,
-    /// Each overwrites one byte in each of 16 rows of its client's, and is waited for.
-    Sixteen,
-    /// As `One`, but a client goes on until 64 transactions of its own are not durable yet.
-    Tickets,
-    /// As `One`, but nobody waits until the end of the sample.
-    Nobody,
-}
-
-/// A row.
-pub(super) struct Row {
-    pub(super) name: &'static str,
-    title: &'static str,
-    work: Work,
-    /// So many, or as many as `--threads` says.
-    clients: Option<usize>,
-}
-
-pub(super) const ROWS: [Row; 5] = [
-    Row {
-        name: "durable-1",
-        title: "one update of 100 bytes, waited for, one client",
-        work: Work::One,
-        clients: Some(1),
-    },
-    Row {
-        name: "durable-64",
-        title: "the same, 64 clients",
-        work: Work::One,
-        clients: Some(CLIENTS),
-    },
-    Row {
-        name: "durable-tickets",
-        title: "the same, one client that waits for 64 at once",
-        work: Work::Tickets,
-        clients: Some(1),
-    },
-    Row {
-        name: "durable-gotxn",
-        title: "one byte in each of 16 rows of its own, waited for, as in GoTxn's benchmark",
-        work: Work::Sixteen,
-        clients: None,
-    },
-    Row {
-        name: "durable-none",
-        title: "one update of 100 bytes; nobody waits but at the end of the sample",
-        work: Work::Nobody,
-        clients: None,
-    },
-];
-
-/// What `--peers` takes besides.
-pub(super) fn names() -> Vec<&'static str> {
-    stores::all().iter().map(|entry| entry.about.name).collect()
-}
-
-/// What was measured.
-pub(super) struct Measured {
-    pub(super) rows: Vec<Title>,
-    pub(super) peers: Vec<Description>,
-    pub(super) results: Vec<Cell>,
-}
 
 /// Measures the rows, each engine in a directory of its own below `--directory`.
 pub(super) fn measure(options: &Options, rows: &[&'static Row]) -> Result<Measured, Failure> {

@@ -1,8 +1,9 @@
 //! What the command is asked to do.
 
-use super::durable;
+use super::durable_rows;
 use super::peers::{self, Entry};
 use super::rows::{ROWS, Row, SCAN};
+use super::stores;
 use clap::Args;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -65,7 +66,7 @@ pub(crate) struct Options {
 pub(super) struct Chosen {
     pub(super) engines: Vec<Entry>,
     pub(super) rows: Vec<&'static Row>,
-    pub(super) durable_rows: Vec<&'static durable::Row>,
+    pub(super) durable_rows: Vec<&'static durable_rows::Row>,
 }
 
 impl Options {
@@ -95,7 +96,7 @@ impl Options {
         }
         let mut engines = peers::all();
         let names: Vec<&str> = engines.iter().map(|engine| engine.about.name).collect();
-        let durable: Vec<&str> = durable::names();
+        let durable: Vec<&str> = stores::names();
         let all: Vec<&str> = names.iter().chain(&durable).copied().collect();
         let mut chosen = choose(&self.peers, &all).map_err(|unknown| {
             let more = peers::MORE.map_or_else(String::new, |more| format!("; {more}"));
@@ -108,13 +109,13 @@ impl Options {
 
         let names = ROWS.iter().map(|row| row.name);
         let names: Vec<&str> = names
-            .chain(durable::ROWS.iter().map(|row| row.name))
+            .chain(durable_rows::ROWS.iter().map(|row| row.name))
             .collect();
         let chosen = choose(&self.rows, &names)
             .map_err(|unknown| format!("--rows {unknown}: accepted are {}", names.join(", ")))?;
         let (rows, durable_rows) = chosen.split_at(ROWS.len());
         let rows = ROWS.iter().zip(rows).filter(|(_, chosen)| **chosen);
-        let durable_rows = durable::ROWS
+        let durable_rows = durable_rows::ROWS
             .iter()
             .zip(durable_rows)
             .filter(|(_, chosen)| **chosen);

@@ -3,7 +3,7 @@
 mod html;
 mod text;
 
-use super::durable::{self, Measured};
+use super::durable_rows;
 use super::peer::About;
 use super::peers;
 use super::rows::ROWS;
@@ -29,6 +29,13 @@ pub(super) struct Report {
 pub(super) struct Title {
     pub(super) name: String,
     pub(super) title: String,
+}
+
+/// What was measured of rows that a report does not have yet.
+pub(super) struct Measured {
+    pub(super) rows: Vec<Title>,
+    pub(super) peers: Vec<Description>,
+    pub(super) results: Vec<Cell>,
 }
 
 /// What a reader needs to know about an engine.
@@ -198,7 +205,7 @@ impl Report {
         let (_, mut report) = merged.ok_or("no file")?;
         let names = ROWS.iter().map(|row| row.name);
         let names: Vec<_> = names
-            .chain(durable::ROWS.iter().map(|row| row.name))
+            .chain(durable_rows::ROWS.iter().map(|row| row.name))
             .collect();
         let place = |title: &Title| names.iter().position(|name| *name == title.name);
         report.rows.sort_by_key(place);

@@ -1,6 +1,7 @@
 //! Each store does what its rows say.
 
 use super::*;
+use crate::compare::durable_rows::ROWS;
 
 fn value(fill: u8) -> [u8; VALUE] {
     [fill; VALUE]

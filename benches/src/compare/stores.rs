@@ -1,9 +1,9 @@
 //! The durable engines, each behind [`Store`]. Each commit of [`Store::write`] is synced before
 //! that returns.
 
-use super::Work;
-use crate::compare::peer::About;
-use crate::compare::rows::{VALUE, Value};
+use super::durable_rows::Work;
+use super::peer::About;
+use super::rows::{VALUE, Value};
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -108,6 +108,11 @@ impl Entry {
     pub(super) fn keeps_nothing(&self) -> bool {
         self.usable == Use::Raw
     }
+}
+
+/// What `--peers` takes besides.
+pub(super) fn names() -> Vec<&'static str> {
+    all().iter().map(|entry| entry.about.name).collect()
 }
 
 /// `mvcc`'s store first.
