@@ -124,13 +124,17 @@ pub(crate) fn bound(memory: &Memory) -> u64 {
     let now = memory.clock.now();
     // The clock was read before. Partner: `Announcement::make`.
     fence(Ordering::SeqCst);
+    oldest_announced(memory).map_or(now, |oldest| oldest.min(now))
+}
+
+/// A lower bound of the timestamps of all commits under way that are announced, if there are any.
+pub(crate) fn oldest_announced(memory: &Memory) -> Option<u64> {
     let announced = |worker: &Worker| match worker.announced.load(Ordering::SeqCst) {
         NONE => None,
         lower => Some(lower),
     };
     let workers = memory.workers();
-    let lowest = workers.iter().filter_map(|worker| announced(worker)).min();
-    lowest.map_or(now, |lowest| lowest.min(now))
+    workers.iter().filter_map(|worker| announced(worker)).min()
 }
 
 /// What a feed and those who commit share.
@@ -302,3 +306,6 @@ impl Queue {
         is_first.then(|| first.remove())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,6 +11,7 @@ use crate::api::snapshot::Snapshot;
 use crate::api::transaction::Transaction;
 use crate::api::view::View;
 use crate::clock::timestamp::Age;
+use crate::commit::feeds::oldest_announced;
 use crate::commit::log::logger::Logger;
 use crate::sync::{Arc, Mutex};
 use journal::{CopyError, Directory, LogError, Stopped};
@@ -75,6 +76,10 @@ pub struct StoreStats {
     /// How far what is durable is behind now: as old as this a commit may be and not be durable.
     /// Large while nobody commits, for then nobody looks.
     pub lag: Age,
+    /// The oldest commit under way: it holds back what can be made durable, of all threads, until
+    /// it has happened or failed. It is at most as old as this. Commits take microseconds, so one
+    /// that stays is of a thread that the system does not run. `None` if none is under way.
+    pub held_back_by: Option<Age>,
     /// Commits to durable tables that were written to the log since it was opened.
     pub logged_commits: u64,
     /// The groups that they were written in: one write and one sync each.
@@ -355,19 +360,21 @@ impl Store {
             checkpointer,
             ..
         } = &*self.inner;
-        let shared = &self.database().inner().shared;
+        let memory = &self.database().inner().shared.memory;
         let pending_commits = logger.pending();
         let (last, checkpoints) = checkpointer.last();
         let written = logger.written();
+        // Before the clock: no commit is younger than the reading.
+        let oldest = oldest_announced(memory);
+        let now = memory.clock.now();
         StoreStats {
             pending_commits,
+            held_back_by: oldest.map(|oldest| memory.age(oldest, now)),
             logged_commits: written.commits,
             groups: written.groups,
             written_bytes: written.bytes,
             checkpoints,
-            lag: shared
-                .memory
-                .age(logger.durable(), shared.memory.clock.now()),
+            lag: memory.age(logger.durable(), now),
             log_bytes: logger.log.bytes(),
             checkpoint: last.map(|last| CheckpointStats {
                 age: last.at.elapsed(),
