@@ -3,7 +3,7 @@
 //! It is read from the log, behind what is durable. So what it delivers no crash takes back, and a
 //! position in it, the number of commits before, stays right for as long as the log does.
 
-use super::schema::{Declared, Reading, Shape, TypedRows};
+use super::schema::{Declared, Shape, TypedRows};
 use super::store::Store;
 use crate::api::read::AnyTable;
 use crate::api::snapshot::Snapshot;
@@ -329,6 +329,8 @@ impl DurableFeed {
                 record::TRANSACTION => {
                     number += 1;
                     if number > self.position {
+                        let mut rows = record;
+                        while record::take_change(&mut rows).map_err(corrupt)?.is_some() {}
                         self.commits.push_back((number, record.into()));
                     }
                 }
@@ -356,7 +358,7 @@ impl DurableCommit {
     /// The rows of a table that it has changed, each once.
     ///
     /// # Errors
-    /// If a row cannot be decoded.
+    /// If a row cannot be decoded, or is of a version that the table's declaration does not name.
     ///
     /// # Panics
     /// If the table was not declared when the store was opened.
@@ -375,9 +377,10 @@ impl DurableCommit {
         };
         let mut changes = Vec::new();
         for (shape, change) in self.rows() {
-            if shape.is_some_and(|shape| shape.name == name) {
-                let reading = shape.and_then(|shape| declared.reading(shape).ok());
-                let reading = reading.unwrap_or(Reading::Current);
+            if let Some(shape) = shape.filter(|shape| shape.name == name) {
+                let reading = declared.reading(shape).map_err(|_| DecodeError {
+                    expected: "rows of a version that the table is declared to read",
+                })?;
                 let value = change.value.map(|value| rows.decode(reading, value));
                 changes.push(DurableChange {
                     key: from_bytes(change.key)?,
@@ -402,7 +405,7 @@ impl DurableCommit {
     fn rows(&self) -> impl Iterator<Item = (Option<&Shape>, record::RowChange<'_>)> {
         let mut rest = &self.record[..];
         std::iter::from_fn(move || {
-            // It was written by this library, and its checksum is right.
+            // `take_frame` has read it to its end.
             let change = record::take_change(&mut rest).ok().flatten()?;
             Some((self.shapes.get(&change.table), change))
         })
