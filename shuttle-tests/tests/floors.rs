@@ -24,26 +24,6 @@ const ROOTS: [&str; 9] = [
     "benches/src/main.rs",
 ];
 
-/// Circles that are there, each with the reason why. A circle that has become smaller must be
-/// entered as it is now.
-const EXCEPTIONS: [(&str, &[&str], &str); 3] = [
-    (
-        "workloads/src/lib.rs",
-        &["paper::row", "paper::runs"],
-        "a point of a run and its row",
-    ),
-    (
-        "workloads/src/lib.rs",
-        &["tpcc::driver", "tpcc::report"],
-        "settings stand in the driver",
-    ),
-    (
-        "workloads/src/lib.rs",
-        &["ycsb::driver", "ycsb::report"],
-        "settings stand in the driver",
-    ),
-];
-
 type Module = Vec<String>;
 
 /// A crate as it is written.
@@ -293,25 +273,9 @@ fn workspace() -> &'static Path {
 #[test]
 fn imports_point_down() {
     let mut wrong = Vec::new();
-    let mut used = BTreeSet::new();
     for root in ROOTS {
         for (circle, arrows) in Crate::read(&workspace().join(root)).circles() {
-            let known = EXCEPTIONS.iter().position(|(at, modules, _)| {
-                *at == root
-                    && circle
-                        .iter()
-                        .map(String::as_str)
-                        .eq(modules.iter().copied())
-            });
-            match known {
-                Some(at) => drop(used.insert(at)),
-                None => wrong.push(format!("{root}: {circle:?}\n    {}", arrows.join("\n    "))),
-            }
-        }
-    }
-    for (at, (root, modules, _)) in EXCEPTIONS.iter().enumerate() {
-        if !used.contains(&at) {
-            wrong.push(format!("{root}: no such circle any more: {modules:?}"));
+            wrong.push(format!("{root}: {circle:?}\n    {}", arrows.join("\n    ")));
         }
     }
     assert!(

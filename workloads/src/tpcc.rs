@@ -29,14 +29,16 @@ pub mod random;
 mod report;
 mod sanity;
 pub mod schema;
+mod settings;
 #[cfg(test)]
 mod tests;
 mod text;
 pub mod transactions;
 
-pub use driver::{Settings, load_all, loads, measure, run};
+pub use driver::{load_all, loads, measure, run};
 pub use load::load;
 pub use mix::Mix;
 pub use report::{Report, TransactionReport};
 pub use sanity::Figure;
+pub use settings::Settings;
 pub use text::Text;

@@ -18,11 +18,11 @@ mod generator;
 mod properties;
 mod record;
 mod report;
+mod settings;
 mod table;
 
-pub use driver::{
-    Limit, LongReads, Progress, ReadOnly, Settings, declare, load, loads, measure, run,
-};
+pub use driver::{Progress, declare, load, loads, measure, run};
 pub use generator::{Chooser, Distribution, LengthDistribution, Lengths, Skew, fnv1a};
 pub use properties::{Properties, built_in};
 pub use report::Report;
+pub use settings::{Limit, LongReads, ReadOnly, Settings};

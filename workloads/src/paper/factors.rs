@@ -1,8 +1,9 @@
 //! What a timestamp costs a read.
 
 use super::figure::Mark;
+use super::row::Point;
 use super::row::Work;
-use super::runs::{self, Point};
+use super::runs;
 use super::{Chapter, Contender, Experiment, Figure, Journal, Parameters};
 use crate::ycsb::ReadOnly;
 use mvcc::{ClockChoice, Database};

@@ -1,8 +1,8 @@
 //! Short transactions beside long reads.
 
 use super::figure::{Horizontal, Mark};
-use super::row::{Measured, Work};
-use super::runs::{self, Point};
+use super::row::{Measured, Point, Work};
+use super::runs;
 use super::{Chapter, Contender, Experiment, Figure, Journal, Parameters, Row};
 
 pub(super) const TAKES: &[&str] = &[

@@ -1,7 +1,6 @@
 //! What was measured of one engine at one point.
 
 use super::Contender;
-use super::runs::Point;
 use crate::{tpcc, ycsb};
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +19,31 @@ pub(super) enum Besides {
     StandIns,
     /// Long readers or stock scans.
     Readers,
+}
+
+/// A point of an experiment.
+pub(super) struct Point {
+    pub(super) work: Work,
+    pub(super) besides: Besides,
+}
+
+impl From<Work> for Point {
+    fn from(work: Work) -> Self {
+        Self {
+            work,
+            besides: Besides::Nothing,
+        }
+    }
+}
+
+impl Point {
+    /// The same beside stand-ins for its long readers, and then beside the readers.
+    pub(super) fn beside(work: &Work) -> [Self; 2] {
+        [Besides::StandIns, Besides::Readers].map(|besides| Self {
+            work: work.clone(),
+            besides,
+        })
+    }
 }
 
 /// One run.

@@ -1,32 +1,7 @@
 //! Runs the points of an experiment, the engines taking turns.
 
-use super::row::{Besides, Measured, Run, Work};
+use super::row::{Besides, Measured, Point, Run, Work};
 use super::{AnyEngine, Contender, Journal};
-
-/// A point of an experiment.
-pub(super) struct Point {
-    pub(super) work: Work,
-    pub(super) besides: Besides,
-}
-
-impl From<Work> for Point {
-    fn from(work: Work) -> Self {
-        Self {
-            work,
-            besides: Besides::Nothing,
-        }
-    }
-}
-
-impl Point {
-    /// The same beside stand-ins for its long readers, and then beside the readers.
-    pub(super) fn beside(work: &Work) -> [Self; 2] {
-        [Besides::StandIns, Besides::Readers].map(|besides| Self {
-            work: work.clone(),
-            besides,
-        })
-    }
-}
 
 /// Runs all points on all contenders, several times, and returns the results by point.
 ///

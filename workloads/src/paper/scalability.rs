@@ -1,8 +1,9 @@
 //! YCSB by threads and skew.
 
 use super::figure::{Horizontal, Mark};
+use super::row::Point;
 use super::row::Work;
-use super::runs::{self, Point};
+use super::runs;
 use super::{Chapter, Contender, Experiment, Figure, Journal, Parameters};
 
 pub(super) const TAKES: &[&str] = &[

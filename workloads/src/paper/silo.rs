@@ -1,8 +1,9 @@
 //! YCSB and TPC-C as the paper compares itself with Silo.
 
 use super::figure::Mark;
+use super::row::Point;
 use super::row::Work;
-use super::runs::{self, Point};
+use super::runs;
 use super::{Chapter, Contender, Experiment, Figure, Interval, Journal, Parameters};
 
 pub(super) const TAKES: &[&str] = &[

@@ -2,14 +2,12 @@
 
 use super::consistency::{Violation, When, check};
 use super::load::load;
-use super::mix::{Kind, Mix};
+use super::mix::Kind;
 use super::random::{Constants, Random};
-use super::report::{Report, Tally};
-use super::schema::{Scale, Tables, key};
-use super::transactions::{
-    Delivery, NewOrder, OrderStatus, Payment, Profile, StockLevel, Terminal,
-};
-use crate::engine::durable::Durability;
+use super::report::{Checks, Outcome, Report, Tally};
+use super::schema::{Tables, key};
+use super::settings::Settings;
+use super::transactions::{Delivery, NewOrder, OrderStatus, Payment, StockLevel, Terminal};
 use crate::engine::{Engine, Read};
 use crate::interruption::{self, interrupted};
 use crate::measure::{counted, progress, seed_of};
@@ -20,32 +18,6 @@ use std::hint::black_box;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::thread::{ScopedJoinHandle, sleep};
 use std::time::{Duration, Instant};
-
-/// A run.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// Warehouses.
-    pub warehouses: u32,
-    /// The cardinalities within a warehouse.
-    pub scale: Scale,
-    /// Threads that run transactions, each a terminal.
-    pub threads: usize,
-    /// For how long.
-    pub duration: Duration,
-    /// The kinds of transactions.
-    pub mix: Mix,
-    /// How often one more thread scans the stock of a warehouse from a snapshot.
-    pub stock_scan_interval: Option<Duration>,
-    /// Whether the consistency conditions are checked, after loading, every second, and at the end;
-    /// and what was asked for, at the end.
-    pub check: bool,
-    /// Whether terminals wait as clause 5.2.5 says.
-    pub think_times: bool,
-    /// How inputs are drawn.
-    pub profile: Profile,
-    /// For the random numbers.
-    pub seed: u64,
-}
 
 /// What all threads of a run share.
 struct Run<'r, E: Engine> {
@@ -63,37 +35,6 @@ struct Run<'r, E: Engine> {
 #[derive(Default)]
 #[repr(align(128))]
 struct Committed(AtomicU64);
-
-/// What the checks of a run have found: the first that finds a violation is the last.
-#[derive(Default)]
-pub(super) struct Checks {
-    /// How many found all conditions to hold.
-    pub(super) held: u64,
-    pub(super) violations: Vec<Violation>,
-}
-
-impl Checks {
-    fn all_held(&self) -> bool {
-        self.violations.is_empty()
-    }
-
-    /// Adds a later check's outcome.
-    fn add(&mut self, violations: Vec<Violation>) {
-        self.held += u64::from(violations.is_empty());
-        self.violations.extend(violations);
-    }
-}
-
-/// What the threads of a run have done, and for how long.
-#[derive(Default)]
-pub(super) struct Outcome {
-    pub(super) tally: Tally,
-    pub(super) seconds: f64,
-    /// What durability has cost.
-    pub(super) durability: Option<Durability>,
-    /// If it was asked for.
-    pub(super) stock_scans: Option<u64>,
-}
 
 /// How often a check is made at most.
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);

@@ -1,10 +1,9 @@
 //! What a run measured.
 
-use super::Settings;
 use super::consistency::Violation;
-use super::driver::{Checks, Outcome};
 use super::mix::Kind;
 use super::sanity::{Figure, Inputs};
+use super::settings::Settings;
 use super::transactions::Profile;
 use crate::engine::Engine;
 use crate::engine::durable::Durability;
@@ -13,6 +12,37 @@ use crate::measure::{Histogram, Latency, counted, mebibytes, peak_rss_bytes};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;
+
+/// What the checks of a run have found: the first that finds a violation is the last.
+#[derive(Default)]
+pub(super) struct Checks {
+    /// How many found all conditions to hold.
+    pub(super) held: u64,
+    pub(super) violations: Vec<Violation>,
+}
+
+impl Checks {
+    pub(super) fn all_held(&self) -> bool {
+        self.violations.is_empty()
+    }
+
+    /// Adds a later check's outcome.
+    pub(super) fn add(&mut self, violations: Vec<Violation>) {
+        self.held += u64::from(violations.is_empty());
+        self.violations.extend(violations);
+    }
+}
+
+/// What the threads of a run have done, and for how long.
+#[derive(Default)]
+pub(super) struct Outcome {
+    pub(super) tally: Tally,
+    pub(super) seconds: f64,
+    /// What durability has cost.
+    pub(super) durability: Option<Durability>,
+    /// If it was asked for.
+    pub(super) stock_scans: Option<u64>,
+}
 
 /// What a thread has done.
 #[derive(Default)]

@@ -1,6 +1,7 @@
 //! What a run measured.
 
-use super::{Distribution, Properties, Settings};
+use super::settings::Settings;
+use super::{Distribution, Properties};
 use crate::engine::Engine;
 use crate::engine::durable::Durability;
 use crate::interruption::interrupted;

@@ -4,6 +4,7 @@ use super::Run;
 use crate::engine::Engine;
 use crate::team::Start;
 use crate::ycsb::record::Record;
+use crate::ycsb::settings::LongReads;
 use crate::ycsb::table::Table;
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 use std::sync::Mutex;
@@ -17,22 +18,6 @@ const LONG_READ: u64 = 10_000;
 const LOOK: u64 = 256;
 /// How often a thread that waits looks whether the run is over.
 const PATIENCE: Duration = Duration::from_millis(5);
-
-/// What the long readers do.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum LongReads {
-    /// Each reads 10,000 records from one snapshot after the other.
-    #[default]
-    Steady,
-    /// Each reads 10,000 records from a snapshot, keeps it until it is `hold` old, and is without
-    /// one for `pause`. They begin one after the other, spread over `hold`, after a first `pause`.
-    Kept {
-        /// How long a snapshot is kept.
-        hold: Duration,
-        /// How long a reader is without one then.
-        pause: Duration,
-    },
-}
 
 /// One more, as long as it lives: an attempt may be left in the middle of it.
 struct Counted<'c>(&'c AtomicUsize);

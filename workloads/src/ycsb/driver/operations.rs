@@ -5,25 +5,12 @@ use super::{Run, Worker};
 use crate::engine::{Engine, Read};
 use crate::ycsb::record::{Record, touch};
 use crate::ycsb::report::{Outcome, Scanned};
+use crate::ycsb::settings::ReadOnly;
 use crate::ycsb::table::Table;
 use crate::ycsb::{Chooser, Properties};
 use rand::{RngExt, rngs::SmallRng};
 use std::convert::Infallible;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
-
-/// How transactions that only read are run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum ReadOnly {
-    /// As views.
-    #[default]
-    View,
-    /// As transactions that could write.
-    Transaction,
-    /// As transactions that could write and take a timestamp, even if they could do without.
-    Timestamped,
-    /// From a snapshot each.
-    Snapshot,
-}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::engine::Read;
-use crate::ycsb::built_in;
+use crate::ycsb::{Limit, LongReads, built_in};
 use mvcc::Database;
 use std::collections::BTreeSet;
 
