@@ -2,6 +2,7 @@
 
 mod durable;
 mod durable_rows;
+mod figure_rows;
 mod measure;
 mod options;
 mod peer;
@@ -33,6 +34,7 @@ pub(crate) fn main(options: &Options) -> Result<(), Failure> {
         engines,
         rows,
         durable_rows,
+        figure_rows,
     } = options.chosen().map_err(Failure::Input)?;
     let saved = if options.from.is_empty() {
         None
@@ -56,6 +58,11 @@ pub(crate) fn main(options: &Options) -> Result<(), Failure> {
         let mut report = report(options, &engines, &rows, &samples);
         if !durable_rows.is_empty() {
             report.append(durable::measure(options, &durable_rows)?);
+        }
+        if !figure_rows.is_empty() {
+            let (titles, figures) = durable::figures::measure(options, &figure_rows)?;
+            report.rows.extend(titles);
+            report.figures = figures;
         }
         report
     };
@@ -203,6 +210,7 @@ fn report(
             engines.iter().map(|engine| engine.about.into()).collect()
         },
         results: cells,
+        figures: Vec::new(),
         interrupted: interrupted().map(|signal| {
             let count: usize = samples.values().map(Vec::len).sum();
             format!("{} ended it early, after {count} samples", signal.signal)

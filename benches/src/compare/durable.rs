@@ -1,6 +1,10 @@
 //! The rows in which a commit is on the disk when it counts: `mvcc`'s store, its peers, and a raw
 //! loop that does nothing but append and sync.
 
+mod checkpoint;
+pub(super) mod figures;
+mod opened;
+mod recovery;
 #[cfg(test)]
 mod tests;
 
@@ -14,19 +18,20 @@ use std::path::PathBuf;
 use std::sync::Barrier;
 use std::thread;
 use std::time::{Duration, Instant};
+use tempfile::TempDir;
 use workloads::interruption::interrupted;
 use workloads::output;
 
 /// Rows that a transaction of `GoTxn`'s benchmark overwrites.
 const ROWS_OF_GOTXN: usize = 16;
 
-/// Measures the rows, each engine in a directory of its own below `--directory`.
-pub(super) fn measure(options: &Options, rows: &[&'static Row]) -> Result<Measured, Failure> {
+/// A directory for what is measured, which goes with it.
+fn place(options: &Options) -> Result<TempDir, Failure> {
     let above = match &options.directory {
         Some(directory) => directory.clone(),
         None => PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target"),
     };
-    let place = tempfile::Builder::new()
+    tempfile::Builder::new()
         .prefix("compare-")
         .tempdir_in(&above)
         .map_err(|error| {
@@ -34,7 +39,12 @@ pub(super) fn measure(options: &Options, rows: &[&'static Row]) -> Result<Measur
             Failure::Input(format!(
                 "--directory {above}: cannot create a directory there: {error}"
             ))
-        })?;
+        })
+}
+
+/// Measures the rows, each engine in a directory of its own below `--directory`.
+pub(super) fn measure(options: &Options, rows: &[&'static Row]) -> Result<Measured, Failure> {
+    let place = place(options)?;
     let wanted = |entry: &Entry| {
         options.peers.is_empty()
             || entry.is_ours

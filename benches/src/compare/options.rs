@@ -1,6 +1,7 @@
 //! What the command is asked to do.
 
 use super::durable_rows;
+use super::figure_rows;
 use super::peers::{self, Entry};
 use super::rows::{ROWS, Row, SCAN};
 use super::stores;
@@ -67,6 +68,7 @@ pub(super) struct Chosen {
     pub(super) engines: Vec<Entry>,
     pub(super) rows: Vec<&'static Row>,
     pub(super) durable_rows: Vec<&'static durable_rows::Row>,
+    pub(super) figure_rows: Vec<&'static figure_rows::Row>,
 }
 
 impl Options {
@@ -110,19 +112,26 @@ impl Options {
         let names = ROWS.iter().map(|row| row.name);
         let names: Vec<&str> = names
             .chain(durable_rows::ROWS.iter().map(|row| row.name))
+            .chain(figure_rows::ROWS.iter().map(|row| row.name))
             .collect();
         let chosen = choose(&self.rows, &names)
             .map_err(|unknown| format!("--rows {unknown}: accepted are {}", names.join(", ")))?;
-        let (rows, durable_rows) = chosen.split_at(ROWS.len());
+        let (rows, more) = chosen.split_at(ROWS.len());
+        let (durable_rows, figure_rows) = more.split_at(durable_rows::ROWS.len());
         let rows = ROWS.iter().zip(rows).filter(|(_, chosen)| **chosen);
         let durable_rows = durable_rows::ROWS
             .iter()
             .zip(durable_rows)
             .filter(|(_, chosen)| **chosen);
+        let figure_rows = figure_rows::ROWS
+            .iter()
+            .zip(figure_rows)
+            .filter(|(_, chosen)| **chosen);
         Ok(Chosen {
             engines,
             rows: rows.map(|(row, _)| row).collect(),
             durable_rows: durable_rows.map(|(row, _)| row).collect(),
+            figure_rows: figure_rows.map(|(row, _)| row).collect(),
         })
     }
 }

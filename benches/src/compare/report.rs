@@ -4,6 +4,7 @@ mod html;
 mod text;
 
 use super::durable_rows;
+use super::figure_rows::{self, Figure};
 use super::peer::About;
 use super::peers;
 use super::rows::ROWS;
@@ -19,6 +20,9 @@ pub(super) struct Report {
     /// `mvcc` first.
     pub(super) peers: Vec<Description>,
     pub(super) results: Vec<Cell>,
+    /// Of rows that have several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) figures: Vec<Figure>,
     /// Why not all was measured, if it was not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) interrupted: Option<String>,
@@ -206,6 +210,7 @@ impl Report {
         let names = ROWS.iter().map(|row| row.name);
         let names: Vec<_> = names
             .chain(durable_rows::ROWS.iter().map(|row| row.name))
+            .chain(figure_rows::ROWS.iter().map(|row| row.name))
             .collect();
         let place = |title: &Title| names.iter().position(|name| *name == title.name);
         report.rows.sort_by_key(place);
@@ -229,6 +234,11 @@ impl Report {
                 ));
             }
         }
+        for figure in &other.figures {
+            if self.figures.iter().any(|ours| ours.row == figure.row) {
+                return Err(format!("both have {}", figure.row));
+            }
+        }
         let rows = other.rows.into_iter();
         let new: Vec<_> = rows.filter(|row| !self.rows.contains(row)).collect();
         self.rows.extend(new);
@@ -236,6 +246,7 @@ impl Report {
         let new: Vec<_> = peers.filter(|peer| !self.peers.contains(peer)).collect();
         self.peers.extend(new);
         self.results.extend(other.results);
+        self.figures.extend(other.figures);
         self.interrupted = self.interrupted.take().or(other.interrupted);
         Ok(())
     }

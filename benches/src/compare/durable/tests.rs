@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::compare::durable_rows::ROWS;
+use crate::compare::figure_rows;
 
 fn value(fill: u8) -> [u8; VALUE] {
     [fill; VALUE]
@@ -69,4 +70,27 @@ fn every_store_runs_every_row_or_says_why_not() {
         .expect("it is there")
         .count();
     assert_eq!(left, 0, "nothing is left");
+}
+
+#[test]
+fn every_figure_is_there_and_nothing_else_is_left() {
+    let place = tempfile::tempdir().expect("there is room");
+    let options = Options {
+        directory: Some(place.path().into()),
+        repeats: 2,
+        ..Options::small()
+    };
+    let rows: Vec<&figure_rows::Row> = figure_rows::ROWS.iter().collect();
+    let Ok((titles, found)) = figures::measure(&options, &rows) else {
+        panic!("the directory is there")
+    };
+    assert_eq!(titles.len(), rows.len());
+    assert_eq!(found.len(), 4 + 3 * 5);
+    for figure in &found {
+        assert_eq!(figure.repeats.len(), 2, "{figure:?}");
+        let is_some = figure.value > 0.0 && figure.value.is_finite();
+        assert!(is_some || figure.unit.is_empty(), "{figure:?}");
+    }
+    let left = std::fs::read_dir(place.path()).expect("it is there");
+    assert_eq!(left.count(), 0, "nothing is left");
 }

@@ -1,6 +1,6 @@
 //! The page: tables, and a chart for each row. It refers to nothing outside of itself.
 
-use super::text::Table;
+use super::text::{SEVERAL, Table};
 use super::{Report, Title, counted};
 use std::fmt::Write;
 
@@ -49,6 +49,10 @@ impl Report {
                 let _ = writeln!(out, "<h3>{}</h3>", escape(&caption));
                 out += &table.html();
             }
+        }
+        if !self.figures.is_empty() {
+            let _ = writeln!(out, "<h2>{SEVERAL}</h2>");
+            out += &self.figures().html();
         }
         out += "<ol>\n";
         for reason in self.footnotes() {

@@ -54,6 +54,9 @@ impl Table {
     }
 }
 
+/// What stands above the figures of rows that have several.
+pub(super) const SEVERAL: &str = "mvcc-store, figure by figure";
+
 /// Whether the row is one of commits that survive.
 fn is_durable(row: &str) -> bool {
     row.starts_with("durable-")
@@ -181,6 +184,17 @@ impl Report {
         table
     }
 
+    /// The figures of rows that have several.
+    pub(super) fn figures(&self) -> Table {
+        let mut table = Table::new(&["row", "what", "unit", "median"], 3);
+        for figure in &self.figures {
+            let [row, what, unit] = [&figure.row, &figure.what, &figure.unit].map(String::clone);
+            let line = vec![row, what, unit, format!("{:.2}", figure.value)];
+            table.lines.push(line);
+        }
+        table
+    }
+
     /// Everything as tables.
     pub(in super::super) fn tables(&self, markdown: bool) -> String {
         let mut out = String::new();
@@ -194,6 +208,9 @@ impl Report {
             for (caption, table) in self.grids(threads) {
                 let _ = write!(out, "\n{caption}:\n\n{}", table.print(markdown));
             }
+        }
+        if !self.figures.is_empty() {
+            let _ = write!(out, "\n{SEVERAL}:\n\n{}", self.figures().print(markdown));
         }
         let footnotes = self.footnotes();
         if !footnotes.is_empty() {
