@@ -245,6 +245,8 @@ fn nothing_of_a_database_is_lost() {
 thread_local! {
     /// Keys that panic when they are dropped.
     static LOUD: Cell<u64> = const { Cell::new(0) };
+    /// Payloads that were dropped.
+    static DROPPED: Cell<u64> = const { Cell::new(0) };
 }
 
 /// A key whose drop panics with something that uses the database when it is dropped itself.
@@ -265,6 +267,7 @@ impl Drop for Loud {
 
 impl Drop for Payload {
     fn drop(&mut self) {
+        DROPPED.set(DROPPED.get() + 1);
         self.0.collect();
     }
 }
@@ -292,6 +295,7 @@ fn what_user_code_panics_with_may_use_the_database() {
     drop(payload);
     db.collect();
     assert_eq!(db.stats().live_tuples, 0);
+    assert_eq!(DROPPED.get(), 3, "none is left, for each owns the database");
 }
 
 fn quiet_panics() {

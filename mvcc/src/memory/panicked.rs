@@ -14,12 +14,16 @@ pub(crate) struct Panicked {
 }
 
 /// Drops what user code has panicked with. That is the user's too, and dropping it may run
-/// anything.
-fn drop_payload(payload: Box<dyn Any + Send>) {
-    if let Err(another) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
-        // It may be of the same kind.
-        std::mem::forget(another);
+/// anything: a panic in there has a payload of its own, which may be one that the epoch was spared,
+/// and own a database. What is still not dropped after so many is left.
+fn drop_payload(mut payload: Box<dyn Any + Send>) {
+    for _ in 0..64 {
+        match catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+            Ok(()) => return,
+            Err(another) => payload = another,
+        }
     }
+    std::mem::forget(payload);
 }
 
 /// Runs user code whose panic concerns nobody here: its message has been printed. `None`: it has
