@@ -41,8 +41,8 @@ enum Command {
     Tpcc(tpcc::Tpcc),
     /// The experiments of the vMVCC paper, and one on garbage collection.
     Paper(Box<paper::Paper>),
-    /// The files of a journal, for an operator: checked, listed, or saved. None of these changes
-    /// them.
+    /// The files of a journal, for an operator: checked, listed, saved, or made shorter by a
+    /// checkpoint. Only the last one changes them.
     #[command(subcommand)]
     Journal(journal::Journal),
     /// Which clock is used and why, what it costs, and how the cores' counters agree.

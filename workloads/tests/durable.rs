@@ -35,6 +35,13 @@ fn run(arguments: &str) -> Output {
     end(workloads(arguments).spawn().expect("the command starts"))
 }
 
+fn signal(child: &Child, name: &str) {
+    let sent = Command::new("kill")
+        .args(["-s", name, &child.id().to_string()])
+        .status();
+    assert!(sent.expect("kill starts").success());
+}
+
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
@@ -138,6 +145,85 @@ fn a_killed_run_is_gone_on_with() {
         let report = json(place.path(), &format!("{arguments} --operations 100"));
         assert_eq!(report["durability"]["continued"], true);
     }
+}
+
+/// A run that inserts goes on behind the records that earlier ones have inserted.
+#[test]
+fn inserts_go_on_behind_those_of_earlier_runs() {
+    let place = place();
+    let store = place.path().join("store").display().to_string();
+    let arguments = format!(
+        "ycsb --workload d --records 1000 --value-size 100 --threads 2 --operations 4000 \
+         --sync none --durable {store}"
+    );
+    let mut rows = 1001; // the records, and what the tables hold
+    for _ in 0..3 {
+        let report = json(place.path(), &arguments);
+        let inserts = report["durability"]["logged_commits"].as_u64();
+        rows += inserts.expect("a count");
+        let report = json(place.path(), &format!("journal checkpoint {store}"));
+        assert_eq!(report["rows"], rows);
+    }
+}
+
+#[test]
+fn a_signal_reports_and_closes() {
+    let place = place();
+    let store = place.path().join("store").display().to_string();
+    let ycsb = format!("ycsb --records 1000 --value-size 100 --threads 2 --durable {store}");
+    json(place.path(), &format!("{ycsb} --operations 100"));
+    for (sync, name, status) in [
+        ("wait", "INT", 130),
+        ("ticket", "TERM", 143),
+        ("none", "HUP", 129),
+    ] {
+        let path = place.path().join(sync);
+        let endless = format!(
+            "{ycsb} --duration 100 --sync {sync} --json {}",
+            path.display()
+        );
+        let child = workloads(&endless).spawn().expect("the command starts");
+        // Opening takes less, and so does starting.
+        sleep(Duration::from_secs(1));
+        signal(&child, name);
+        let output = end(child);
+        assert_eq!(
+            output.status.code(),
+            Some(status),
+            "{}",
+            text(&output.stderr)
+        );
+        let written = fs::read(&path).expect("the results are written");
+        let report: serde_json::Value = serde_json::from_slice(&written).expect("they are JSON");
+        let durability = &report["durability"];
+        assert!(durability["logged_commits"].as_u64() > Some(0));
+        let tickets = (sync == "ticket").then_some(64);
+        assert_eq!(durability["tickets"].as_u64(), tickets);
+        let verified = run(&format!("journal verify {store}"));
+        assert!(text(&verified.stdout).contains("where it was closed"));
+    }
+}
+
+#[test]
+fn a_load_that_was_ended_early_is_refused() {
+    let place = place();
+    let store = place.path().join("store");
+    let ycsb = format!(
+        "ycsb --records 1000000 --value-size 100 --threads 2 --operations 1 --sync none \
+         --durable {}",
+        store.display()
+    );
+    let child = workloads(&ycsb).spawn().expect("the command starts");
+    // The second segment is full: some 30 of 130 megabytes are loaded.
+    let deadline = Instant::now() + Duration::from_mins(2);
+    while !store.join("log-00000003").exists() {
+        assert!(Instant::now() < deadline, "it does not come so far");
+        sleep(Duration::from_millis(5));
+    }
+    signal(&child, "TERM");
+    let output = end(child);
+    assert_eq!(output.status.code(), Some(143), "{}", text(&output.stderr));
+    refused(&ycsb, &["a part of a load", "1000000 YCSB records"]);
 }
 
 #[test]

@@ -77,6 +77,8 @@ pub struct Durability {
     pub directory: String,
     /// Which commits have waited.
     pub sync: String,
+    /// Commits of a thread that were waited for at once, if they were by tickets.
+    pub tickets: Option<usize>,
     /// Whether the rows were there already.
     pub continued: bool,
     /// How long it took to open the directory.
@@ -108,11 +110,11 @@ impl fmt::Display for Durability {
         } else {
             "and loaded"
         };
-        write!(
-            f,
-            "\n\ndurable in {} (--sync {})",
-            self.directory, self.sync
-        )?;
+        write!(f, "\n\ndurable in {} (--sync {}", self.directory, self.sync)?;
+        if let Some(tickets) = self.tickets {
+            write!(f, ", {tickets} of a thread at once")?;
+        }
+        write!(f, ")")?;
         write!(
             f,
             "\n{:<14}in {:.3} s, {found}",
@@ -353,6 +355,7 @@ impl Engine for Durable {
         Some(Durability {
             directory: self.0.directory.clone(),
             sync: sync.map_or_else(String::new, |value| value.get_name().to_owned()),
+            tickets: (self.0.sync == Sync::Ticket).then_some(TICKETS),
             continued: self.0.is_loaded,
             open_seconds: self.0.open_seconds,
             logged_commits: commits,

@@ -158,7 +158,8 @@ struct Run<'r, E: Engine, V: Record, T: Table<E, V>> {
     mix: Mix,
     shape: Shape,
     scan_lengths: Lengths,
-    /// Records that the load inserts.
+    /// Records that are there when the run begins: those of the load, and those that earlier runs
+    /// on the same rows have inserted.
     loaded: u64,
     /// The next record to be inserted.
     next: AtomicU64,
@@ -216,7 +217,7 @@ fn expected_inserts(operations: u64, share: f64) -> u64 {
 impl<'r, E: Engine, V: Record, T: Table<E, V>> Run<'r, E, V, T> {
     fn new(engine: &'r E, read: &E, settings: &'r Settings) -> Result<Self, String> {
         let properties = &settings.properties;
-        Ok(Self {
+        let mut run = Self {
             engine,
             table: T::open(engine)?,
             read: Read {
@@ -233,6 +234,21 @@ impl<'r, E: Engine, V: Record, T: Table<E, V>> Run<'r, E, V, T> {
             snapshots: AtomicUsize::new(0),
             stop: Alone::default(),
             records: PhantomData,
+        };
+        if engine.is_loaded() && properties.insert > 0.0 {
+            run.loaded += run.inserted_before();
+            run.next = AtomicU64::new(run.loaded);
+        }
+        Ok(run)
+    }
+
+    /// So many records follow those of the load without a gap. The end of a run may leave gaps near
+    /// its last record; what is behind the first one is inserted again.
+    fn inserted_before(&self) -> u64 {
+        self.engine.snapshot(|snapshot| {
+            let is_there = |place: &u64| self.table.get(snapshot, self.key(*place)).is_some();
+            let others = self.loaded..u64::MAX;
+            others.take_while(is_there).count() as u64
         })
     }
 
