@@ -240,6 +240,11 @@ fn a_directory_of_something_else_is_refused() {
         &["not a journal"],
     );
     assert_eq!(fs::read(path("file")).expect("it is there"), b"a file");
+    // It became a journal, without a row.
+    fs::create_dir(path("empty")).expect("there is room");
+    let checkpoint = format!("journal checkpoint {}", path("empty"));
+    refused(&checkpoint, &["empty", "journal"]);
+    assert!(!Path::new(&path("empty")).join("journal").exists());
     let ycsb = format!(
         "ycsb --records 100 --operations 1 --durable {}",
         path("store")

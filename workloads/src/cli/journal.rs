@@ -182,8 +182,11 @@ impl Salvage {
 impl Checkpoint {
     fn run(&self) -> Result<(), Failure> {
         let name = self.directory.display();
-        // Opening would create one.
-        drop(open(&self.directory)?);
+        // Opening would create one where there is none.
+        let (disk, lock) = open(&self.directory)?;
+        ::journal::dump(disk, &mut |_| ControlFlow::Break(()))
+            .map_err(|error| unreadable(&self.directory, &error))?;
+        drop(lock);
         let reporter = Reporter::open(self.json.as_deref())?;
         let fail = |error: &dyn std::fmt::Display| Failure::Run(format!("{name}: {error}"));
         // Tables that nobody declares are kept as they are.
