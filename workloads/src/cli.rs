@@ -3,7 +3,9 @@
 mod clock;
 mod input;
 mod journal;
+mod journal_bench;
 mod json;
+mod mail;
 mod paper;
 mod tpcc;
 mod ycsb;
@@ -39,12 +41,17 @@ enum Command {
     Ycsb(Box<ycsb::Ycsb>),
     /// TPC-C: orders in warehouses, with the specification's consistency conditions.
     Tpcc(tpcc::Tpcc),
+    /// A mail server's mailboxes: deliveries, pickups and deletions, on tables or on a Maildir.
+    Mail(mail::Mail),
     /// The experiments of the vMVCC paper, and one on garbage collection.
     Paper(Box<paper::Paper>),
     /// The files of a journal, for an operator: checked, listed, saved, or made shorter by a
     /// checkpoint. Only the last one changes them.
     #[command(subcommand)]
     Journal(journal::Journal),
+    /// What a log gives to clients that wait for it: by their number, and without group commit or
+    /// concurrency, beside a raw loop.
+    JournalBench(journal_bench::JournalBench),
     /// Which clock is used and why, what it costs, and how the cores' counters agree.
     Clock {
         /// The clock.
@@ -159,8 +166,10 @@ impl Command {
         match self {
             Self::Ycsb(ycsb) => ycsb.run(),
             Self::Tpcc(tpcc) => tpcc.run(),
+            Self::Mail(mail) => mail.run(),
             Self::Paper(paper) => paper.run(),
             Self::Journal(journal) => journal.run(),
+            Self::JournalBench(bench) => bench.run(),
             Self::Clock { clock } => clock::describe(&database(*clock)?.clock()),
         }
     }

@@ -1,10 +1,12 @@
-//! Workloads for transaction engines: YCSB and TPC-C over any [`Engine`](engine::Engine), and the
-//! experiments of a paper made of them.
+//! Workloads for transaction engines: YCSB, TPC-C and a mail server over any
+//! [`Engine`](engine::Engine), and the experiments of a paper made of them.
 //!
 //! The command `workloads` is a thin layer over this library.
 
 pub mod engine;
 pub mod interruption;
+pub mod journal_bench;
+pub mod mail;
 mod measure;
 pub mod memory;
 pub mod output;

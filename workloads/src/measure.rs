@@ -30,6 +30,10 @@ impl Histogram {
         recorded.expect("the histogram resizes itself");
     }
 
+    pub(crate) fn count(&self) -> u64 {
+        self.0.len()
+    }
+
     pub(crate) fn add(&mut self, other: &Self) {
         let sum = self.0.add(&other.0);
         sum.expect("all histograms resize themselves");
