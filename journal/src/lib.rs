@@ -122,11 +122,12 @@
 //!
 //! If none says so, *n* is cut. That is right for what was never acknowledged; of the very last
 //! frame nothing says whether it was. A log that was closed ends in a *Close* frame, which says it
-//! of all. Not shown: two places damaged at once, *n* and all headers behind it; a last segment
-//! whose file is gone; bytes that fill up a sector, which hold nothing and may change unnoticed;
-//! and a drive that says that its sectors have 512 bytes, and writes 4096 as one, as many do: where
-//! it loses power in that, a frame beside the new one may be torn that was synced. If that was the
-//! last one before, nothing says that it was synced, and it is cut.
+//! of all. Not shown: two places damaged at once, *n* and all headers behind it; the only segment
+//! with nothing but zeros behind its first frame, as in a journal that was just created; a last
+//! segment whose file is gone; bytes that fill up a sector, which hold nothing and may change
+//! unnoticed; and a drive that says that its sectors have 512 bytes, and writes 4096 as one, as
+//! many do: where it loses power in that, a frame beside the new one may be torn that was synced.
+//! If that was the last one before, nothing says that it was synced, and it is cut.
 //!
 //! # Why recovery can be interrupted
 //! Reading changes nothing. Then, each step synced before the next:

@@ -3,13 +3,13 @@
 //! The crate's page argues why each step may be interrupted, and be done again.
 
 use crate::disk::{Disk, LOCK};
-use crate::error::{Fault, Full, OpenError};
+use crate::error::{Fault, Full, OpenError, ReadError};
 use crate::files::{self, Files, IDENTITY, Missing};
 use crate::frame::{self, Header, Kind, Unreadable};
 use crate::log::{Log, Options, Shared};
 use crate::scan::{self, Scan, Summary, Visit};
 use crate::segment;
-use crate::source::{self, Broken, Source};
+use crate::source::{self, Broken};
 use crate::walk::Position;
 use crate::writer::Writer;
 use std::collections::VecDeque;
@@ -140,9 +140,14 @@ fn was_created(files: &Files) -> Result<bool, OpenError> {
     }
 }
 
-/// Whether the first segment has a first frame, or once had one.
+/// Whether the first segment has a first frame, or once had one. What is not whole under that name
+/// may have had any: it is damage, which the reading finds. It may be of another journal than the
+/// file `journal`, where one was created again and that was not finished.
 fn holds_frames(files: &Files) -> Result<bool, OpenError> {
-    let first = Source::open(files, files::segment(1))?;
+    let first = match source::whole_segment(files, 1) {
+        Err(ReadError::Damaged(_) | ReadError::Version { .. }) => return Ok(true),
+        whole => whole?.0,
+    };
     match first.frame(segment::FIRST, &mut Vec::new())? {
         Ok(_) | Err(Broken::Unreadable(Unreadable::Format(_))) => return Ok(true),
         Err(_) => {}

@@ -190,24 +190,35 @@ pub(crate) fn identity(files: &Files, listing: &Listing) -> Result<u64, ReadErro
     Ok(source.first(Kind::Identity, &mut Vec::new())??.header.store)
 }
 
-/// A segment, its first frame checked: under its name a segment is whole.
+/// A segment of this journal, its first frame checked.
 pub(crate) fn open_segment(
     files: &Files,
     store: u64,
     number: u64,
 ) -> Result<Source<'_>, ReadError> {
-    let source = Source::open(files, files::segment(number))?;
-    let mut payload = Vec::new();
-    let read = source.first(Kind::Segment, &mut payload)??;
-    let expected = (store, number, source.len.to_le_bytes().to_vec());
-    if (read.header.store, read.header.sequence, payload) != expected {
-        let expected = format!(
-            "segment {number} of this journal, {} bytes long",
-            source.len
-        );
-        return Err(source
-            .damage(0, expected, "another, or one of another length")
-            .into());
+    let (source, of) = whole_segment(files, number)?;
+    if of != store {
+        let expected = format!("segment {number} of this journal");
+        return Err(source.damage(0, expected, "that of another").into());
     }
     Ok(source)
+}
+
+/// A segment of any journal, and the number of that: under its name a segment is whole.
+pub(crate) fn whole_segment(files: &Files, number: u64) -> Result<(Source<'_>, u64), ReadError> {
+    let source = Source::open(files, files::segment(number))?;
+    let mut payload = Vec::new();
+    let header = source.first(Kind::Segment, &mut payload)??.header;
+    let made_with = <[u8; 8]>::try_from(&payload[..]).map(u64::from_le_bytes);
+    let (Ok(made_with), true) = (made_with, header.sequence == number) else {
+        let found = Broken::Other(header.kind, header.sequence);
+        return Err(source.damage(0, format!("segment {number}"), found).into());
+    };
+    if made_with != source.len {
+        let expected = format!("a file of {made_with} bytes, as it was made");
+        let found = format!("one of {}", source.len);
+        let end = made_with.min(source.len);
+        return Err(source.damage(end, expected, found).into());
+    }
+    Ok((source, header.store))
 }

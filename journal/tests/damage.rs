@@ -104,6 +104,46 @@ fn no_cut_length_gives_a_wrong_record() {
     }
 }
 
+/// A first segment that was cut was taken for that of a journal whose creation had not come to its
+/// end, and an empty one was created in its place.
+#[test]
+fn a_first_segment_that_is_not_whole_is_damage() {
+    for records in 0..3 {
+        let disk = SimDisk::new();
+        let mut timeline = Timeline::default();
+        let mut opened = recover(&disk).unwrap().opened;
+        for _ in 0..records {
+            assert!(append(&disk, &mut opened, &mut timeline, 0));
+        }
+        drop(opened);
+        let image = disk.image();
+        let whole = image.files["log-00000001"].len();
+        for has_identity in [true, false] {
+            for length in (0..whole).chain([whole + 1, whole + 512]) {
+                let mut changed = image.clone();
+                let bytes = changed.files.get_mut("log-00000001").unwrap();
+                bytes.resize(length, 0);
+                if !has_identity {
+                    changed.files.remove("journal");
+                }
+                let disk = SimDisk::after(&changed);
+                let error = recover(&disk).err();
+                let error = error.unwrap_or_else(|| panic!("{length} bytes were accepted"));
+                assert!(disk.image() == changed, "{length}: {error}");
+                let text = error.to_string();
+                assert!(text.contains("log-00000001"), "{text}");
+                if has_identity {
+                    assert!(is_damage(&error), "{text}");
+                    assert!(
+                        text.contains("at byte") && text.contains("expected"),
+                        "{text}"
+                    );
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn a_damaged_checkpoint_is_passed_over_while_older_files_say_the_same() {
     let disk = SimDisk::new();
