@@ -26,6 +26,7 @@
 //! - [`Database::view`]: short reads; [`Database::snapshot`]: a state to keep;
 //!   [`Database::limited_snapshot`]: one that may be given up
 //! - [`Database::on_commit`]: every commit, whole and in order, with the rows that it has changed
+//! - `Store`: tables that survive the process; `engine`: one closure for every engine
 //! - [`Table`]: point access; [`OrderedTable`]: ranges as well; [`Index`] and [`UniqueIndex`]: rows
 //!   by other keys
 //!
@@ -127,6 +128,8 @@ mod collect;
 mod commit;
 #[cfg(feature = "durable")]
 pub mod durable;
+#[cfg(feature = "durable")]
+pub mod engine;
 mod feed;
 mod memory;
 #[cfg(mvcc_loom)]
