@@ -205,16 +205,15 @@ pub trait Read<X: Engine> {
         key: &K,
     ) -> Result<Option<X::Ref<'r, V>>, X::Error>;
 
-    /// The values of many keys, in the order of the keys: in one round trip where there are any,
-    /// with lookups that wait for memory together where there are none.
+    /// The values of many keys, in the order of the keys: in one round trip where an engine needs
+    /// one, with lookups that wait for memory together where the values are in memory.
     ///
-    /// # Errors
-    /// The engine's.
+    /// Each may be the engine's error. Then the iterator has ended.
     fn get_many<'r, K: Key, V: Value>(
         &'r self,
         table: &'r X::Table<K, V>,
         keys: &'r [K],
-    ) -> Result<Vec<Option<X::Ref<'r, V>>>, X::Error>;
+    ) -> impl Iterator<Item = Result<Option<X::Ref<'r, V>>, X::Error>>;
 
     /// The value of a key of an ordered table.
     ///

@@ -73,8 +73,8 @@ macro_rules! reads_and_writes {
                 &'r self,
                 table: &'r Table<K, V>,
                 keys: &'r [K],
-            ) -> Result<Vec<Option<&'r V>>, <$engine as Engine>::Error> {
-                Ok(crate::Read::get_many(self, table, keys).collect())
+            ) -> impl Iterator<Item = Result<Option<&'r V>, <$engine as Engine>::Error>> {
+                crate::Read::get_many(self, table, keys).map(Ok)
             }
 
             #[inline]

@@ -65,11 +65,10 @@ impl<X: Engine> Bank<X> {
         let accounts = read.range(&self.accounts, ..);
         let accounts = accounts.map(|row| row.map(|(account, _)| *account));
         let accounts: Vec<u64> = accounts.collect::<Result<_, _>>()?;
-        let balances = read.get_many(&self.balances, &accounts)?;
-        let balances = balances
-            .into_iter()
-            .map(|balance| *balance.expect("it has one"));
-        Ok(balances.collect())
+        let balances = read.get_many(&self.balances, &accounts);
+        balances
+            .map(|balance| Ok(*balance?.expect("it has one")))
+            .collect()
     }
 
     pub(crate) fn backwards(&self, read: &impl Read<X>) -> Result<Vec<i64>, X::Error> {
@@ -169,9 +168,9 @@ impl<X: Engine> Orders<X> {
             let number = tx.get(&self.next, &())?.map_or(0, |next| *next);
             tx.insert(&self.next, (), number + 1);
             let items: Vec<u32> = order.0.iter().map(|(item, _)| *item).collect();
-            let stocks = tx.get_many(&self.stock, &items)?;
+            let stocks = tx.get_many(&self.stock, &items);
             for ((line, (item, quantity)), stock) in (0..).zip(&order.0).zip(stocks) {
-                let stock = *stock.ok_or(Failed::Closure(Refused))?;
+                let stock = *stock?.ok_or(Failed::Closure(Refused))?;
                 tx.insert(&self.stock, *item, stock - quantity);
                 tx.insert_ordered(&self.lines, (number, line), (*item, *quantity));
             }
@@ -193,10 +192,9 @@ impl<X: Engine> Orders<X> {
 
     pub(crate) fn stock(&self, read: &impl Read<X>) -> Result<Vec<i64>, X::Error> {
         let items: Vec<u32> = (0..ITEMS).collect();
-        let stock = read.get_many(&self.stock, &items)?;
-        Ok(stock
-            .into_iter()
-            .map(|stock| *stock.expect("it is stocked"))
-            .collect())
+        let stock = read.get_many(&self.stock, &items);
+        stock
+            .map(|stock| Ok(*stock?.expect("it is stocked")))
+            .collect()
     }
 }

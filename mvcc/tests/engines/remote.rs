@@ -136,14 +136,18 @@ macro_rules! reads {
                 Ok(mvcc::Read::get(&self.inner, table, key).map(received))
             }
 
+            /// One message for all.
             fn get_many<'r, K: Key, V: Value>(
                 &'r self,
                 table: &'r Table<K, V>,
                 keys: &'r [K],
-            ) -> Result<Vec<Option<Received<V>>>, Lost> {
-                self.message()?;
+            ) -> impl Iterator<Item = Result<Option<Received<V>>, Lost>> {
+                let sent = self.message();
                 let found = mvcc::Read::get_many(&self.inner, table, keys);
-                Ok(found.map(|value| value.map(received)).collect())
+                let found = found.map(|value| Ok(value.map(received)));
+                let lost = sent.err().map(Err);
+                let found = if lost.is_some() { None } else { Some(found) };
+                lost.into_iter().chain(found.into_iter().flatten())
             }
 
             fn get_ordered<K: Key, V: Value>(

@@ -248,8 +248,10 @@ impl Begun {
 
 /// Whose fault it is that a store could not be opened.
 pub fn unusable(directory: &Path, error: &OpenError) -> Unusable {
-    let name = directory.display();
-    let message = format!("cannot open {name}: {error}");
+    let message = match error {
+        OpenError::Directory { .. } => error.to_string(),
+        _ => format!("{}: {error}", directory.display()),
+    };
     match error {
         OpenError::Thread(_)
         | OpenError::Journal(
