@@ -2,6 +2,7 @@
 
 use crate::disk::Disk;
 use crate::error::{Fault, Full};
+use crate::frame::MOST;
 use std::io;
 use std::sync::Arc;
 
@@ -43,8 +44,8 @@ impl Listing {
         };
         let number = |prefix: &str, make: fn(u64) -> String| {
             let number = whole.strip_prefix(prefix)?.parse().ok()?;
-            // `log-1` and `log-+0000001` are not ours.
-            (make(number) == whole).then_some(number)
+            // `log-1` and `log-+0000001` are not ours, nor is what no log comes to.
+            (make(number) == whole && number < MOST).then_some(number)
         };
         let (segment, checkpoint) = (number("log-", segment), number("checkpoint-", checkpoint));
         match (segment, checkpoint) {

@@ -13,6 +13,10 @@ pub(crate) const SECTOR: usize = 512;
 /// The bytes of a frame before its payload.
 pub(crate) const HEADER: usize = 72;
 
+/// The largest number of a frame, a segment or an incarnation that is believed when it is read: no
+/// log comes that far, and whoever goes on from it need not look for the end of the numbers.
+pub(crate) const MOST: u64 = 1 << 62;
+
 const MAGIC: [u8; 4] = *b"tscJ";
 
 /// What a frame is for.
@@ -86,6 +90,8 @@ pub(crate) enum Unreadable {
     Checksum,
     /// A kind that this format does not have.
     Kind(u16),
+    /// A number that no log comes to.
+    Number(u64),
 }
 
 impl std::fmt::Display for Unreadable {
@@ -96,6 +102,7 @@ impl std::fmt::Display for Unreadable {
             Self::Format(found) => write!(f, "a frame of format {found}"),
             Self::Checksum => write!(f, "a frame whose checksum is wrong"),
             Self::Kind(found) => write!(f, "a frame of the unknown kind {found}"),
+            Self::Number(found) => write!(f, "a frame with the number {found}, beyond any log"),
         }
     }
 }
@@ -143,6 +150,10 @@ impl Read {
             length: word(48),
             before: word(56),
         };
+        let number = header.sequence.max(header.incarnation);
+        if number > MOST {
+            return Err(Unreadable::Number(number));
+        }
         Ok(Self {
             header,
             checksum: word(64),
@@ -249,6 +260,27 @@ mod tests {
             );
             assert_eq!(read.space(), Some(space(length)));
             assert!(read.is_of(&bytes[HEADER..HEADER + length]));
+        }
+    }
+
+    /// Recovery adds to them.
+    #[test]
+    fn a_number_that_no_log_comes_to_is_refused() {
+        for (sequence, incarnation) in [(MOST, MOST), (MOST + 1, 2), (3, u64::MAX)] {
+            let header = Header {
+                incarnation,
+                sequence,
+                ..header(0)
+            };
+            let mut bytes = Vec::new();
+            encode(&header, &[], &mut bytes);
+            let read = Read::decode(&bytes).map(|read| read.header);
+            let number = sequence.max(incarnation);
+            let expected = match number {
+                MOST => Ok(header),
+                _ => Err(Unreadable::Number(number)),
+            };
+            assert_eq!(read, expected);
         }
     }
 

@@ -57,7 +57,7 @@ pub fn open(
         });
     };
     // Before anything is written: where no thread can be started, there is no helper.
-    let helper = options.helper.then(start_helper).flatten();
+    let helper = options.helper.then(Helper::start).flatten();
     if !was_created(&files)? {
         create(&files, options)?;
     }
@@ -89,11 +89,7 @@ pub fn open(
         segments,
         (at, summary.up_to),
     );
-    let helper = helper.map(|(send, thread)| {
-        // It waits for that.
-        let _ = send.send(Arc::clone(&shared));
-        thread
-    });
+    let helper = helper.map(|helper| helper.help(&shared));
     let writer = Writer::new(Arc::clone(&shared), at, capacity, helper);
     Ok(Opened {
         log: Log { shared },
@@ -102,17 +98,46 @@ pub fn open(
     })
 }
 
-/// Starts a thread that helps once it has got what it is to help, and ends if it gets nothing.
-fn start_helper() -> Option<(mpsc::Sender<Arc<Shared>>, JoinHandle<()>)> {
-    let (send, receive) = mpsc::channel::<Arc<Shared>>();
-    let started = thread::Builder::new()
-        .name("journal".to_owned())
-        .spawn(move || {
-            if let Ok(shared) = receive.recv() {
-                shared.help();
-            }
-        });
-    Some((send, started.ok()?))
+/// A thread that helps once it has got what it is to help. Dropping this ends it.
+struct Helper {
+    /// It waits for that; gone when it is to end.
+    send: Option<mpsc::Sender<Arc<Shared>>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Helper {
+    fn start() -> Option<Self> {
+        let (send, receive) = mpsc::channel::<Arc<Shared>>();
+        let started = thread::Builder::new()
+            .name("journal".to_owned())
+            .spawn(move || {
+                if let Ok(shared) = receive.recv() {
+                    shared.help();
+                }
+            });
+        Some(Self {
+            send: Some(send),
+            thread: Some(started.ok()?),
+        })
+    }
+
+    /// Lets it help, until the log stops.
+    fn help(mut self, shared: &Arc<Shared>) -> JoinHandle<()> {
+        if let Some(send) = self.send.take() {
+            let _ = send.send(Arc::clone(shared));
+        }
+        self.thread.take().expect("it was started")
+    }
+}
+
+impl Drop for Helper {
+    fn drop(&mut self) {
+        self.send = None;
+        if let Some(thread) = self.thread.take() {
+            // It has got nothing, so it has done nothing that could panic.
+            let _ = thread.join();
+        }
+    }
 }
 
 /// A directory that somebody uses for something else is left as it is.

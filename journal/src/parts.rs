@@ -107,8 +107,8 @@ impl<'f> Parts<'f> {
         })
     }
 
-    /// Writes a checkpoint of them alone.
-    pub(crate) fn write(&self, to: &Files, up_to: u64) -> Result<(), CopyError> {
+    /// Writes a checkpoint of them alone, after which the log goes on at this place.
+    pub(crate) fn write(&self, to: &Files, at: Position, up_to: u64) -> Result<(), CopyError> {
         let write = |fault: Fault| CopyError::from(Missing::from(fault));
         let name = &self.source.name;
         let temporary = to.begin(name).map_err(write)?;
@@ -118,7 +118,7 @@ impl<'f> Parts<'f> {
             let header = Header {
                 kind,
                 store: self.store,
-                incarnation: self.position.incarnation,
+                incarnation: at.incarnation,
                 sequence,
                 up_to,
                 synced_to: 0,
@@ -131,7 +131,7 @@ impl<'f> Parts<'f> {
             offset += bytes.len() as u64;
             written.map_err(write)
         };
-        put(Kind::Checkpoint, &self.position.encode(), 0)?;
+        put(Kind::Checkpoint, &at.encode(), 0)?;
         let (mut payload, mut length) = (Vec::new(), 0);
         for &block in &self.blocks {
             if let Err(broken) = self.source.frame(block, &mut payload)? {

@@ -114,10 +114,20 @@ pub fn salvage(from: Arc<dyn Disk>, to: Arc<dyn Disk>) -> Result<Salvaged, CopyE
         return Err(partial.damage.clone().into());
     }
     let target = copy::target(to)?;
+    // Where nothing of the log is copied, it goes on at the begin of a segment: how long that was,
+    // only the checkpoint says, and as much is not written for one word of a damaged journal.
+    let place = Position {
+        offset: end.map_or(segment::FIRST, |_| begin.offset),
+        ..begin
+    };
     match &base {
         Base::Begin => {}
-        Base::Whole(checkpoint) => {
+        Base::Whole(checkpoint) if end.is_some() => {
             copy::copy_file(&files, &target, checkpoint.name(), checkpoint.len())?;
+        }
+        Base::Whole(checkpoint) => {
+            let parts = Parts::find(&files, store, &listing, begin.sequence)?;
+            parts.write(&target, place, checkpoint.up_to)?;
         }
         Base::Parts(parts) => {
             // The log may repeat what the blocks hold, and must not leave out what they do not.
@@ -127,12 +137,12 @@ pub fn salvage(from: Arc<dyn Disk>, to: Arc<dyn Disk>) -> Result<Salvaged, CopyE
                 (None, None) => parts.begun_at.max(salvaged.left_out_up_to),
             };
             salvaged.up_to = salvaged.up_to.max(up_to);
-            parts.write(&target, up_to)?;
+            parts.write(&target, place, up_to)?;
         }
     }
     match end {
         Some(end) => copy::copy_log(&files, &target, begin, end)?,
-        None => segment::create(&target, store, begin.segment, begin.offset)?,
+        None => segment::create(&target, store, place.segment, place.offset)?,
     }
     // Last: what was not copied to the end is no journal.
     open::create_identity(&target, store)?;

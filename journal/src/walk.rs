@@ -2,7 +2,7 @@
 
 use crate::error::{Damage, Fault, ReadError};
 use crate::files::{self, Files, Listing};
-use crate::frame::{Kind, Read};
+use crate::frame::{Kind, MOST, Read, SECTOR};
 use crate::segment;
 use crate::source::{Broken, Source, open_segment};
 use std::ops::ControlFlow;
@@ -45,6 +45,7 @@ impl Position {
         words.iter().flat_map(|word| word.to_le_bytes()).collect()
     }
 
+    /// The place that these bytes are of, if it is one between two frames.
     pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
         if bytes.len() != Self::BYTES {
             return None;
@@ -53,13 +54,18 @@ impl Position {
             .chunks_exact(8)
             .map(|word| u64::from_le_bytes(word.try_into().expect("chunks of 8 bytes")));
         let mut next = || words.next().expect("five words");
-        Some(Self {
+        let at = Self {
             segment: next(),
             offset: next(),
             sequence: next(),
             before: next(),
             incarnation: next(),
-        })
+        };
+        let has_numbers = [at.segment, at.sequence, at.incarnation]
+            .iter()
+            .all(|number| *number <= MOST);
+        let is_aligned = at.offset >= segment::FIRST && at.offset.is_multiple_of(SECTOR as u64);
+        (has_numbers && is_aligned).then_some(at)
     }
 }
 
@@ -85,6 +91,10 @@ impl<'f> Walk<'f> {
             return Err(missing(at.segment).into());
         }
         let source = open_segment(files, store, at.segment)?;
+        if at.offset > source.len {
+            let expected = format!("a segment that reaches to byte {}", at.offset);
+            return Err(source.damage(source.len, expected, Broken::End).into());
+        }
         let segments = listing.segments.clone();
         Ok(Self {
             files,

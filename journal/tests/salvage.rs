@@ -166,6 +166,38 @@ fn blocks_are_kept_where_the_log_is_gone() {
     assert!(neither.damage.unwrap().found.contains("no such frame"));
 }
 
+/// It says how far into a segment the log had come; the copy has no segment of that length.
+#[test]
+fn a_whole_checkpoint_is_kept_where_the_log_is_gone() {
+    let disk = SimDisk::new();
+    let mut timeline = Timeline::default();
+    let mut opened = recover(&disk).unwrap().opened;
+    for _ in 0..3 {
+        assert!(append(&disk, &mut opened, &mut timeline, 0));
+    }
+    let mut checkpoint = opened.log.checkpoint().unwrap();
+    for record in &timeline.records {
+        checkpoint.block(record).unwrap();
+    }
+    checkpoint.finish(3).unwrap();
+    drop(opened);
+    let mut image = disk.image();
+    image.files.retain(|name, _| !name.starts_with("log-"));
+    let (whole, numbers, up_to) = salvaged(&image);
+    assert_eq!((numbers, up_to), ([1, 2, 3].into(), 3));
+    assert_eq!((whole.partial, whole.ignored), (None, vec![]));
+    assert_eq!(whole.checkpoint, Some(checkpoint_of(&image)));
+    assert!(whole.damage.unwrap().file.starts_with("log-"));
+    let copy = SimDisk::new();
+    salvage(Arc::new(SimDisk::after(&image)), Arc::new(copy.clone())).unwrap();
+    let log = copy
+        .image()
+        .files
+        .into_iter()
+        .rfind(|(name, _)| name.starts_with("log-"));
+    assert_eq!(log.unwrap().1.len(), 512);
+}
+
 /// Frames behind a damaged one are not applied, and orders that they have are not given again.
 #[test]
 fn a_log_that_cannot_be_placed_is_counted() {

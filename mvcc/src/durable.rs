@@ -55,6 +55,7 @@ mod checkpoint;
 mod error;
 mod feed;
 mod open;
+mod position;
 mod recovery;
 mod schema;
 mod store;
@@ -62,10 +63,9 @@ mod ticket;
 
 pub use crate::api::room::WhenFull;
 pub use error::{OpenError, StoreError};
-pub use feed::{
-    DurableChange, DurableChanges, DurableCommit, DurableFeed, FeedError, FeedPosition,
-};
+pub use feed::{DurableChange, DurableChanges, DurableCommit, DurableFeed, FeedError};
 pub use open::{OpenProgress, StoreOptions};
+pub use position::{FeedPosition, FeedPositionError};
 pub use schema::{Schema, Versioned};
 pub use store::{CheckpointStats, Store, StoreStats};
 pub use ticket::Ticket;

@@ -3,6 +3,7 @@
 //! It is read from the log, behind what is durable. So what it delivers no crash takes back, and a
 //! position in it, the number of commits before, stays right for as long as the log does.
 
+use super::position::FeedPosition;
 use super::schema::{Declared, Shape, TypedRows};
 use super::store::Store;
 use crate::api::read::AnyTable;
@@ -10,57 +11,11 @@ use crate::api::snapshot::Snapshot;
 use crate::commit::log::logger::Logger;
 use crate::commit::log::record;
 use crate::sync::Arc;
-use journal::codec::{Decode, DecodeError, Encode, from_bytes};
+use journal::codec::{Decode, DecodeError, from_bytes};
 use journal::{Next, ReadError, Reader};
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::time::{Duration, Instant};
-
-/// A place between two commits of a store: how many were before.
-///
-/// It may be stored, in the same store or elsewhere, and is right after a restart.
-///
-/// ```
-/// use mvcc::FeedPosition;
-///
-/// let position = FeedPosition::new(7);
-/// assert!(FeedPosition::START < position && position.number() == 7);
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct FeedPosition(u64);
-
-impl FeedPosition {
-    /// Before the first commit.
-    pub const START: Self = Self(0);
-
-    /// After so many commits to durable tables.
-    pub const fn new(number: u64) -> Self {
-        Self(number)
-    }
-
-    /// How many commits to durable tables were before.
-    pub const fn number(self) -> u64 {
-        self.0
-    }
-}
-
-impl fmt::Display for FeedPosition {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl Encode for FeedPosition {
-    fn encode(&self, into: &mut Vec<u8>) {
-        self.0.encode(into);
-    }
-}
-
-impl Decode for FeedPosition {
-    fn decode(from: &mut &[u8]) -> Result<Self, DecodeError> {
-        u64::decode(from).map(Self)
-    }
-}
 
 /// Why a feed delivers nothing more.
 #[derive(Debug)]
@@ -197,7 +152,7 @@ impl Store {
         // Nobody commits from here on, so what is written now is what was committed before.
         let inside = local.enter();
         self.sync().map_err(|_| FeedError::Ended)?;
-        let position = FeedPosition(self.logger().logged());
+        let position = FeedPosition::new(self.logger().logged());
         let snapshot = self.snapshot();
         drop(inside);
         Ok((snapshot, self.on_commit_from(position)?))
@@ -213,12 +168,12 @@ impl Store {
         let logger = self.logger().clone();
         let reader = logger.log.reader().map_err(FeedError::Read)?;
         let (oldest, newest) = (reader.begins_at(), logger.log.durable());
-        if position.0 < oldest {
-            let oldest = FeedPosition(oldest);
+        if position.number() < oldest {
+            let oldest = FeedPosition::new(oldest);
             return Err(FeedError::Pruned { position, oldest });
         }
-        if position.0 > newest {
-            let newest = FeedPosition(newest);
+        if position.number() > newest {
+            let newest = FeedPosition::new(newest);
             return Err(FeedError::Beyond { position, newest });
         }
         Ok(DurableFeed {
@@ -226,7 +181,7 @@ impl Store {
             tables: self.declared(),
             shapes: self.shapes(),
             reader,
-            position: position.0,
+            position: position.number(),
             commits: VecDeque::new(),
             payload: Vec::new(),
         })
@@ -236,7 +191,7 @@ impl Store {
 impl DurableFeed {
     /// After the last commit that was delivered: what is not delivered yet comes after it.
     pub fn position(&self) -> FeedPosition {
-        FeedPosition(self.position)
+        FeedPosition::new(self.position)
     }
 
     /// The next commit. Waits until there is one.
@@ -276,7 +231,7 @@ impl DurableFeed {
             if let Some((number, record)) = self.commits.pop_front() {
                 self.position = number;
                 return Ok(Some(DurableCommit {
-                    position: FeedPosition(number),
+                    position: FeedPosition::new(number),
                     record,
                     tables: self.tables.clone(),
                     shapes: self.shapes.clone(),
@@ -311,7 +266,7 @@ impl DurableFeed {
         }
         Err(FeedError::Pruned {
             position: self.position(),
-            oldest: FeedPosition(self.reader.begins_at()),
+            oldest: FeedPosition::new(self.reader.begins_at()),
         })
     }
 

@@ -41,6 +41,10 @@ enum Message {
     Rows(Vec<u8>),
 }
 
+/// What a loader leaves: the rows of its tables that are not declared.
+type Loaded = Result<BTreeMap<u32, Carried>, OpenError>;
+type Ended = thread::Result<Loaded>;
+
 /// How many bytes of writes go to a loader at once, and how many such pieces wait for it.
 const PIECE: usize = 256 << 10;
 const PIECES: usize = 4;
@@ -53,7 +57,7 @@ pub(super) struct Recovery {
     tables: Arc<[Declared]>,
     shapes: BTreeMap<u32, Shape>,
     loaders: Vec<Sender>,
-    threads: Vec<JoinHandle<Result<BTreeMap<u32, Carried>, OpenError>>>,
+    threads: Vec<JoinHandle<Loaded>>,
     hasher: foldhash::fast::FixedState,
 }
 
@@ -120,13 +124,20 @@ impl Recovery {
     /// Applies what stands in a block or a frame.
     pub(super) fn visit(&mut self, event: &Event<'_>) -> Result<(), Box<dyn Error + Send + Sync>> {
         match event {
-            Event::Block(payload) | Event::Frame { payload, .. } => self.apply(payload),
+            Event::Checkpoint { up_to, .. } if *up_to > record::MOST => {
+                Err(Corrupt("as many transactions as a log may have").into())
+            }
+            Event::Block(payload) => self.apply(payload).map(drop),
+            Event::Frame { up_to, payload } if self.apply(payload)? != *up_to => {
+                Err(Corrupt("as many transactions as the frame is up to").into())
+            }
             _ => Ok(()),
         }
     }
 
-    fn apply(&mut self, mut payload: &[u8]) -> Result<(), Box<dyn Error + Send + Sync>> {
-        record::take_start(&mut payload)?;
+    /// Returns the number of transactions in the log up to the end of the payload.
+    fn apply(&mut self, mut payload: &[u8]) -> Result<u64, Box<dyn Error + Send + Sync>> {
+        let mut logged = record::take_start(&mut payload)?;
         while let Some((kind, mut record)) = record::take_record(&mut payload)? {
             match kind {
                 record::TABLE => {
@@ -134,6 +145,7 @@ impl Recovery {
                     self.add_table(number, shape)?;
                 }
                 record::TRANSACTION | record::ROWS => {
+                    logged += u64::from(kind == record::TRANSACTION);
                     while let Some(change) = record::take_change(&mut record)? {
                         self.send(&change)?;
                     }
@@ -141,7 +153,7 @@ impl Recovery {
                 _ => return Err(Corrupt("a kind of record that this program knows").into()),
             }
         }
-        Ok(())
+        Ok(logged)
     }
 
     fn add_table(&mut self, number: u32, shape: Shape) -> Result<(), Box<dyn Error + Send + Sync>> {
@@ -189,10 +201,9 @@ impl Recovery {
             // If it has ended, that is told below.
             let _ = loader.flush();
         }
-        self.loaders.clear();
         let mut carried = BTreeMap::<u32, Carried>::new();
-        for thread in self.threads {
-            let rows = match thread.join() {
+        for ended in self.join() {
+            let rows = match ended {
                 Ok(ended) => ended?,
                 Err(panic) => std::panic::resume_unwind(panic),
             };
@@ -200,8 +211,21 @@ impl Recovery {
                 carried.entry(number).or_default().extend(rows);
             }
         }
-        let shapes = self.shapes;
+        let shapes = std::mem::take(&mut self.shapes);
         Ok(Recovered { shapes, carried })
+    }
+
+    /// Waits until all loaders have ended, however they have. There are none after that.
+    fn join(&mut self) -> Vec<Ended> {
+        self.loaders.clear();
+        self.threads.drain(..).map(JoinHandle::join).collect()
+    }
+}
+
+impl Drop for Recovery {
+    fn drop(&mut self) {
+        // Something else has gone wrong, and is told.
+        let _ = self.join();
     }
 }
 
@@ -214,7 +238,7 @@ struct Loader {
 }
 
 impl Loader {
-    fn run(mut self, pieces: &Receiver<Message>) -> Result<BTreeMap<u32, Carried>, OpenError> {
+    fn run(mut self, pieces: &Receiver<Message>) -> Loaded {
         while let Ok(message) = pieces.recv() {
             match message {
                 Message::Table(number, target) => drop(self.targets.insert(number, target)),

@@ -36,6 +36,9 @@ impl fmt::Debug for Schema {
     }
 }
 
+/// The largest number of a table that is believed when it is read: new ones get the next.
+const MOST_TABLES: u32 = 1 << 30;
+
 /// What the log knows of a table: this stands in a record of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Shape {
@@ -65,6 +68,11 @@ impl Shape {
         let mut decode = || -> Result<_, DecodeError> {
             let from = &mut record;
             let number = u32::decode(from)?;
+            if number > MOST_TABLES {
+                return Err(DecodeError {
+                    expected: "a table's number",
+                });
+            }
             let shape = Self {
                 name: Decode::decode(from)?,
                 is_ordered: Decode::decode(from)?,
