@@ -239,7 +239,7 @@ impl OnDisk {
 }
 
 /// The log of a durable engine has stopped or is full: there is nothing more to measure.
-fn end_at_once(message: &str) -> ! {
+pub(crate) fn end_at_once(message: &str) -> ! {
     output::note(format_args!("error: {message}"));
     std::process::exit(1)
 }

@@ -1,11 +1,13 @@
-//! The experiments of the vMVCC paper (Chang et al., OSDI 2023), scaled to the machine, and one
-//! that it does not have.
+//! The experiments of the vMVCC paper (Chang et al., OSDI 2023), scaled to the machine, and those
+//! that it does not have: memory over time, and what the disk costs.
 //!
 //! Each gives a [`Chapter`]: what was measured, as CSV and JSON, and figures. [`write()`] makes
 //! files and a report of them.
 
 mod chapter;
+mod checkpoint;
 mod contender;
+mod durability;
 mod factors;
 mod figure;
 mod files;
@@ -13,8 +15,10 @@ pub mod gc;
 mod journal;
 mod long_readers;
 mod machine;
+mod mail;
 mod page;
 mod parameters;
+mod recovery;
 mod row;
 mod runs;
 mod scalability;
@@ -30,6 +34,7 @@ pub use row::Row;
 
 use clap::ValueEnum;
 use serde::Serialize;
+use std::path::Path;
 
 /// An experiment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
@@ -46,16 +51,37 @@ pub enum Experiment {
     Scalability,
     /// Versions and memory over time, with long snapshots coming and going.
     Gc,
+    /// What waiting for the disk costs, by clients.
+    Durability,
+    /// How long a store takes to open, by what is in it.
+    Recovery,
+    /// What a checkpoint costs those who commit meanwhile, over time.
+    Checkpoint,
+    /// A mail server's mailboxes, beside Maildirs.
+    Mail,
+}
+
+/// What experiments with a disk need.
+#[derive(Clone, Copy, Debug)]
+pub struct Disk<'d> {
+    /// Stores are made in it, and removed.
+    pub folder: &'d Path,
+    /// Ends the process with a message: a log has stopped or is full.
+    pub fail: fn(&str) -> !,
 }
 
 impl Experiment {
     /// All, in the order of the report.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 9] = [
         Self::Silo,
         Self::LongReaders,
         Self::Factors,
         Self::Scalability,
         Self::Gc,
+        Self::Durability,
+        Self::Recovery,
+        Self::Checkpoint,
+        Self::Mail,
     ];
 
     /// The name that the command takes, and its files have.
@@ -66,6 +92,10 @@ impl Experiment {
             Self::Factors => "factors",
             Self::Scalability => "scalability",
             Self::Gc => "gc",
+            Self::Durability => "durability",
+            Self::Recovery => "recovery",
+            Self::Checkpoint => "checkpoint",
+            Self::Mail => "mail",
         }
     }
 
@@ -77,6 +107,10 @@ impl Experiment {
             Self::Factors => factors::TAKES,
             Self::Scalability => scalability::TAKES,
             Self::Gc => gc::TAKES,
+            Self::Durability => durability::TAKES,
+            Self::Recovery => recovery::TAKES,
+            Self::Checkpoint => checkpoint::TAKES,
+            Self::Mail => mail::TAKES,
         }
     }
 
@@ -90,6 +124,7 @@ impl Experiment {
         parameters: &Parameters,
         contenders: &[Contender],
         sample: &gc::Sampler<'_>,
+        disk: Disk<'_>,
         journal: &Journal,
     ) -> Result<Chapter, String> {
         match self {
@@ -98,6 +133,10 @@ impl Experiment {
             Self::Factors => factors::run(parameters, journal),
             Self::Scalability => scalability::run(parameters, contenders, journal),
             Self::Gc => gc::run(parameters, contenders, sample, journal),
+            Self::Durability => durability::run(parameters, disk.folder, journal),
+            Self::Recovery => recovery::run(parameters, disk.folder, journal),
+            Self::Checkpoint => checkpoint::run(parameters, disk.folder, journal),
+            Self::Mail => mail::run(parameters, disk.folder, disk.fail, journal),
         }
     }
 }

@@ -11,7 +11,7 @@ use workloads::engine::Engine;
 use workloads::engine::durable::Sync;
 use workloads::mail::{self, Maildir, Profile, Settings};
 
-const USERS: RangeInclusive<u32> = 1..=1_000_000;
+pub(super) const USERS: RangeInclusive<u32> = 1..=1_000_000;
 const MAILDIR: &str = "maildir";
 
 #[derive(Args)]

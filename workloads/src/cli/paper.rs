@@ -2,7 +2,7 @@
 
 mod overrides;
 
-use super::{Clock, Failure, database, unknown_engine};
+use super::{Clock, Failure, database, end_at_once, unknown_engine};
 use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 use overrides::Overrides;
@@ -15,7 +15,7 @@ use workloads::InputError;
 use workloads::engine::Engine;
 use workloads::interruption::interrupted;
 use workloads::output;
-use workloads::paper::{self, Contender, Experiment, Journal, Parameters, gc};
+use workloads::paper::{self, Contender, Disk, Experiment, Journal, Parameters, gc};
 
 /// How often it is looked whether a signal has come.
 const PATIENCE: Duration = Duration::from_millis(20);
@@ -34,6 +34,14 @@ enum Choice {
     Scalability,
     /// Versions and memory over time, with long snapshots coming and going.
     Gc,
+    /// What waiting for the disk costs, by clients.
+    Durability,
+    /// How long a store takes to open, by what is in it.
+    Recovery,
+    /// What a checkpoint costs those who commit meanwhile, over time.
+    Checkpoint,
+    /// A mail server's mailboxes in a store, in memory and in Maildirs, by threads.
+    Mail,
     /// All of them, in one report.
     All,
 }
@@ -43,14 +51,14 @@ pub(super) struct Paper {
     /// The experiment.
     #[arg(value_enum)]
     experiment: Choice,
-    /// Shorter runs: all experiments together take less than five minutes on two cores.
+    /// Shorter runs: all experiments together take less than seven minutes on two cores.
     #[arg(long)]
     quick: bool,
     /// A folder for the results: EXPERIMENT.csv, EXPERIMENT.json and a report, EXPERIMENT.html or
-    /// all.html.
+    /// all.html. Experiments with a disk make their stores in it, and remove them.
     #[arg(long, value_name = "DIR", default_value = "paper")]
     out: PathBuf,
-    /// Engines to compare; factors compares mvcc with itself.
+    /// Engines to compare; factors and the experiments with a disk have mvcc alone.
     #[arg(long, value_delimiter = ',', default_values_t = [mvcc::Database::NAME.to_owned(), tplock::Database::NAME.to_owned()])]
     engines: Vec<String>,
     /// The clock of engine mvcc, but in factors.
@@ -84,7 +92,11 @@ impl Paper {
         let mut chapters = Vec::new();
         for (experiment, parameters) in &plan {
             let sample = |contender: &Contender| self.sample_apart(contender, parameters);
-            let chapter = experiment.run(parameters, &contenders, &sample, &journal);
+            let disk = Disk {
+                folder: &self.out,
+                fail: end_at_once,
+            };
+            let chapter = experiment.run(parameters, &contenders, &sample, disk, &journal);
             let chapter = match (chapter, interrupted()) {
                 (Ok(chapter), _) => chapter,
                 (Err(error), None) => return Err(Failure::Run(error)),
@@ -139,6 +151,10 @@ impl Paper {
             Choice::Factors => vec![Experiment::Factors],
             Choice::Scalability => vec![Experiment::Scalability],
             Choice::Gc => vec![Experiment::Gc],
+            Choice::Durability => vec![Experiment::Durability],
+            Choice::Recovery => vec![Experiment::Recovery],
+            Choice::Checkpoint => vec![Experiment::Checkpoint],
+            Choice::Mail => vec![Experiment::Mail],
             Choice::All => Experiment::ALL.to_vec(),
         };
         let cores = std::thread::available_parallelism().map_or(1, usize::from);

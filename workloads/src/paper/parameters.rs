@@ -57,6 +57,14 @@ pub struct Parameters {
     /// TPC-C's mix.
     #[serde(serialize_with = "display")]
     pub mix: Mix,
+    /// Numbers of clients that commit to a store, ascending.
+    pub clients: Vec<usize>,
+    /// Rows of stores that are opened.
+    pub rows: Vec<u64>,
+    /// Numbers of threads of the mail server, ascending.
+    pub mail_threads: Vec<usize>,
+    /// Users of the mail server.
+    pub users: u32,
     /// For the random numbers.
     pub seed: u64,
 }
@@ -139,10 +147,15 @@ impl Parameters {
             duration: match experiment {
                 Experiment::LongReaders => seconds(3.0, 0.7),
                 Experiment::Gc => seconds(18.0, 6.0),
+                Experiment::Checkpoint => seconds(12.0, 4.0),
                 _ => seconds(2.0, 0.3),
             },
             tpcc_duration: seconds(5.0, 0.7),
-            records: 1_000_000,
+            records: match experiment {
+                // Each run has a store of its own, which is filled first.
+                Experiment::Durability => 100_000,
+                _ => 1_000_000,
+            },
             value_size: 100,
             ops_per_txn: if four_operations { 4 } else { 1 },
             read_ratios: match experiment {
@@ -165,6 +178,22 @@ impl Parameters {
             scan_intervals: [None].into_iter().chain(scans).map(Interval).collect(),
             warehouses: None,
             mix: Mix::default(),
+            clients: if quick {
+                vec![1, 8, 64]
+            } else {
+                vec![1, 2, 4, 8, 16, 32, 64]
+            },
+            rows: if quick {
+                vec![100_000, 300_000, 1_000_000]
+            } else {
+                vec![1_000_000, 2_000_000, 4_000_000]
+            },
+            mail_threads: if quick {
+                vec![1, 8]
+            } else {
+                vec![1, 2, 4, 8, 16]
+            },
+            users: 100,
             seed: 42,
         }
     }

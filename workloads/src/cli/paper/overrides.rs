@@ -1,6 +1,7 @@
 //! The parameters that the command line sets.
 
 use super::super::input::{THREADS, at_least_one, duration, exponent, fits, percentage, within};
+use super::super::mail::USERS;
 use super::super::tpcc::warehouses;
 use super::super::ycsb::OPERATIONS;
 use clap::Args;
@@ -73,6 +74,18 @@ pub(super) struct Overrides {
     /// [default: 45,43,4,4,4].
     #[arg(long, value_name = "PERCENTAGES")]
     mix: Option<String>,
+    /// durability: numbers of clients [default: 1 to 64].
+    #[arg(long, value_delimiter = ',', value_name = "LIST")]
+    clients: Vec<usize>,
+    /// recovery: rows of the stores that are opened [default: 1,000,000 to 4,000,000].
+    #[arg(long, value_delimiter = ',', value_name = "LIST")]
+    rows: Vec<u64>,
+    /// mail: numbers of threads [default: 1 to 16].
+    #[arg(long, value_delimiter = ',', value_name = "LIST")]
+    mail_threads: Vec<usize>,
+    /// mail: users [default: 100].
+    #[arg(long)]
+    users: Option<u32>,
     /// For the random numbers.
     #[arg(long)]
     seed: Option<u64>,
@@ -82,10 +95,11 @@ impl Overrides {
     /// Puts what is given into the parameters, and returns its names.
     pub(super) fn apply(&self, to: &mut Parameters) -> Result<Vec<&'static str>, InputError> {
         let mut given = Given::default();
-        let seconds = |name, text: &Option<String>| -> Result<Option<Duration>, InputError> {
-            text.as_deref().map(|text| duration(name, text)).transpose()
-        };
-        given.set("threads", &mut to.threads, threads(&self.threads)?);
+        given.set(
+            "threads",
+            &mut to.threads,
+            threads("--threads", &self.threads)?,
+        );
         given.set(
             "repeats",
             &mut to.repeats,
@@ -94,12 +108,12 @@ impl Overrides {
         given.set(
             "duration",
             &mut to.duration,
-            seconds("--duration", &self.duration)?,
+            seconds("--duration", self.duration.as_ref())?,
         );
         given.set(
             "tpcc-duration",
             &mut to.tpcc_duration,
-            seconds("--tpcc-duration", &self.tpcc_duration)?,
+            seconds("--tpcc-duration", self.tpcc_duration.as_ref())?,
         );
         given.set(
             "records",
@@ -150,8 +164,25 @@ impl Overrides {
             &mut to.long_readers,
             ranged("--long-readers", self.long_readers, &THREADS)?,
         );
-        given.set("hold", &mut to.hold, seconds("--hold", &self.hold)?);
-        given.set("pause", &mut to.pause, seconds("--pause", &self.pause)?);
+        given.set("hold", &mut to.hold, seconds("--hold", self.hold.as_ref())?);
+        given.set(
+            "pause",
+            &mut to.pause,
+            seconds("--pause", self.pause.as_ref())?,
+        );
+        self.apply_tpcc(to, &mut given)?;
+        given.set("seed", &mut to.seed, self.seed);
+        self.apply_disk(to, &mut given)?;
+        let (records, size) = (to.records, to.value_size);
+        fits(
+            &format!("{records} records of {size} bytes"),
+            bytes_of(records, size),
+        )?;
+        Ok(given.0)
+    }
+
+    /// Those of TPC-C alone.
+    fn apply_tpcc(&self, to: &mut Parameters, given: &mut Given) -> Result<(), InputError> {
         given.set(
             "scan-intervals",
             &mut to.scan_intervals,
@@ -170,19 +201,52 @@ impl Overrides {
             &mut to.mix,
             self.mix.as_deref().map(str::parse).transpose()?,
         );
-        given.set("seed", &mut to.seed, self.seed);
-        let (records, size) = (to.records, to.value_size);
-        let properties = Properties {
-            records,
-            fields: 1,
-            field_length: size,
-            ..Properties::default()
-        };
-        // Of one table, as the engine has it that takes least.
-        let bytes = properties.bytes(Cost::of(mvcc::Database::NAME), 0);
-        fits(&format!("{records} records of {size} bytes"), bytes)?;
-        Ok(given.0)
+        Ok(())
     }
+
+    /// Those of the experiments with a disk.
+    fn apply_disk(&self, to: &mut Parameters, given: &mut Given) -> Result<(), InputError> {
+        given.set(
+            "clients",
+            &mut to.clients,
+            threads("--clients", &self.clients)?,
+        );
+        given.set(
+            "rows",
+            &mut to.rows,
+            list("--rows", &self.rows, |name, value| {
+                let rows = at_least_one(name, value)?;
+                fits(&format!("{rows} rows"), bytes_of(rows, to.value_size))?;
+                Ok(rows)
+            })?,
+        );
+        given.set(
+            "mail-threads",
+            &mut to.mail_threads,
+            threads("--mail-threads", &self.mail_threads)?,
+        );
+        given.set(
+            "users",
+            &mut to.users,
+            ranged("--users", self.users, &USERS)?,
+        );
+        Ok(())
+    }
+}
+
+/// Of one table, as the engine has it that takes least.
+fn bytes_of(records: u64, size: usize) -> u64 {
+    let properties = Properties {
+        records,
+        fields: 1,
+        field_length: size,
+        ..Properties::default()
+    };
+    properties.bytes(Cost::of(mvcc::Database::NAME), 0)
+}
+
+fn seconds(name: &str, text: Option<&String>) -> Result<Option<Duration>, InputError> {
+    text.map(|text| duration(name, text)).transpose()
 }
 
 /// The names of what was given.
@@ -231,10 +295,8 @@ fn list<T: Copy>(
         .map(Some)
 }
 
-fn threads(values: &[usize]) -> Result<Option<Vec<usize>>, InputError> {
-    let mut threads = list("--threads", values, |name, value| {
-        within(name, value, &THREADS)
-    })?;
+fn threads(name: &str, values: &[usize]) -> Result<Option<Vec<usize>>, InputError> {
+    let mut threads = list(name, values, |name, value| within(name, value, &THREADS))?;
     if let Some(threads) = &mut threads {
         threads.sort_unstable();
         threads.dedup();
