@@ -14,8 +14,8 @@ pub(crate) const SECTOR: usize = 512;
 pub(crate) const HEADER: usize = 72;
 
 /// The largest number of a frame, a segment or an incarnation that is believed when it is read: no
-/// log comes that far, and whoever goes on from it need not look for the end of the numbers.
-pub(crate) const MOST: u64 = 1 << 62;
+/// log comes that far, and one more is a number too.
+pub(crate) const MOST: u64 = 1 << 63;
 
 const MAGIC: [u8; 4] = *b"tscJ";
 

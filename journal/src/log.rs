@@ -385,6 +385,11 @@ impl Shared {
         self.state().is_checkpointing = false;
     }
 
+    /// The first segment that is needed.
+    pub(crate) fn first_segment(&self) -> u64 {
+        self.state().segments.front().map_or(0, |(first, _)| *first)
+    }
+
     /// Forgets the segments that were removed.
     pub(crate) fn forget_before(&self, number: u64) {
         let mut state = self.state();

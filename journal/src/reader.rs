@@ -92,13 +92,26 @@ impl Reader {
                 }
                 // An incarnation begins, or the log was closed here.
                 Ok(_) => {}
-                Err(ReadError::Disk(fault)) if fault.source.kind() == io::ErrorKind::NotFound => {
+                Err(ReadError::Disk(fault))
+                    if fault.source.kind() == io::ErrorKind::NotFound && self.is_removed() =>
+                {
                     return Ok(Next::Removed);
                 }
                 Err(error) => return Err(error),
             }
         }
         Ok(Next::End)
+    }
+
+    /// Whether a checkpoint has taken the place of the segment. Any other that is gone is missed.
+    fn is_removed(&self) -> bool {
+        // Whoever removes segments holds it until they are forgotten.
+        let _removal = self
+            .shared
+            .removal
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        self.at.segment < self.shared.first_segment()
     }
 
     /// Reads a frame before `end`.

@@ -157,6 +157,9 @@ pub(crate) fn scan(files: &Files, visit: &mut Visit<'_>) -> Result<Scan, ReadErr
     {
         return Err(damage.into());
     }
+    if let Some(damage) = walk.too_far() {
+        return Err(damage.into());
+    }
     visit(Event::End, progress).map_err(ReadError::Refused)?;
     let (end, last) = (walk.at, walk.last);
     let checkpoint = newest.map(|checkpoint| checkpoint.name().to_owned());

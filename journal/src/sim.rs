@@ -9,7 +9,7 @@
 mod fault;
 mod image;
 
-pub use fault::Fault;
+pub use fault::{Fault, Lie};
 pub use image::{Coverage, Image};
 
 use crate::disk::{Disk, Lock};
@@ -125,6 +125,7 @@ struct Inner {
     operations: u64,
     acknowledged: u64,
     faults: Vec<(u64, Fault)>,
+    lie: Option<Lie>,
     /// The most bytes that all files may have.
     quota: Option<usize>,
     history: Option<Vec<Moment>>,
@@ -196,6 +197,11 @@ impl SimDisk {
     /// Lets the operation with this number fail, counted from 0.
     pub fn fail(&self, operation: u64, fault: Fault) {
         self.inner().faults.push((operation, fault));
+    }
+
+    /// Lets it leave out what it says that it has done, from now on; `None`: nothing.
+    pub fn lie(&self, lie: Option<Lie>) {
+        self.inner().lie = lie;
     }
 
     /// All faults are over.
@@ -318,8 +324,10 @@ impl Disk for SimDisk {
 
     fn sync_data(&self, name: &str) -> io::Result<()> {
         let (mut inner, fault) = self.begin();
+        let is_omitted = inner.lie == Some(Lie::SyncData);
         let node = inner.node(name)?;
         match fault {
+            None if is_omitted => {}
             None => node.sync(),
             Some(Fault::Dropped) => node.lose(true),
             Some(_) => node.lose(false),
@@ -346,6 +354,9 @@ impl Disk for SimDisk {
 
     fn sync_dir(&self) -> io::Result<()> {
         let (mut inner, fault) = self.begin();
+        if fault.is_none() && inner.lie == Some(Lie::SyncDir) {
+            return Ok(());
+        }
         let steps = std::mem::take(&mut inner.state.steps);
         if fault.is_none() {
             for step in &steps {

@@ -69,6 +69,10 @@ impl Position {
     }
 }
 
+/// The largest number that a log goes on from: no process writes as many frames as there are from
+/// here to the last number that is believed.
+const GOES_ON: u64 = MOST / 2;
+
 /// The way along the log.
 pub(crate) struct Walk<'f> {
     files: &'f Files,
@@ -123,6 +127,18 @@ impl<'f> Walk<'f> {
         }
         self.refuse_if_synced(broken)?;
         Ok(None)
+    }
+
+    /// What is wrong with a log that ends here, if it cannot go on: what it writes has to be
+    /// believed when it is read.
+    pub(crate) fn too_far(&self) -> Option<Damage> {
+        let at = self.at;
+        let number = at.segment.max(at.sequence).max(at.incarnation);
+        (number > GOES_ON).then(|| {
+            let expected = "the end of a log that can go on".to_owned();
+            let found = format!("one with the number {number}, beyond any log");
+            self.source.damage(at.offset, expected, found)
+        })
     }
 
     fn advance(&mut self, read: Read) -> Read {

@@ -3,6 +3,7 @@
 
 mod support;
 
+use journal::Disk;
 use journal::sim::{Image, SimDisk};
 use support::{Timeline, append, checkpoint, is_damage, recover};
 
@@ -271,4 +272,19 @@ fn no_changed_bytes_give_a_wrong_record() {
         errors > 2000 && prefixes > 100,
         "{errors} errors, {prefixes} prefixes"
     );
+}
+
+/// Whoever follows the log was told for ever that a checkpoint had removed the segment.
+#[test]
+fn a_segment_that_is_gone_under_a_reader_is_an_error() {
+    let disk = SimDisk::new();
+    let mut timeline = Timeline::default();
+    let mut opened = recover(&disk).unwrap().opened;
+    for _ in 0..6 {
+        assert!(append(&disk, &mut opened, &mut timeline, 0));
+    }
+    let mut reader = opened.log.reader().unwrap();
+    disk.remove("log-00000001").unwrap();
+    let error = reader.next(&mut Vec::new()).unwrap_err();
+    assert!(error.to_string().contains("log-00000001"), "{error}");
 }

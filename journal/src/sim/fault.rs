@@ -19,6 +19,16 @@ pub enum Fault {
     Dropped,
 }
 
+/// What a disk says that it has done and does not do, so that a test can show that it would notice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Lie {
+    /// To sync the bytes and lengths of files.
+    SyncData,
+    /// To sync names.
+    SyncDir,
+}
+
 impl Fault {
     /// All of them.
     pub const ALL: [Self; 5] = [

@@ -1,11 +1,13 @@
 //! What a crash may leave, enumerated.
 
-use super::{Moment, Node, SECTOR, State, Step};
+use super::{Moment, Node, SECTOR, State};
 use std::collections::{BTreeMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// So many images of one set of names are enumerated to the end; of more, a part is taken.
 const ALL: usize = 1 << 14;
+/// The same of sets of names.
+const STEPS: usize = 1 << 12;
 /// How many more are sampled where not all are taken.
 const SAMPLES: usize = 200;
 
@@ -21,7 +23,10 @@ pub struct Image {
 pub struct Coverage {
     /// Images that were built.
     pub built: u64,
-    /// Sets of names of which not all images were built.
+    /// Those of them that no moment before had left: they were handed on.
+    pub different: u64,
+    /// Sets of names of which not all images were built, and moments of which not all such sets
+    /// were.
     pub sampled: u64,
 }
 
@@ -49,10 +54,8 @@ impl Moment {
     /// Hands on each image that a crash at this moment may leave, unless `seen` has it.
     ///
     /// Of a few un-synced sectors, lengths and names, all combinations are built; of more, those
-    /// that differ from "nothing done" or "all done" in one or two places, and samples.
-    ///
-    /// # Panics
-    /// If more than twelve names were changed since the last sync of the directory.
+    /// that differ from "nothing done" or "all done" in one or two places, and samples that the
+    /// seed chooses.
     pub fn images(
         &self,
         seen: &mut HashSet<u64>,
@@ -61,13 +64,11 @@ impl Moment {
     ) -> Coverage {
         let mut coverage = Coverage::default();
         let mut sets = HashSet::new();
-        let steps = &self.state.steps;
-        assert!(
-            steps.len() <= 12,
-            "more steps than can be enumerated before a sync"
-        );
-        for done in 0..1_u32 << steps.len() {
-            let names = names_after(&self.state, steps, done);
+        let steps = vec![2; self.state.steps.len()];
+        let (done, is_all) = picks(&steps, STEPS, seed);
+        coverage.sampled += u64::from(!is_all);
+        for done in done {
+            let names = names_after(&self.state, &done);
             if !sets.insert(names.clone()) {
                 continue;
             }
@@ -78,24 +79,29 @@ impl Moment {
                 let mut hasher = DefaultHasher::new();
                 image.hash(&mut hasher);
                 if seen.insert(hasher.finish()) {
+                    coverage.different += 1;
                     each(image);
                 }
             };
-            if !pick_all(&choices, &mut build) {
-                pick_some(&choices, seed, &mut build);
-                coverage.sampled += 1;
+            let options: Vec<_> = choices
+                .iter()
+                .map(|choice| choice.place.options())
+                .collect();
+            let (picks, is_all) = picks(&options, ALL, seed);
+            coverage.sampled += u64::from(!is_all);
+            for picked in &picks {
+                build(picked);
             }
         }
         coverage
     }
 }
 
-fn names_after(state: &State, steps: &[Step], done: u32) -> BTreeMap<String, usize> {
+fn names_after(state: &State, done: &[usize]) -> BTreeMap<String, usize> {
     let mut names = state.kept.clone();
-    for (at, step) in steps.iter().enumerate() {
-        if done & (1 << at) != 0 {
-            step.apply(&mut names);
-        }
+    let done = state.steps.iter().zip(done).filter(|(_, done)| **done == 1);
+    for (step, _) in done {
+        step.apply(&mut names);
     }
     names
 }
@@ -199,59 +205,60 @@ fn image(
     }
 }
 
-/// Builds all combinations, if they are not too many.
-fn pick_all(choices: &[Choice], build: &mut impl FnMut(&[usize])) -> bool {
-    let count = choices.iter().try_fold(1_usize, |count, choice| {
-        count.checked_mul(choice.place.options())
-    });
-    let Some(count) = count.filter(|count| *count <= ALL) else {
-        return false;
-    };
-    let mut picked = vec![0; choices.len()];
-    for _ in 0..count {
-        build(&picked);
-        for (pick, choice) in picked.iter_mut().zip(choices) {
+/// All combinations of so many options, the first alternating the fastest, or some if there are
+/// more than `most`. Whether these are all.
+fn picks(options: &[usize], most: usize, seed: u64) -> (Vec<Vec<usize>>, bool) {
+    let count = options
+        .iter()
+        .try_fold(1_usize, |count, options| count.checked_mul(*options));
+    match count.filter(|count| *count <= most) {
+        Some(count) => (pick_all(options, count), true),
+        None => (pick_some(options, seed), false),
+    }
+}
+
+fn pick_all(options: &[usize], count: usize) -> Vec<Vec<usize>> {
+    let mut picked = vec![0; options.len()];
+    let next = || {
+        let this = picked.clone();
+        for (pick, options) in picked.iter_mut().zip(options) {
             *pick += 1;
-            if *pick < choice.place.options() {
+            if *pick < *options {
                 break;
             }
             *pick = 0;
         }
-    }
-    true
+        this
+    };
+    std::iter::repeat_with(next).take(count).collect()
 }
 
-fn pick_some(choices: &[Choice], seed: u64, build: &mut impl FnMut(&[usize])) {
-    let old = vec![0; choices.len()];
-    let new: Vec<_> = choices
-        .iter()
-        .map(|choice| choice.place.options() - 1)
-        .collect();
-    let last = new.clone();
-    for base in [old, new] {
-        build(&base);
-        for first in 0..choices.len() {
-            for second in first..choices.len() {
+fn pick_some(options: &[usize], seed: u64) -> Vec<Vec<usize>> {
+    let old = vec![0; options.len()];
+    let last: Vec<_> = options.iter().map(|options| options - 1).collect();
+    let mut picks = Vec::new();
+    for base in [old, last.clone()] {
+        for first in 0..options.len() {
+            for second in first..options.len() {
                 let mut picked = base.clone();
                 for at in [first, second] {
                     picked[at] = last[at] - base[at].min(last[at]);
                 }
-                build(&picked);
+                picks.push(picked);
             }
         }
+        picks.push(base);
     }
     let mut random = seed | 1;
     for _ in 0..SAMPLES {
-        let picked: Vec<_> = choices
-            .iter()
-            .map(|choice| {
-                // Xorshift: all that is asked of it is to differ.
-                random ^= random << 13;
-                random ^= random >> 7;
-                random ^= random << 17;
-                usize::try_from(random % choice.place.options() as u64).expect("a small number")
-            })
-            .collect();
-        build(&picked);
+        let any = options.iter().map(|options| {
+            // Xorshift: all that is asked of it is to differ.
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            usize::try_from(random % *options as u64).expect("a small number")
+        });
+        picks.push(any.collect());
     }
+    picks
 }

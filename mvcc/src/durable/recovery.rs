@@ -45,6 +45,17 @@ enum Message {
 type Loaded = Result<BTreeMap<u32, Carried>, OpenError>;
 type Ended = thread::Result<Loaded>;
 
+/// The most transactions that are believed to be in a log when it is opened: none comes that far,
+/// and whoever counts on from there need not look for the end of the numbers.
+const MOST: u64 = 1 << 62;
+
+fn believe(transactions: u64) -> Result<u64, Corrupt> {
+    if transactions > MOST {
+        return Err(Corrupt("as many transactions as a log may have"));
+    }
+    Ok(transactions)
+}
+
 /// How many bytes of writes go to a loader at once, and how many such pieces wait for it.
 const PIECE: usize = 256 << 10;
 const PIECES: usize = 4;
@@ -124,9 +135,7 @@ impl Recovery {
     /// Applies what stands in a block or a frame.
     pub(super) fn visit(&mut self, event: &Event<'_>) -> Result<(), Box<dyn Error + Send + Sync>> {
         match event {
-            Event::Checkpoint { up_to, .. } if *up_to > record::MOST => {
-                Err(Corrupt("as many transactions as a log may have").into())
-            }
+            Event::Checkpoint { up_to, .. } => Ok(believe(*up_to).map(drop)?),
             Event::Block(payload) => self.apply(payload).map(drop),
             Event::Frame { up_to, payload } if self.apply(payload)? != *up_to => {
                 Err(Corrupt("as many transactions as the frame is up to").into())
@@ -137,7 +146,7 @@ impl Recovery {
 
     /// Returns the number of transactions in the log up to the end of the payload.
     fn apply(&mut self, mut payload: &[u8]) -> Result<u64, Box<dyn Error + Send + Sync>> {
-        let mut logged = record::take_start(&mut payload)?;
+        let mut logged = believe(record::take_start(&mut payload)?)?;
         while let Some((kind, mut record)) = record::take_record(&mut payload)? {
             match kind {
                 record::TABLE => {

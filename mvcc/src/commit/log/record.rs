@@ -55,18 +55,9 @@ pub(crate) fn write(change: &RowChange<'_>, into: &mut Vec<u8>) {
     }
 }
 
-/// The most transactions that are believed to be in a log when it is read: none comes that far, and
-/// whoever counts on from there need not look for the end of the numbers.
-pub(crate) const MOST: u64 = 1 << 62;
-
 /// Takes the number of transactions before a payload off it.
 pub(crate) fn take_start(payload: &mut &[u8]) -> Result<u64, Corrupt> {
-    let what = Corrupt("the number of its first transaction");
-    let number = u64::decode(payload).map_err(|_| what)?;
-    if number > MOST {
-        return Err(what);
-    }
-    Ok(number)
+    u64::decode(payload).map_err(|_| Corrupt("the number of its first transaction"))
 }
 
 /// Takes the next record off the payload: its kind, and what it holds.
