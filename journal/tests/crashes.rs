@@ -4,14 +4,15 @@
 mod support;
 
 use journal::Disk;
-use journal::sim::{Image, SimDisk};
+use journal::sim::{Image, Lie, SimDisk};
 use std::collections::HashSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use support::{Timeline, append, check, checkpoint, recover};
 
 /// What was enumerated.
 #[derive(Debug, Default)]
 struct Count {
-    moments: u64,
+    operations: u64,
     built: u64,
     sampled: u64,
     images: u64,
@@ -33,7 +34,7 @@ fn crash(
             seen.clear();
             acknowledged = Some(moment.acknowledged);
         }
-        count.moments += 1;
+        count.operations += 1;
         let coverage = moment.images(&mut seen, moment.operations, |image| {
             count.images += 1;
             let (disk, recovered) = check(&image, timeline, moment.acknowledged);
@@ -103,8 +104,33 @@ fn every_crash_beside_a_checkpoint_leaves_a_prefix() {
             crash(&disk, &timeline, second, |_, _, _, _| {});
         }
     });
-    println!("{counts:#?}");
+    println!("beside a checkpoint, {counts:?}");
     assert!(counts[0].images > 1000 && counts[1].images > 50_000);
+}
+
+/// The disk lies while the checkpoint gets its name and the log before it is removed, and at no
+/// other time.
+#[test]
+fn a_disk_that_does_not_sync_is_caught_beside_a_checkpoint() {
+    for lie in [None, Some(Lie::SyncData), Some(Lie::SyncDir)] {
+        let disk = SimDisk::new();
+        disk.record();
+        let mut timeline = Timeline::default();
+        let mut opened = recover(&disk).unwrap().opened;
+        for _ in 0..4 {
+            assert!(append(&disk, &mut opened, &mut timeline, 0));
+        }
+        let mut checkpoint = opened.log.checkpoint().unwrap();
+        checkpoint
+            .block(&support::block(&timeline.records))
+            .unwrap();
+        disk.lie(lie);
+        checkpoint.finish(4).unwrap();
+        disk.lie(None);
+        let crash = || crash(&disk, &timeline, &mut Count::default(), |_, _, _, _| {});
+        let crashed = catch_unwind(AssertUnwindSafe(crash));
+        assert_eq!(crashed.is_err(), lie.is_some(), "{lie:?}");
+    }
 }
 
 #[test]
@@ -119,7 +145,7 @@ fn every_crash_leaves_a_prefix() {
             let again = recover(&disk).unwrap().records;
             assert_eq!(records, again, "{}", support::show(image));
         });
-        println!("closed: {is_closed}, {count:?}");
+        println!("log, closed: {is_closed}, {count:?}");
         assert_eq!(count.sampled, 0, "all of it is enumerated");
     }
 }
@@ -154,7 +180,7 @@ fn every_crash_in_recovery_leaves_the_same() {
             });
         },
     );
-    println!("{counts:#?}");
+    println!("in recovery, {counts:?}");
 }
 
 /// After a recovery: acknowledges what it gave, and appends on a time line of its own.

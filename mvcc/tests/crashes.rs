@@ -4,10 +4,11 @@
 
 #![cfg(feature = "durable")]
 
-use journal::sim::{Image, SimDisk};
+use journal::sim::{Image, Lie, SimDisk};
 use mvcc::{OrderedTable, Store, StoreError, Table, Transaction};
 use std::collections::{BTreeMap, HashSet};
 use std::convert::Infallible;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
@@ -23,6 +24,8 @@ struct Tables {
 type Done = Result<(), Infallible>;
 
 const THREADS: u64 = 3;
+/// So many crashes in a row.
+const DEEP: u32 = 2;
 
 fn open(disk: &SimDisk) -> (Store, Tables) {
     let options = Store::options()
@@ -101,8 +104,18 @@ fn run(disk: &SimDisk, commits: u64) {
     store.close().expect("nothing failed");
 }
 
+/// What was enumerated.
+#[derive(Debug, Default)]
+struct Count {
+    operations: u64,
+    built: u64,
+    images: u64,
+    opened: u64,
+    nested: u64,
+}
+
 /// Opens each image that a crash may leave of what the disk has recorded, `deep` crashes in a row.
-fn crash(disk: &SimDisk, deep: u32, opened: &mut u64) {
+fn crash(disk: &SimDisk, deep: u32, count: &mut Count) {
     let mut seen = HashSet::new();
     let mut acknowledged = None;
     for moment in disk.moments() {
@@ -111,11 +124,17 @@ fn crash(disk: &SimDisk, deep: u32, opened: &mut u64) {
             acknowledged = Some(moment.acknowledged);
         }
         let mut images: Vec<Image> = Vec::new();
-        let _ = moment.images(&mut seen, moment.operations, |image| images.push(image));
+        let coverage = moment.images(&mut seen, moment.operations, |image| images.push(image));
+        if deep == DEEP {
+            count.operations += 1;
+            count.built += coverage.built;
+            count.images += coverage.different;
+        }
         // Some of each moment: all of them are the journal's own tests.
         let stride = images.len() / 24 + 1;
         for image in images.into_iter().step_by(stride) {
-            *opened += 1;
+            count.opened += 1;
+            count.nested += u64::from(deep < DEEP);
             let after = SimDisk::after(&image);
             after.acknowledge(moment.acknowledged);
             if deep > 1 {
@@ -123,19 +142,19 @@ fn crash(disk: &SimDisk, deep: u32, opened: &mut u64) {
             }
             let (store, tables) = open(&after);
             let counts = check(&store, &tables, moment.acknowledged);
-            if opened.is_multiple_of(16) {
+            if count.opened.is_multiple_of(16) {
                 store.run(|tx| step(tx, &tables, 0)).expect("it goes on");
                 let acknowledged = moment.acknowledged;
                 drop((store, tables));
                 let (store, tables) = open(&after);
                 let after = check(&store, &tables, acknowledged);
-                let count = |counts: &BTreeMap<u64, u64>| counts.values().sum::<u64>();
-                assert_eq!(count(&after), count(&counts) + 1);
+                let sum = |counts: &BTreeMap<u64, u64>| counts.values().sum::<u64>();
+                assert_eq!(sum(&after), sum(&counts) + 1);
             } else {
                 drop((store, tables));
             }
-            if deep > 1 && opened.is_multiple_of(64) {
-                crash(&after, deep - 1, opened);
+            if deep > 1 && count.opened.is_multiple_of(64) {
+                crash(&after, deep - 1, count);
             }
         }
     }
@@ -146,9 +165,23 @@ fn every_crash_leaves_a_prefix_with_all_that_was_acknowledged() {
     let disk = SimDisk::new();
     disk.record();
     run(&disk, 4);
-    let mut opened = 0;
-    crash(&disk, 2, &mut opened);
-    assert!(opened > 200, "only {opened} images were opened");
+    let mut count = Count::default();
+    crash(&disk, DEEP, &mut count);
+    println!("store, {count:?}");
+    assert!(count.opened > 200, "{count:?}");
+}
+
+#[test]
+fn a_disk_that_does_not_sync_is_caught_by_a_store() {
+    for lie in [Lie::SyncData, Lie::SyncDir] {
+        let disk = SimDisk::new();
+        disk.lie(Some(lie));
+        disk.record();
+        run(&disk, 4);
+        let crash = || crash(&disk, 1, &mut Count::default());
+        let crashed = catch_unwind(AssertUnwindSafe(crash));
+        assert!(crashed.is_err(), "{lie:?} was not noticed");
+    }
 }
 
 /// The n-th operation on the disk fails, for all n: each commit is in the recovered prefix, if its

@@ -71,6 +71,12 @@ proptest! {
     }
 }
 
+/// What the fuzzer has found: a type's name with a line end in it, in an error that is one line.
+#[test]
+fn what_was_found_is_not_found_again() {
+    checked(b"\"GGG\x03\0\0\0\0\0\0\0GGGGeve\n\x01");
+}
+
 /// The property does not pass because all is refused before anything is looked at.
 #[test]
 fn the_changes_come_to_all_that_may_come_of_them() {

@@ -93,11 +93,9 @@ impl fmt::Display for Shape {
         } else {
             "Table"
         };
-        write!(
-            f,
-            "{kind}<{}, {}> of version {}",
-            self.key, self.value, self.version
-        )
+        // They were read, maybe from anybody's bytes: a message stays one line.
+        let (key, value) = (self.key.escape_debug(), self.value.escape_debug());
+        write!(f, "{kind}<{key}, {value}> of version {}", self.version)
     }
 }
 
