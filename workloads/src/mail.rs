@@ -26,4 +26,4 @@ pub use ledger::refuse_unchecked;
 pub use maildir::{Maildir, run_on_maildir};
 pub use message::Profile;
 pub use report::Report;
-pub use settings::{Settings, loads};
+pub use settings::{Settings, bytes, loads};

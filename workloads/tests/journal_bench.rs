@@ -29,10 +29,7 @@ fn is_empty(directory: &Path) -> bool {
 /// The points of a short run, which leaves nothing.
 fn points(arguments: &str) -> Vec<serde_json::Value> {
     let place = tempfile::tempdir().expect("there is room");
-    let output = run(
-        place.path(),
-        &format!("{arguments} --duration 0.2 --json -"),
-    );
+    let output = run(place.path(), &format!("{arguments} --json -"));
     let error = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{error}");
     assert!(is_empty(place.path()), "{arguments}");
@@ -49,7 +46,7 @@ fn number(point: &serde_json::Value, name: &str) -> f64 {
 #[test]
 fn each_pattern_commits_what_it_says() {
     for pattern in ["overwrite", "small-files"] {
-        let points = points(&format!("--pattern {pattern} --clients 1,4"));
+        let points = points(&format!("--pattern {pattern} --clients 1,4 --duration 0.2"));
         let clients: Vec<_> = points.iter().map(|point| &point["clients"]).collect();
         assert_eq!(clients, [1, 4]);
         for point in &points {
@@ -65,7 +62,7 @@ fn each_pattern_commits_what_it_says() {
 #[test]
 fn without_group_commit_each_transaction_has_its_sync() {
     for pattern in ["overwrite", "small-files"] {
-        let clients = format!("--pattern {pattern} --clients 8");
+        let clients = format!("--pattern {pattern} --clients 8 --duration 0.2");
         let alone = points(&format!("{clients} --without group-commit"));
         assert!((number(&alone[0], "per_sync") - 1.0).abs() < 0.01);
         for shared in [clients.clone(), format!("{clients} --without concurrency")] {
@@ -77,10 +74,17 @@ fn without_group_commit_each_transaction_has_its_sync() {
 #[test]
 fn what_cannot_be_measured_is_refused() {
     let place = tempfile::tempdir().expect("there is room");
+    let here = || place.path().to_owned();
     for (directory, arguments, words) in [
         (place.path().join("none"), "", "cannot write in"),
-        (place.path().to_owned(), "--clients 1,0", "--clients 0"),
-        (place.path().to_owned(), "--megabytes 0", "--megabytes 0"),
+        (here(), "--clients 1,0", "--clients 0"),
+        (here(), "--megabytes 3", "leave one of them out"),
+        (
+            here(),
+            "--pattern large-file --megabytes 0",
+            "--megabytes 0",
+        ),
+        (here(), "--pattern large-file --duration 3", "--duration is"),
     ] {
         let output = run(&directory, arguments);
         let error = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -246,6 +246,7 @@ fn what_cannot_be_run_is_refused() {
     let directory = |name: &str| place.path(name).display().to_string();
     refused("mail --engine pigeon", "mvcc, tplock and maildir");
     refused("mail --users 0", "--users 0");
+    refused("mail --threads 0", "--threads 0");
     refused("mail --engine maildir", "name one with --durable");
     let maildir = format!("mail --engine maildir --durable {}", directory("m"));
     refused(&format!("{maildir} --sync ticket"), "no tickets");

@@ -43,6 +43,14 @@ fn fails(code: i32, limit: &str, arguments: &str, parts: &[&str]) {
 const LIMIT: &str = "ulimit -v 4194304";
 
 #[test]
+fn mail_and_a_large_file_are_in_memory() {
+    let mail = "mail --profile realistic --users 100000";
+    fails(2, LIMIT, mail, &["--users 100000", "GiB are needed"]);
+    let file = "journal-bench . --pattern large-file --megabytes 9000";
+    fails(2, LIMIT, file, &["--megabytes 9000", "GiB are needed"]);
+}
+
+#[test]
 fn what_rows_take_besides_their_values_counts() {
     let parts = ["20000000000 records of up to 1 bytes", "GiB are needed"];
     fails(

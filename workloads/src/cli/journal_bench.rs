@@ -1,7 +1,7 @@
 //! `workloads journal-bench`.
 
 use super::Failure;
-use super::input::{THREADS, duration, within};
+use super::input::{THREADS, duration, fits, within};
 use super::json::Reporter;
 use clap::Args;
 use std::ops::RangeInclusive;
@@ -26,12 +26,13 @@ pub(super) struct JournalBench {
         value_delimiter = ','
     )]
     clients: Vec<usize>,
-    /// Seconds for each number of clients; the raw loop takes one at most.
-    #[arg(long, value_name = "SECONDS", default_value = "2")]
-    duration: String,
-    /// The size of the large file in megabytes (10^6 bytes).
-    #[arg(long, default_value_t = 300)]
-    megabytes: u64,
+    /// Seconds for each number of clients, but not of --pattern large-file, which ends with the
+    /// file; the raw loop takes one at most [default: 2].
+    #[arg(long, value_name = "SECONDS")]
+    duration: Option<String>,
+    /// The size of the file of --pattern large-file in megabytes (10^6 bytes) [default: 300].
+    #[arg(long)]
+    megabytes: Option<u64>,
     /// Take away what a log has, to see what it gives.
     #[arg(long, value_enum)]
     without: Option<Ablation>,
@@ -49,6 +50,25 @@ impl JournalBench {
                 directory.display()
             ))
         })?;
+        let is_large = self.pattern == Pattern::LargeFile;
+        if self.megabytes.is_some() && !is_large {
+            return Err(InputError::new(
+                "--megabytes is given, but only --pattern large-file has a size; leave one of them out",
+            )
+            .into());
+        }
+        if self.duration.is_some() && is_large {
+            return Err(InputError::new(
+                "--duration is given, but --pattern large-file ends with its file; ask for --megabytes",
+            )
+            .into());
+        }
+        let megabytes = within("--megabytes", self.megabytes.unwrap_or(300), &MEGABYTES)?;
+        let large_file = megabytes * 1_000_000;
+        if is_large {
+            // Its values are rows, which are in memory too.
+            fits(&format!("--megabytes {megabytes}"), large_file)?;
+        }
         let clients = self.clients.iter().copied();
         let settings = Settings {
             directory: directory.clone(),
@@ -56,8 +76,8 @@ impl JournalBench {
             clients: clients
                 .map(|clients| within("--clients", clients, &THREADS))
                 .collect::<Result<_, _>>()?,
-            duration: duration("--duration", &self.duration)?,
-            large_file: within("--megabytes", self.megabytes, &MEGABYTES)? * 1_000_000,
+            duration: duration("--duration", self.duration.as_deref().unwrap_or("2"))?,
+            large_file,
             without: self.without,
         };
         let reporter = Reporter::open(self.json.as_deref())?;

@@ -1,6 +1,6 @@
 //! `workloads mail`.
 
-use super::input::{THREADS, duration, within};
+use super::input::{THREADS, duration, fits, within};
 use super::json::Reporter;
 use super::{Clock, Failure, OnDisk, OnEngine};
 use clap::Args;
@@ -60,12 +60,18 @@ impl Mail {
         }
         match &*self.engine {
             MAILDIR => self.run_on_maildir(&settings),
-            "mvcc" | "tplock" => self.on_disk.run(
-                (&*self.engine, self.clock),
-                &(self, settings.clone()),
-                || mail::loads(&settings),
-                mail::declare,
-            ),
+            "mvcc" | "tplock" => {
+                fits(
+                    &format!("--users {} of --profile realistic", settings.users),
+                    mail::bytes(&settings, &self.engine),
+                )?;
+                self.on_disk.run(
+                    (&*self.engine, self.clock),
+                    &(self, settings.clone()),
+                    || mail::loads(&settings),
+                    mail::declare,
+                )
+            }
             other => Err(InputError::new(format!(
                 "unknown engine --engine {other}; accepted are mvcc, tplock and maildir"
             ))

@@ -198,6 +198,11 @@ impl Durable {
         })))
     }
 
+    /// The store.
+    pub fn store(&self) -> &Store {
+        &self.0.store
+    }
+
     /// Closes it.
     ///
     /// # Errors

@@ -10,8 +10,8 @@ use std::convert::Infallible;
 use std::path::Path;
 use std::sync::Arc;
 
-const MAIL: &str = "mail";
-const ARRIVALS: &str = "arrivals";
+pub(super) const MAIL: &str = "mail";
+pub(super) const ARRIVALS: &str = "arrivals";
 
 /// The tables. A delivery is one transaction, and so is the deletion of what a pickup has read.
 ///
@@ -53,6 +53,10 @@ pub fn run_on_engine<E: Engine>(
 impl<E: Engine> Mailboxes for Tables<'_, E> {
     fn name(&self) -> String {
         E::NAME.to_owned()
+    }
+
+    fn deletes_whole(&self) -> bool {
+        true
     }
 
     fn deliver(&self, user: u32, message: Arc<[u8]>) -> Result<(), String> {

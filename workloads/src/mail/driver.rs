@@ -46,7 +46,7 @@ pub(super) fn run<M: Mailboxes>(
         interruption::check()?;
         found.push(identify(user, &boxes.read(user)?)?);
     }
-    let open = || Ledger::open(directory, acknowledges, &found);
+    let open = || Ledger::open(directory, acknowledges, boxes.deletes_whole(), &found);
     let ledger = settings.check.then(open).transpose()?;
     let next = next_writer(&found);
     let run = Run {

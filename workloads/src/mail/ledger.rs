@@ -46,10 +46,13 @@ struct Book {
     early: HashSet<Id>,
     /// Deleted.
     gone: HashSet<Id>,
+    /// What each deletion that has begun and has not returned has taken of what was owed.
+    begun: Vec<Vec<Id>>,
 }
 
-/// The file: a line for each event, its kind, the user and the message. `+`: was delivered. `?`:
-/// will be deleted. `-`: was deleted. A `?` may stand before the `+` of its message.
+/// The file: a line for each event, its kind, the user and the messages. `+`: was delivered. `!`:
+/// was found when the file was opened. `?`: will be deleted, those of a line together. `-`: was
+/// deleted. A `?` may stand before the `+` of its message.
 struct Notes {
     file: File,
     path: String,
@@ -60,13 +63,15 @@ struct Notes {
 
 impl Ledger {
     /// The ledger of mailboxes that hold what was `found`. With a directory, what is found is
-    /// checked against the ledger there.
+    /// checked against the ledger there; `deletes_whole` is whether a deletion that a kill has come
+    /// between must have been done to the end or not at all.
     ///
     /// # Errors
     /// If the file cannot be read or written; if mail was lost, or has come back.
     pub(super) fn open(
         directory: Option<&Path>,
         acknowledges: bool,
+        deletes_whole: bool,
         found: &[Vec<Id>],
     ) -> Result<Self, String> {
         let mut ledger = Self {
@@ -86,13 +91,18 @@ impl Ledger {
         for (user, ids) in (0..).zip(found) {
             let mut book = ledger.book(user);
             book.check(user, &book.owed, ids)?;
+            if deletes_whole {
+                book.check_begun(user, ids)?;
+            }
+            book.begun.clear();
             let owed = book.owed.len() as u64;
             // What was not known to have arrived, or was going to be deleted.
             let new = ids.iter().copied().filter(|id| !book.owed.contains(id));
             let new: Vec<_> = new.collect();
             book.owed.extend(&new);
             drop(book);
-            notes.write(&lines('+', user, &new))?;
+            // Not `+`: it is owed from now on, also where its deletion was begun before.
+            notes.write(&line('!', user, &new))?;
             ledger.found_again += owed;
         }
         ledger.notes = Some(notes);
@@ -104,18 +114,18 @@ impl Ledger {
         let mut words = line.split(' ');
         let kind = words.next()?;
         let user: usize = words.next()?.parse().ok()?;
-        let (writer, number) = words.next()?.split_once('.')?;
-        let id = Id {
-            writer: writer.parse().ok()?,
-            number: number.parse().ok()?,
-        };
-        self.next_writer = self.next_writer.max(id.writer + 1);
+        let ids = words.map(Id::parse).collect::<Option<Vec<_>>>()?;
+        ids.first()?;
+        for id in &ids {
+            self.next_writer = self.next_writer.max(id.writer.checked_add(1)?);
+        }
         let book = self.users.get_mut(user)?;
         let book = book.get_mut().unwrap_or_else(PoisonError::into_inner);
         match kind {
-            "+" => book.deliver(id),
-            "?" => book.begin_to_delete(id),
-            "-" => drop(book.gone.insert(id)),
+            "+" => ids.into_iter().for_each(|id| book.deliver(id)),
+            "!" => book.find(ids),
+            "?" => book.begin_to_delete(&ids),
+            "-" => book.delete(&ids),
             _ => return None,
         }
         Some(())
@@ -144,28 +154,24 @@ impl Ledger {
 
     /// Before it is done: a kill may come between that and being told of it.
     pub(super) fn begin_to_delete(&self, user: u32, ids: &[Id]) -> Result<(), String> {
-        let mut book = self.book(user);
-        for id in ids {
-            book.begin_to_delete(*id);
-        }
-        drop(book);
+        self.book(user).begin_to_delete(ids);
         match &self.notes {
-            Some(notes) => notes.write(&lines('?', user, ids)),
+            Some(notes) => notes.write(&line('?', user, ids)),
             None => Ok(()),
         }
     }
 
     /// A deletion has returned.
     pub(super) fn deleted(&self, user: u32, ids: &[Id]) -> Result<(), String> {
-        self.book(user).gone.extend(ids);
+        self.book(user).delete(ids);
         self.note('-', user, ids)
     }
 
     fn note(&self, kind: char, user: u32, ids: &[Id]) -> Result<(), String> {
         match &self.notes {
-            Some(notes) if notes.acknowledges => notes.write(&lines(kind, user, ids)),
+            Some(notes) if notes.acknowledges => notes.write(&line(kind, user, ids)),
             Some(notes) => {
-                notes.later().push_str(&lines(kind, user, ids));
+                notes.later().push_str(&line(kind, user, ids));
                 Ok(())
             }
             None => Ok(()),
@@ -187,12 +193,16 @@ pub(super) fn next_writer(found: &[Vec<Id>]) -> u32 {
     writers.max().unwrap_or(0)
 }
 
-fn lines(kind: char, user: u32, ids: &[Id]) -> String {
-    let mut lines = String::new();
-    for id in ids {
-        writeln!(lines, "{kind} {user} {id}").expect("a string takes all");
+/// The line of an event; none of no messages.
+fn line(kind: char, user: u32, ids: &[Id]) -> String {
+    if ids.is_empty() {
+        return String::new();
     }
-    lines
+    let mut line = format!("{kind} {user}");
+    for id in ids {
+        write!(line, " {id}").expect("a string takes all");
+    }
+    line + "\n"
 }
 
 impl Notes {
@@ -240,10 +250,39 @@ impl Book {
         }
     }
 
-    fn begin_to_delete(&mut self, id: Id) {
-        if !self.owed.remove(&id) {
-            self.early.insert(id);
+    fn find(&mut self, ids: Vec<Id>) {
+        // What these were to do was checked by whoever has noted this.
+        self.begun.clear();
+        for id in ids {
+            self.early.remove(&id);
+            self.owed.insert(id);
         }
+    }
+
+    fn begin_to_delete(&mut self, ids: &[Id]) {
+        let (owed, early): (Vec<Id>, Vec<Id>) = ids.iter().partition(|id| self.owed.remove(id));
+        self.early.extend(early);
+        self.begun.push(owed);
+    }
+
+    fn delete(&mut self, ids: &[Id]) {
+        self.begun.clear();
+        self.gone.extend(ids);
+    }
+
+    /// Checks that no deletion was done by half.
+    fn check_begun(&self, user: u32, found: &[Id]) -> Result<(), String> {
+        let found: HashSet<_> = found.iter().collect();
+        for begun in &self.begun {
+            let is_there = |id: &&Id| found.contains(id);
+            let gone = begun.iter().find(|id| !is_there(id));
+            if let (Some(there), Some(gone)) = (begun.iter().find(is_there), gone) {
+                return Err(format!(
+                    "message {gone} of user {user} is lost: its deletion was done by half, for {there} is there"
+                ));
+            }
+        }
+        Ok(())
     }
 
     fn check(&self, user: u32, owed: &HashSet<Id>, read: &[Id]) -> Result<(), String> {

@@ -15,6 +15,9 @@ pub(super) trait Mailboxes: Sync {
     /// What a report calls it.
     fn name(&self) -> String;
 
+    /// Whether what one call deletes is all there or all gone after any crash.
+    fn deletes_whole(&self) -> bool;
+
     /// Delivers a message, whole or not at all.
     fn deliver(&self, user: u32, message: Arc<[u8]>) -> Result<(), String>;
 

@@ -179,7 +179,9 @@ fn arrivals(folder: &Path) -> io::Result<Vec<u64>> {
     let mut arrivals = Vec::new();
     for entry in fs::read_dir(folder)? {
         let name = entry?.file_name();
-        let arrival = name.to_str().and_then(|name| name.parse().ok());
+        let arrival: Option<u64> = name.to_str().and_then(|name| name.parse().ok());
+        // There is one more after each.
+        let arrival = arrival.filter(|&arrival| arrival < u64::MAX && *name == *file_name(arrival));
         arrivals.push(arrival.ok_or_else(|| {
             io::Error::other(format!("{} is no message", folder.join(&name).display()))
         })?);
@@ -196,6 +198,10 @@ impl Mailboxes for Maildir {
             "maildir without syncs"
         };
         name.to_owned()
+    }
+
+    fn deletes_whole(&self) -> bool {
+        false
     }
 
     fn deliver(&self, user: u32, message: Arc<[u8]>) -> Result<(), String> {

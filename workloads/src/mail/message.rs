@@ -49,6 +49,19 @@ impl Profile {
         }
     }
 
+    /// Bytes of a message on average.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "it is some 1,700"
+    )]
+    pub(super) fn mean(self) -> u64 {
+        match self {
+            Self::Published => HEADER as u64,
+            Self::Realistic => (MEDIAN * (SIGMA * SIGMA / 2.0).exp()) as u64,
+        }
+    }
+
     /// Its name on the command line.
     pub(super) fn name(self) -> &'static str {
         match self {
@@ -74,6 +87,15 @@ impl fmt::Display for Id {
 }
 
 impl Id {
+    /// What is displayed, read.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let (writer, number) = text.split_once('.')?;
+        Some(Self {
+            writer: writer.parse().ok()?,
+            number: number.parse().ok()?,
+        })
+    }
+
     /// The message's bytes, for this user.
     pub(super) fn message(self, user: u32, length: usize, random: &mut SmallRng) -> Arc<[u8]> {
         let fill: u8 = random.random();

@@ -61,7 +61,8 @@ pub struct Report {
     pub deleted: u64,
     /// Of a delivery.
     pub deliver_us: Option<Latency>,
-    /// Of reading a mailbox.
+    /// Of reading a mailbox, which was locked before: in tables, of finding the messages, which are
+    /// shared and not copied; in a Maildir, of reading their files.
     pub pickup_us: Option<Latency>,
     /// Of deleting what a pickup has read.
     pub delete_us: Option<Latency>,

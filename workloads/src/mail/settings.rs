@@ -2,6 +2,7 @@
 
 use super::message::Profile;
 use crate::measure::counted;
+use crate::memory::Cost;
 use std::time::Duration;
 
 /// A run.
@@ -19,6 +20,13 @@ pub struct Settings {
     pub check: bool,
     /// For the random numbers.
     pub seed: u64,
+}
+
+/// Bytes of memory that the mailboxes begin with, on the engine of this name.
+pub fn bytes(settings: &Settings, engine: &str) -> u64 {
+    let profile = settings.profile;
+    let messages = u64::from(settings.users) * profile.kept() as u64;
+    Cost::of(engine).rows(messages, profile.mean(), 1)
 }
 
 /// What the mailboxes begin with: with other settings of these, it would be something else.

@@ -32,6 +32,20 @@ fn mail_is_there_in_the_order_of_its_arrival_until_it_is_deleted() {
 }
 
 #[test]
+fn a_name_that_no_delivery_has_given_is_told() {
+    for name in ["7", "letter", "18446744073709551615"] {
+        let place = tempfile::tempdir().expect("there is room");
+        let open = || Maildir::open(place.path(), 1, false, "one".into());
+        open()
+            .and_then(|maildir| maildir.loaded().map_err(InputError::new))
+            .expect("it is new");
+        fs::write(place.path().join("0/new").join(name), "x").expect("there is room");
+        let error = open().expect_err("it is no message").to_string();
+        assert!(error.contains(&format!("{name} is no message")), "{error}");
+    }
+}
+
+#[test]
 fn a_directory_of_something_else_is_left_alone() {
     let place = tempfile::tempdir().expect("there is room");
     fs::write(place.path().join("letter"), "x").expect("there is room");
