@@ -19,6 +19,7 @@ mod mailboxes;
 mod maildir;
 mod message;
 mod report;
+pub mod serve;
 mod settings;
 
 pub use boxes::{declare, run_on_engine};

@@ -231,9 +231,11 @@ fn mail_that_is_lost_or_back_or_torn_is_found() {
     place.report(engine);
 
     let ledger = fs::read_to_string(place.ledger()).expect("it is there");
-    let is_there = |line: &&str| {
-        line.starts_with("+ 3 ") && !ledger.contains(&format!("{}\n", line.replacen('+', "?", 1)))
+    let deleted = |id: &str| {
+        let mut lines = ledger.lines().filter(|line| line.starts_with("? 3 "));
+        lines.any(|line| line.split(' ').skip(2).any(|it| it == id))
     };
+    let is_there = |line: &&str| line.strip_prefix("+ 3 ").is_some_and(|id| !deleted(id));
     let there = ledger.lines().find(is_there).expect("100 are kept");
     let deleted = there.replacen('+', "-", 1);
     fs::write(place.ledger(), format!("{ledger}{deleted}\n")).expect("there is room");

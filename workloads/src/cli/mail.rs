@@ -1,9 +1,11 @@
 //! `workloads mail`.
 
+mod serve;
+
 use super::input::{THREADS, duration, fits, within};
 use super::json::Reporter;
 use super::{Clock, Failure, OnDisk, OnEngine};
-use clap::Args;
+use clap::{Args, Subcommand};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use workloads::InputError;
@@ -15,7 +17,10 @@ pub(super) const USERS: RangeInclusive<u32> = 1..=1_000_000;
 const MAILDIR: &str = "maildir";
 
 #[derive(Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(super) struct Mail {
+    #[command(subcommand)]
+    command: Option<Command>,
     /// Users, each with a mailbox.
     #[arg(long, default_value_t = 100)]
     users: u32,
@@ -52,8 +57,16 @@ pub(super) struct Mail {
     json: Option<PathBuf>,
 }
 
+#[derive(Subcommand)]
+enum Command {
+    Serve(serve::Serve),
+}
+
 impl Mail {
     pub(super) fn run(&self) -> Result<(), Failure> {
+        if let Some(Command::Serve(serve)) = &self.command {
+            return serve.run();
+        }
         let settings = self.settings()?;
         if let Some(directory) = &self.on_disk.durable {
             mail::refuse_unchecked(directory, self.check)?;
