@@ -288,3 +288,45 @@ fn a_segment_that_is_gone_under_a_reader_is_an_error() {
     let error = reader.next(&mut Vec::new()).unwrap_err();
     assert!(error.to_string().contains("log-00000001"), "{error}");
 }
+
+/// A checkpoint whose checksums are right names a place that its segment does not have.
+#[test]
+fn a_place_behind_the_end_of_its_segment_is_damage() {
+    let disk = SimDisk::new();
+    let mut timeline = Timeline::default();
+    let mut opened = recover(&disk).unwrap().opened;
+    assert!(append(&disk, &mut opened, &mut timeline, 0));
+    let mut checkpoint = opened.log.checkpoint().unwrap();
+    checkpoint
+        .block(&support::block(&timeline.records))
+        .unwrap();
+    checkpoint.finish(1).unwrap();
+    drop(opened);
+    let image = disk.image();
+    let name = image.files.keys().find(|name| name.starts_with("check"));
+    for offset in [0, 513, 1 << 20, 1 << 62, 0_u64.wrapping_sub(512)] {
+        let mut changed = image.clone();
+        let file = changed.files.get_mut(name.unwrap()).unwrap();
+        file[80..88].copy_from_slice(&offset.to_le_bytes());
+        let of_payload = crc32fast::hash(&file[72..112]);
+        file[64..68].copy_from_slice(&of_payload.to_le_bytes());
+        let mut before = [0; 8];
+        for sector in file.chunks_mut(512) {
+            if sector.starts_with(b"tscJ") {
+                sector[56..64].copy_from_slice(&before);
+                let of_header = crc32fast::hash(&sector[..68]);
+                sector[68..72].copy_from_slice(&of_header.to_le_bytes());
+                before.copy_from_slice(&sector[64..72]);
+            }
+        }
+        match recover(&SimDisk::after(&changed)) {
+            // It cannot be one, so it is passed over: the log goes back to its begin.
+            Ok(recovered) => {
+                assert!(offset % 512 != 0 || offset == 0, "{offset} was believed");
+                assert_eq!(recovered.records, timeline.records);
+                assert_eq!(recovered.opened.summary.ignored.len(), 1);
+            }
+            Err(error) => assert!(is_damage(&error), "{offset}: {error}"),
+        }
+    }
+}
