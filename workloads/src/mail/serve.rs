@@ -163,6 +163,7 @@ struct Run<'s> {
     tally: Tally,
     /// Those that go on.
     sessions: Mutex<HashMap<u64, TcpStream>>,
+    /// The number of the next one. Nothing is ordered by it.
     next: AtomicU64,
     /// Set before the sessions' sockets are shut down for reading: a session that notices the
     /// latter sees the former, for the system orders these two.

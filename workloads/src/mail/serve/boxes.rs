@@ -134,3 +134,6 @@ impl Boxes for Stored {
         })?)
     }
 }
+
+#[cfg(test)]
+mod tests;
