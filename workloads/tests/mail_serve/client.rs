@@ -107,6 +107,12 @@ impl Client {
         Some(Self(BufReader::new(stream)))
     }
 
+    /// The same connection, to send by from another thread.
+    pub(crate) fn another(&self) -> Self {
+        let stream = self.0.get_ref().try_clone();
+        Self(BufReader::new(stream.expect("there is room")))
+    }
+
     pub(crate) fn try_send(&mut self, text: &str) -> Option<()> {
         self.0.get_mut().write_all(text.as_bytes()).ok()
     }
