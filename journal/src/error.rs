@@ -24,8 +24,15 @@ impl Fault {
 
     /// Whether the process, or the system, has as many files open as it may have.
     pub(crate) fn has_no_handle(&self) -> bool {
+        self.source
+            .raw_os_error()
+            .is_some_and(Self::is_about_handles)
+    }
+
+    /// Whether a code of the system is one of these.
+    pub(crate) fn is_about_handles(code: i32) -> bool {
         // `ENFILE` and `EMFILE`, the same on all systems of this family.
-        cfg!(unix) && matches!(self.source.raw_os_error(), Some(23 | 24))
+        cfg!(unix) && matches!(code, 23 | 24)
     }
 }
 
@@ -171,6 +178,11 @@ pub enum OpenError {
         /// The directory.
         directory: String,
     },
+    /// It is a side of a mirror, and was opened without the other one.
+    Side {
+        /// The directory.
+        directory: String,
+    },
     /// It cannot be read.
     Read(ReadError),
     /// The disk has no room for what opening writes.
@@ -186,6 +198,10 @@ impl fmt::Display for OpenError {
                     "{directory} is in use: another process, or this one, has it open"
                 )
             }
+            Self::Side { directory } => write!(
+                f,
+                "{directory} is a side of a mirror: open it with the other side, or part it from that one first"
+            ),
             Self::Read(error) => error.fmt(f),
             Self::Full(full) => full.fmt(f),
         }

@@ -7,6 +7,8 @@ use std::io;
 use std::sync::Arc;
 
 pub(crate) use crate::frame::IDENTITY;
+/// The file in which a side of a mirror notes what it is.
+pub(crate) const NOTE: &str = "mirror";
 /// What a name ends in until the file is whole. Such files are removed when a journal is opened.
 pub(crate) const TEMPORARY: &str = ".tmp";
 
@@ -26,6 +28,8 @@ pub(crate) fn temporary(name: &str) -> String {
 #[derive(Debug, Default)]
 pub(crate) struct Listing {
     pub(crate) identity: bool,
+    /// Whether it is a side of a mirror.
+    pub(crate) note: bool,
     /// The numbers of the segments, ascending.
     pub(crate) segments: Vec<u64>,
     /// The sequences of the checkpoints, ascending.
@@ -50,8 +54,9 @@ impl Listing {
         let (segment, checkpoint) = (number("log-", segment), number("checkpoint-", checkpoint));
         match (segment, checkpoint) {
             _ if whole == crate::disk::LOCK => {}
-            (None, None) if whole != IDENTITY => self.others.push(name),
+            (None, None) if whole != IDENTITY && whole != NOTE => self.others.push(name),
             _ if is_temporary => self.temporary.push(name),
+            _ if whole == NOTE => self.note = true,
             (Some(number), _) => self.segments.push(number),
             (_, Some(sequence)) => self.checkpoints.push(sequence),
             (None, None) => self.identity = true,

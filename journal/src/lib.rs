@@ -50,6 +50,7 @@
 //! | `journal` | one frame, *Identity*: this is a journal, and its number |
 //! | `log-00000001` .. | a segment: a *Segment* frame, then frames of the log, then zeros |
 //! | `checkpoint-0000000000000042` | a *Checkpoint* frame, *Block* frames, a *Footer* |
+//! | `mirror` | of a side of a [`Mirror`]: what it knows of the other side |
 //! | `*.tmp` | one of these while it is written; removed when the journal is opened |
 //!
 //! A checkpoint takes the place of all frames of the log before the number in its name.
@@ -168,6 +169,7 @@ mod files;
 mod frame;
 mod inspect;
 mod log;
+mod mirror;
 mod open;
 mod parts;
 mod reader;
@@ -187,6 +189,7 @@ pub use disk::{Directory, Disk, LOCK, Lock};
 pub use error::{Damage, Fault, Full, LogError, OpenError, ReadError, Stopped};
 pub use inspect::{Found, Line, Survey, dump, survey, verify};
 pub use log::{Log, Options, Reservation, space};
+pub use mirror::{LostSide, Mirror, MirrorError};
 pub use open::{Opened, open};
 pub use reader::{Next, Reader};
 pub use salvage::{Partial, Salvaged, salvage};

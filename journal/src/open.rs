@@ -143,6 +143,11 @@ impl Drop for Helper {
 /// A directory that somebody uses for something else is left as it is.
 fn refuse_others(files: &Files) -> Result<(), OpenError> {
     let listing = files.list()?;
+    if listing.note {
+        return Err(OpenError::Side {
+            directory: files.place(),
+        });
+    }
     if listing.identity || !listing.others.is_empty() {
         source::identity(files, &listing)?;
     }
@@ -151,7 +156,7 @@ fn refuse_others(files: &Files) -> Result<(), OpenError> {
 
 /// Whether the journal was created to the end: its first frame was written. What is not, holds
 /// nothing that was acknowledged, and is created again.
-fn was_created(files: &Files) -> Result<bool, OpenError> {
+pub(crate) fn was_created(files: &Files) -> Result<bool, OpenError> {
     let listing = files.list()?;
     if listing.identity {
         // One of another version is not looked at any further.

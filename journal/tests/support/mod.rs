@@ -3,6 +3,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
 
 pub mod hooked;
+pub mod mirrored;
 pub mod temporary;
 
 use journal::sim::{Image, SimDisk};
