@@ -70,4 +70,4 @@ pub use schema::{Schema, Versioned};
 pub use store::{CheckpointStats, Store, StoreStats};
 pub use ticket::Ticket;
 
-pub use journal::{CopyError, Disk, Stopped};
+pub use journal::{CopyError, Disk, LostSide, MirrorError, Stopped};

@@ -68,14 +68,18 @@ pub(super) fn recover(disks: &[Arc<dyn Disk>; 2]) -> Result<(Note, [u64; 2]), Mi
         to.mark_not_whole(note.mirror)?;
         from.copy_to(to, &differs)?;
     }
-    for name in &to.temporary {
-        to.files.remove(name).map_err(|fault| to.failed(fault))?;
-    }
     note.is_whole = true;
     note.branch();
     // First the side that was taken: where it does not come to the other one, that is stale.
     from.write_note(&note)?;
     to.write_note(&note)?;
+    // The journal sees what the first side has, and the other one may have others.
+    for side in &sides {
+        for name in &side.temporary {
+            let removed = side.files.remove(name);
+            removed.map_err(|fault| side.failed(fault))?;
+        }
+    }
     Ok((note, sides.map(|side| side.written)))
 }
 

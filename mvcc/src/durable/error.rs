@@ -23,6 +23,8 @@ pub enum OpenError {
     /// The journal in it cannot be opened: it is in use, is none, is of another version, or
     /// damaged.
     Journal(journal::OpenError),
+    /// It and its mirror cannot be opened together.
+    Mirror(journal::MirrorError),
     /// A table is declared twice, with different types.
     Table(TableError),
     /// An index cannot be built: two rows have the same key of a unique one, or it is declared
@@ -65,7 +67,12 @@ impl fmt::Display for OpenError {
             Self::Directory { path, source } => {
                 write!(f, "cannot open the store in {path}: {source}")
             }
+            Self::Journal(error @ journal::OpenError::Side { .. }) => write!(
+                f,
+                "cannot open the store: {error} (`StoreOptions::mirror`, `StoreOptions::without_mirror`)"
+            ),
             Self::Journal(error) => write!(f, "cannot open the store: {error}"),
+            Self::Mirror(error) => write!(f, "cannot open the store: {error}"),
             Self::Table(error) => write!(f, "cannot open the store: {error}"),
             Self::Index(error) => write!(f, "cannot open the store: {error}"),
             Self::IndexTwice { table, index } => write!(
@@ -103,12 +110,19 @@ impl Error for OpenError {
         match self {
             Self::Directory { source, .. } | Self::Thread(source) => Some(source),
             Self::Journal(error) => error.source(),
+            Self::Mirror(error) => error.source(),
             Self::Table(error) => error.source(),
             Self::Index(error) => error.source(),
             Self::Row { source, .. } => Some(source),
             Self::Clock(error) => error.source(),
             Self::Types { .. } | Self::IndexTwice { .. } => None,
         }
+    }
+}
+
+impl From<journal::MirrorError> for OpenError {
+    fn from(error: journal::MirrorError) -> Self {
+        Self::Mirror(error)
     }
 }
 

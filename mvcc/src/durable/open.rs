@@ -10,10 +10,10 @@ use crate::api::room::WhenFull;
 use crate::commit::log::logger::Logger;
 use crate::secondary::Fill;
 use crate::sync::Arc;
-use journal::{Directory, Disk, Event, Options, Progress, ReadError};
+use journal::{Directory, Disk, Event, Mirror, Options, Progress, ReadError};
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// How far the opening of a store is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +32,20 @@ pub struct StoreOptions {
     journal: Options,
     when_full: WhenFull,
     checkpoint_bytes: Option<u64>,
+    mirror: MirrorChoice,
     progress: Option<Box<dyn FnMut(OpenProgress)>>,
+}
+
+/// Whether there is a second directory.
+#[derive(Debug, Default)]
+enum MirrorChoice {
+    /// None, and none is known to the first one.
+    #[default]
+    None,
+    /// There is.
+    At(PathBuf),
+    /// If there was one, it is gone on without.
+    Part,
 }
 
 impl fmt::Debug for StoreOptions {
@@ -41,6 +54,7 @@ impl fmt::Debug for StoreOptions {
             .field("journal", &self.journal)
             .field("when_full", &self.when_full)
             .field("checkpoint_bytes", &self.checkpoint_bytes)
+            .field("mirror", &self.mirror)
             .finish_non_exhaustive()
     }
 }
@@ -65,6 +79,7 @@ impl StoreOptions {
             },
             when_full: WhenFull::default(),
             checkpoint_bytes: None,
+            mirror: MirrorChoice::None,
             progress: None,
         }
     }
@@ -103,6 +118,28 @@ impl StoreOptions {
         self
     }
 
+    /// Keeps all files in a second directory as well, which may be on another device. A commit is
+    /// durable once both have it. One of them may fail: then the store goes on with the other, and
+    /// [`StoreStats::lost_side`](crate::durable::StoreStats::lost_side) says so.
+    ///
+    /// Opening makes both the same again: an empty directory is filled, a stale or damaged one is
+    /// made a copy of the other. Each sync is done on both, one after the other, and opening reads
+    /// both. From then on the directories are opened together; see
+    /// [`without_mirror`](Self::without_mirror). [`open_on`](Self::open_on) takes a
+    /// [`journal::Mirror`] for this.
+    pub fn mirror(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.mirror = MirrorChoice::At(directory.into());
+        self
+    }
+
+    /// Goes on without the mirror that the directory has had: the other side is stale from then on,
+    /// and has to be emptied before it can be a mirror again. Without this, a side of a mirror is
+    /// not opened by itself.
+    pub fn without_mirror(mut self) -> Self {
+        self.mirror = MirrorChoice::Part;
+        self
+    }
+
     /// Is told how far the opening is, after each frame and block that is read.
     pub fn progress(mut self, progress: impl FnMut(OpenProgress) + 'static) -> Self {
         self.progress = Some(Box::new(progress));
@@ -119,12 +156,17 @@ impl StoreOptions {
         declare: impl FnOnce(&mut Schema) -> T,
     ) -> Result<(Store, T), OpenError> {
         let (schema, declared) = self.declare(declare)?;
-        let directory = directory.as_ref();
-        let disk = Directory::create(directory).map_err(|source| OpenError::Directory {
-            path: directory.display().to_string(),
-            source,
-        })?;
-        Ok((self.recover(Arc::new(disk), schema)?, declared))
+        let disk = create(directory.as_ref())?;
+        match std::mem::take(&mut self.mirror) {
+            MirrorChoice::None => {}
+            MirrorChoice::Part => Mirror::part(&disk)?,
+            MirrorChoice::At(other) => {
+                let mirror = Arc::new(Mirror::open(disk, create(&other)?)?);
+                let store = self.recover(mirror.clone(), Some(mirror), schema)?;
+                return Ok((store, declared));
+            }
+        }
+        Ok((self.recover(disk, None, schema)?, declared))
     }
 
     /// Opens a store on any [`Disk`].
@@ -137,7 +179,7 @@ impl StoreOptions {
         declare: impl FnOnce(&mut Schema) -> T,
     ) -> Result<(Store, T), OpenError> {
         let (schema, declared) = self.declare(declare)?;
-        Ok((self.recover(disk, schema)?, declared))
+        Ok((self.recover(disk, None, schema)?, declared))
     }
 
     /// User code, before anything is touched.
@@ -155,7 +197,13 @@ impl StoreOptions {
         }
     }
 
-    fn recover(self, disk: Arc<dyn Disk>, schema: Schema) -> Result<Store, OpenError> {
+    /// `mirror` is the disk, where it is one.
+    fn recover(
+        self,
+        disk: Arc<dyn Disk>,
+        mirror: Option<Arc<Mirror>>,
+        schema: Schema,
+    ) -> Result<Store, OpenError> {
         let Self {
             journal: options,
             when_full,
@@ -189,10 +237,26 @@ impl StoreOptions {
         let _ = shared.log.set(logger.clone());
         shared.set_log();
         let checkpointer = Checkpointer::new(tables, shapes.numbers, shapes.carried, least);
-        let store = Store::new(database, logger, checkpointer, shapes.all, when_full);
+        let store = Store::new(
+            database,
+            logger,
+            checkpointer,
+            shapes.all,
+            when_full,
+            mirror,
+        );
         store.start(shapes.is_migrated)?;
         Ok(store)
     }
+}
+
+fn create(directory: &Path) -> Result<Arc<dyn Disk>, OpenError> {
+    let created = Directory::create(directory);
+    let disk = created.map_err(|source| OpenError::Directory {
+        path: directory.display().to_string(),
+        source,
+    })?;
+    Ok(Arc::new(disk))
 }
 
 impl Store {

@@ -14,7 +14,7 @@ use crate::clock::timestamp::Age;
 use crate::commit::feeds::oldest_announced;
 use crate::commit::log::logger::Logger;
 use crate::sync::{Arc, Mutex};
-use journal::{CopyError, Directory, LogError, Stopped};
+use journal::{CopyError, Directory, LogError, LostSide, Mirror, Stopped};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
@@ -64,6 +64,7 @@ struct Inner {
     /// The tables that the log knows, by number.
     shapes: Arc<BTreeMap<u32, Shape>>,
     when_full: WhenFull,
+    mirror: Option<Arc<Mirror>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -92,6 +93,9 @@ pub struct StoreStats {
     pub checkpoints: u64,
     /// The last checkpoint of this process.
     pub checkpoint: Option<CheckpointStats>,
+    /// The side of its mirror that has failed since the store was opened: it goes on with the
+    /// other. Mend it, and open the store again.
+    pub lost_side: Option<LostSide>,
     /// Whether the log has stopped.
     pub is_stopped: bool,
 }
@@ -115,6 +119,7 @@ impl Store {
         checkpointer: Checkpointer,
         shapes: BTreeMap<u32, Shape>,
         when_full: WhenFull,
+        mirror: Option<Arc<Mirror>>,
     ) -> Self {
         let inner = Inner {
             database,
@@ -122,6 +127,7 @@ impl Store {
             checkpointer: Arc::new(checkpointer),
             shapes: Arc::new(shapes),
             when_full,
+            mirror,
             threads: Mutex::default(),
         };
         Self {
@@ -381,6 +387,7 @@ impl Store {
                 rows: last.rows,
                 bytes: last.bytes,
             }),
+            lost_side: self.inner.mirror.as_ref().and_then(|mirror| mirror.lost()),
             is_stopped: logger.check().is_some(),
         }
     }
