@@ -2,10 +2,11 @@
 //! has seen of another thread's count, and writes down what it did. So a part of one is seen, and
 //! so is one without another that it has seen.
 
+use super::sides;
 use mvcc::{OrderedTable, Store, StoreOptions, Table};
 use std::convert::Infallible;
 use std::io::Write;
-use std::path::Path;
+use std::path::PathBuf;
 use std::thread;
 
 const ACCOUNTS: u64 = 20;
@@ -73,13 +74,35 @@ impl Acknowledged {
     }
 }
 
+/// Where a bank is.
+pub(super) enum Place {
+    One(PathBuf),
+    /// The directory that both sides are in.
+    Mirror(PathBuf),
+}
+
+impl Place {
+    /// The directory that a store is opened in.
+    pub(super) fn first(&self) -> PathBuf {
+        match self {
+            Self::One(directory) => directory.clone(),
+            Self::Mirror(directory) => sides::of(directory)[0].clone(),
+        }
+    }
+}
+
 impl Bank {
-    pub(super) fn open(directory: &Path) -> Result<Self, mvcc::OpenError> {
+    pub(super) fn open(place: &Place) -> Result<Self, mvcc::OpenError> {
         // Small, so that much happens: segments, checkpoints.
-        let options: StoreOptions = Store::options()
+        let mut options: StoreOptions = Store::options()
             .segment_bytes(64 << 10)
             .checkpoint_bytes(128 << 10);
-        let (store, (accounts, counts, transfers)) = options.open(directory, |tables| {
+        if let Place::Mirror(directory) = place {
+            // Whoever comes first.
+            let _ = std::fs::create_dir_all(directory);
+            options = options.mirror(&sides::of(directory)[1]);
+        }
+        let (store, (accounts, counts, transfers)) = options.open(place.first(), |tables| {
             (
                 tables.table("accounts"),
                 tables.table("counts"),
@@ -174,8 +197,8 @@ impl Bank {
 }
 
 /// Transfers until the process is killed, and says which transfers are durable.
-pub(super) fn run(directory: &Path, seed: u64) -> Result<(), String> {
-    let bank = Bank::open(directory).map_err(|error| error.to_string())?;
+pub(super) fn run(place: &Place, seed: u64) -> Result<(), String> {
+    let bank = Bank::open(place).map_err(|error| error.to_string())?;
     let begin = |tx: &mvcc::Transaction<'_>| {
         if tx.get(&bank.accounts, &0).is_none() {
             for account in 0..ACCOUNTS {

@@ -46,6 +46,11 @@ fn fail(message: &str) -> ! {
     std::process::exit(1)
 }
 
+/// Whether a directory was refused because its load was ended early.
+pub(super) fn is_part_of_a_load(error: &str) -> bool {
+    error.contains("a load that was ended early")
+}
+
 /// Runs until the process is killed. It begins with a check of what is there.
 pub(super) fn run(directory: &Path, seed: u64) -> Result<(), String> {
     let settings = settings(Duration::from_hours(1), seed);
@@ -62,6 +67,7 @@ pub(super) fn check(directory: &Path) -> Result<bool, String> {
     let settings = settings(Duration::from_millis(1), 1);
     let engine = match open(directory, &settings) {
         Ok(engine) if engine.is_loaded() => engine,
+        Err(error) if !is_part_of_a_load(&error) => return Err(error),
         // It was killed while it was loading, and begins anew.
         _ => {
             std::fs::remove_dir_all(directory).map_err(|error| error.to_string())?;
