@@ -8,7 +8,7 @@
 //! get it in one transaction. So does its absence once POP3 has said +OK to the QUIT that deletes
 //! it.
 //!
-//! A session is a thread. The protocols ([`smtp`], [`pop3`]) take lines and know no sockets.
+//! A session is a thread. The protocols (`smtp`, `pop3`) take lines and know no sockets.
 
 mod boxes;
 #[cfg(test)]
