@@ -135,10 +135,26 @@ pub(crate) fn copy_log(
     Ok(())
 }
 
-/// Copies a file up to an offset; after that the copy has zeros.
-pub(crate) fn copy_file(from: &Files, to: &Files, name: &str, until: u64) -> Result<(), CopyError> {
-    let len = from.len(name)?;
-    let write = |fault: Fault| CopyError::from(Missing::from(fault));
+/// Which of two sides a copy of a file has failed on.
+pub(crate) enum Failed {
+    Reading(Fault),
+    Writing(Missing),
+}
+
+impl From<Failed> for CopyError {
+    fn from(failed: Failed) -> Self {
+        match failed {
+            Failed::Reading(fault) => fault.into(),
+            Failed::Writing(missing) => missing.into(),
+        }
+    }
+}
+
+/// Copies a file up to an offset; after that the copy has zeros. It takes the place of a file that
+/// has its name, durably and in one step.
+pub(crate) fn copy_file(from: &Files, to: &Files, name: &str, until: u64) -> Result<(), Failed> {
+    let write = |fault: Fault| Failed::Writing(fault.into());
+    let len = from.len(name).map_err(Failed::Reading)?;
     let temporary = to.begin(name).map_err(write)?;
     let mut chunk = Vec::new();
     let mut offset = 0;
@@ -147,10 +163,10 @@ pub(crate) fn copy_file(from: &Files, to: &Files, name: &str, until: u64) -> Res
         chunk.clear();
         chunk.resize(usize::try_from(length).expect("a chunk is small"), 0);
         let copied = usize::try_from(until.saturating_sub(offset).min(length)).expect("it is less");
-        from.read_at(name, offset, &mut chunk[..copied])?;
+        let read = from.read_at(name, offset, &mut chunk[..copied]);
+        read.map_err(Failed::Reading)?;
         to.write_at(&temporary, offset, &chunk).map_err(write)?;
         offset += length;
     }
-    to.finish(name)?;
-    Ok(())
+    to.finish(name).map_err(Failed::Writing)
 }

@@ -18,22 +18,28 @@ pub struct Fault {
 impl Fault {
     /// Whether the disk had no room.
     pub fn is_full(&self) -> bool {
-        use io::ErrorKind::{QuotaExceeded, StorageFull};
-        matches!(self.source.kind(), StorageFull | QuotaExceeded)
+        is_full(&self.source)
     }
 
     /// Whether the process, or the system, has as many files open as it may have.
     pub(crate) fn has_no_handle(&self) -> bool {
-        self.source
-            .raw_os_error()
-            .is_some_and(Self::is_about_handles)
+        has_no_handle(&self.source)
     }
+}
 
-    /// Whether a code of the system is one of these.
-    pub(crate) fn is_about_handles(code: i32) -> bool {
-        // `ENFILE` and `EMFILE`, the same on all systems of this family.
-        cfg!(unix) && matches!(code, 23 | 24)
-    }
+fn is_full(error: &io::Error) -> bool {
+    use io::ErrorKind::{QuotaExceeded, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded)
+}
+
+fn has_no_handle(error: &io::Error) -> bool {
+    // `ENFILE` and `EMFILE`, the same on all systems of this family.
+    cfg!(unix) && matches!(error.raw_os_error(), Some(23 | 24))
+}
+
+/// Whether a disk had no room for a new file, or the system no handle.
+pub(crate) fn has_no_room(error: &io::Error) -> bool {
+    is_full(error) || has_no_handle(error)
 }
 
 impl fmt::Display for Fault {

@@ -1,7 +1,7 @@
 //! The disk, with errors that name the operation and the file; and the names of the files.
 
 use crate::disk::Disk;
-use crate::error::{Fault, Full};
+use crate::error::{Fault, Full, has_no_room};
 use crate::frame::MOST;
 use std::io;
 use std::sync::Arc;
@@ -41,6 +41,18 @@ pub(crate) struct Listing {
 }
 
 impl Listing {
+    /// The names of the journal's files that are whole.
+    pub(crate) fn whole(&self) -> Vec<String> {
+        let identity = self.identity.then(|| IDENTITY.to_owned());
+        let segments = self.segments.iter().copied().map(segment);
+        let checkpoints = self.checkpoints.iter().copied().map(checkpoint);
+        identity
+            .into_iter()
+            .chain(segments)
+            .chain(checkpoints)
+            .collect()
+    }
+
     fn note(&mut self, name: String) {
         let (whole, is_temporary) = match name.strip_suffix(TEMPORARY) {
             Some(whole) => (whole, true),
@@ -73,7 +85,7 @@ pub(crate) enum Missing {
 
 impl From<Fault> for Missing {
     fn from(fault: Fault) -> Self {
-        if fault.is_full() || fault.has_no_handle() {
+        if has_no_room(&fault.source) {
             Self::Full(Full {
                 reason: fault.to_string(),
             })

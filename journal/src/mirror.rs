@@ -27,8 +27,8 @@ mod note;
 mod recovery;
 
 use crate::disk::{Disk, Lock};
-use crate::error::{Fault, ReadError};
-use crate::files::NOTE;
+use crate::error::{self, Fault, Full, ReadError};
+use crate::files::{NOTE, TEMPORARY};
 use note::Note;
 use std::error::Error;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -135,6 +135,13 @@ pub enum MirrorError {
         /// What is wrong.
         source: Box<ReadError>,
     },
+    /// A side has no room to be made a copy of the other one.
+    Full {
+        /// The directory.
+        directory: String,
+        /// What had no room.
+        source: Full,
+    },
     /// A side cannot be read or written.
     Side {
         /// The directory.
@@ -174,6 +181,10 @@ impl fmt::Display for MirrorError {
             Self::Damaged { directory, source } => write!(
                 f,
                 "{directory} is damaged, and the other side is not known to be better: {source}"
+            ),
+            Self::Full { directory, source } => write!(
+                f,
+                "{directory}: {source}; make room, or open the other side without a mirror"
             ),
             Self::Side { directory, source } => write!(
                 f,
@@ -356,13 +367,7 @@ fn is_short(error: &io::Error) -> bool {
 
 /// Whether there is no room for a file that is not whole yet. For any other, room was made before.
 fn has_no_room(file: &str, error: &io::Error) -> bool {
-    let fault = Fault {
-        operation: "",
-        file: String::new(),
-        source: again(error),
-    };
-    let has_no_handle = error.raw_os_error().is_some_and(Fault::is_about_handles);
-    file.ends_with(crate::files::TEMPORARY) && (fault.is_full() || has_no_handle)
+    file.ends_with(TEMPORARY) && error::has_no_room(error)
 }
 
 impl Disk for Mirror {

@@ -2,13 +2,14 @@
 
 use super::MirrorError;
 use super::note::Note;
-use crate::disk::{Disk, LOCK, Lock};
+use crate::copy::{self, Failed};
+use crate::disk::{Disk, Lock};
 use crate::error::{Damage, Fault, OpenError, ReadError};
-use crate::files::{Files, NOTE, TEMPORARY};
+use crate::files::{Files, Missing, NOTE};
 use crate::{open, scan};
 use std::sync::Arc;
 
-/// How much is compared and copied at a time.
+/// How much is compared at a time.
 const CHUNK: usize = 1 << 20;
 
 /// A side, and what is there.
@@ -124,8 +125,8 @@ fn choose(sides: &[Side<'_>; 2]) -> Result<usize, MirrorError> {
     let taken = match (&first.note, &second.note) {
         (None, None) if second.names.is_empty() => 0,
         // The other one has not noted anything yet.
-        (None, Some(_)) if is_begun(second) && second.names.is_empty() => 0,
-        (Some(_), None) if is_begun(first) && first.names.is_empty() => 1,
+        (None, Some(_)) if is_begun(second) && second.has_nothing() => 0,
+        (Some(_), None) if is_begun(first) && first.has_nothing() => 1,
         (None, Some(_)) if is_begun(second) && !first.names.is_empty() => 0,
         (Some(_), None) if is_begun(first) && !second.names.is_empty() => 1,
         // The other one is new.
@@ -190,25 +191,13 @@ impl<'d> Side<'d> {
             })?;
             (note, written) = (Some(found), count);
         }
-        let names = disk.list().map_err(|source| {
-            failed(Fault {
-                operation: "list",
-                file: directory(),
-                source,
-            })
-        })?;
-        let is_temporary = |name: &String| name.ends_with(TEMPORARY);
-        let (temporary, names): (Vec<_>, Vec<_>) = names
-            .into_iter()
-            .filter(|name| name != LOCK && name != NOTE)
-            .partition(is_temporary);
         Ok(Self {
             disk,
             files,
             note,
             written,
-            names,
-            temporary,
+            names: listing.whole(),
+            temporary: listing.temporary,
         })
     }
 
@@ -221,6 +210,11 @@ impl<'d> Side<'d> {
 
     fn is_whole(&self) -> bool {
         self.note.as_ref().is_none_or(|note| note.is_whole)
+    }
+
+    /// Whether there is no file, nor a part of one.
+    fn has_nothing(&self) -> bool {
+        self.names.is_empty() && self.temporary.is_empty()
     }
 
     fn present(&self) -> Option<u64> {
@@ -242,11 +236,10 @@ impl<'d> Side<'d> {
 
     /// The note is durable when this returns.
     fn write_note(&mut self, note: &Note) -> Result<(), MirrorError> {
-        let listing = self.files.list().map_err(|fault| self.failed(fault))?;
-        let written = if listing.note {
-            note.write_in_place(&**self.disk, &mut self.written)
-        } else {
+        let written = if self.written == 0 {
             note.create(&**self.disk, &mut self.written)
+        } else {
+            note.write_in_place(&**self.disk, &mut self.written)
         };
         written.map_err(|source| {
             self.failed(Fault {
@@ -267,28 +260,24 @@ impl<'d> Side<'d> {
     /// Makes the other side the same in the files that differ. All of it is durable when this
     /// returns.
     fn copy_to(&self, to: &Self, differs: &[String]) -> Result<(), MirrorError> {
-        let failed = |fault| to.failed(fault);
-        for name in differs {
-            to.files.remove(name).map_err(failed)?;
-            if !self.names.contains(name) {
-                continue;
-            }
-            to.files.create(name).map_err(failed)?;
-            let len = self.files.len(name).map_err(|fault| self.failed(fault))?;
-            to.files.set_len(name, len).map_err(failed)?;
-            let mut bytes = vec![0; CHUNK];
-            let mut offset = 0;
-            while offset < len {
-                let chunk = chunk(&mut bytes, len - offset);
-                let read = self.files.read_at(name, offset, chunk);
-                read.map_err(|fault| self.failed(fault))?;
-                to.files.write_at(name, offset, chunk).map_err(failed)?;
-                offset += chunk.len() as u64;
-            }
-            to.files.sync_data(name).map_err(failed)?;
-            to.files.release(name);
+        let (copied, surplus): (Vec<_>, Vec<_>) =
+            differs.iter().partition(|name| self.names.contains(name));
+        for name in copied {
+            let copied = copy::copy_file(&self.files, &to.files, name, u64::MAX);
+            copied.map_err(|failed| match failed {
+                Failed::Reading(fault) => self.failed(fault),
+                Failed::Writing(Missing::Fault(fault)) => to.failed(fault),
+                Failed::Writing(Missing::Full(source)) => MirrorError::Full {
+                    directory: to.disk.place(),
+                    source,
+                },
+            })?;
         }
-        to.files.sync_dir().map_err(failed)
+        for name in surplus {
+            let removed = to.files.remove(name);
+            removed.map_err(|fault| to.failed(fault))?;
+        }
+        to.files.sync_dir().map_err(|fault| to.failed(fault))
     }
 }
 
